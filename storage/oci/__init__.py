@@ -1,0 +1,1 @@
+"""The words of the OCI and Docker specifications: digests, references, media types, manifests, errors."""

@@ -1,0 +1,54 @@
+"""Content digests: ``algorithm:hex`` (image-spec, descriptor.md, "Digests")."""
+
+import hashlib
+import re
+from typing import TYPE_CHECKING, Final, Self
+
+from storage.oci.errors import DigestInvalid
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+#: The algorithms a registry must know, and how many lower-case hex digits each has.
+ALGORITHMS: Final = {"sha256": 64, "sha512": 128}
+
+_GRAMMAR: Final = re.compile(r"(?:sha256:[a-f0-9]{64}|sha512:[a-f0-9]{128})\Z")
+
+
+class Digest(str):
+    """A digest that is known to be well formed; it is its own text.
+
+    Raises:
+        DigestInvalid: the text is malformed or names an algorithm outside ``ALGORITHMS``.
+
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, text: str) -> Self:
+        if _GRAMMAR.match(text) is None:
+            raise DigestInvalid("not a digest of the form sha256:<64 hex> or sha512:<128 hex>", text[:200])
+        return super().__new__(cls, text)
+
+    @property
+    def algorithm(self) -> str:
+        """The part before the colon."""
+        return self[:6]
+
+    @property
+    def hex(self) -> str:
+        """The part after the colon."""
+        return self[7:]
+
+    @classmethod
+    def of(cls, content: bytes | memoryview, algorithm: str = "sha256") -> "Digest":
+        """Compute the digest of content that is in memory."""
+        return cls(f"{algorithm}:{hashlib.new(algorithm, content).hexdigest()}")
+
+    @classmethod
+    def of_pieces(cls, pieces: "Iterable[bytes]", algorithm: str = "sha256") -> "Digest":
+        """Compute the digest of content that comes in pieces."""
+        running = hashlib.new(algorithm)
+        for piece in pieces:
+            running.update(piece)
+        return cls(f"{algorithm}:{running.hexdigest()}")

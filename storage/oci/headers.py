@@ -1,0 +1,147 @@
+"""Header values of the distribution protocol: each is built and parsed here and nowhere else."""
+
+import re
+from typing import Final, NamedTuple
+from urllib.parse import urlencode
+
+from storage.oci.errors import RangeInvalid
+
+
+class Span(NamedTuple):
+    """Bytes ``start`` up to, not including, ``stop``."""
+
+    start: int
+    stop: int
+
+    @property
+    def length(self) -> int:
+        """How many bytes."""
+        return self.stop - self.start
+
+
+_DIGITS: Final = r"[0-9]{1,19}"
+_RANGE: Final = re.compile(rf"({_DIGITS})?\s*-\s*({_DIGITS})?\Z")
+_CONTENT_RANGE: Final = re.compile(rf"(?:bytes\s+)?({_DIGITS})-({_DIGITS})(?:/(?:{_DIGITS}|\*))?\Z")
+_LINK: Final = re.compile(r'\s*<([^>]*)>\s*(?:;\s*[^,;]*)*;\s*rel="?next"?', re.IGNORECASE)
+_CHALLENGE: Final = re.compile(r"\s*([A-Za-z]+)\s+(.*)\Z", re.DOTALL)
+_PARAMETER: Final = re.compile(r'([A-Za-z_]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))\s*(?:,\s*|\Z)')
+
+
+def parse_range(value: str, size: int) -> Span | None:
+    """Read a ``Range`` request header for content of ``size`` bytes (RFC 9110, section 14.2).
+
+    None means: send everything, as for a unit other than bytes, a malformed value, or several ranges, which a server
+    may ignore and which no client of a registry insists on.
+
+    Raises:
+        RangeInvalid: the range lies outside the content, or ends before it begins.
+
+    """
+    unit, _, spec = value.partition("=")
+    match = _RANGE.match(spec.strip())
+    if unit.strip().lower() != "bytes" or match is None:
+        return None
+    first, last = match.groups()
+    if first is None and last is None:
+        return None
+    if first is None:
+        start, stop = max(0, size - int(last)), size
+    else:
+        start, stop = int(first), size if last is None else min(int(last) + 1, size)
+    if start >= stop:
+        raise RangeInvalid(f"the range {value[:100]!r} holds no byte of the {size} there are")
+    return Span(start, stop)
+
+
+def format_content_range(span: Span, size: int) -> str:
+    """Say which bytes of how many a 206 response carries (RFC 9110, section 14.4)."""
+    return f"bytes {span.start}-{span.stop - 1}/{size}"
+
+
+def format_unsatisfied_range(size: int) -> str:
+    """Say how many bytes there are where a range asked for others."""
+    return f"bytes */{size}"
+
+
+def parse_content_range(value: str) -> Span:
+    """Read the ``Content-Range`` of a chunk: ``first-last``; ``bytes`` and ``/total`` are tolerated.
+
+    Raises:
+        RangeInvalid: it is not of that form, or ends before it begins.
+
+    """
+    match = _CONTENT_RANGE.match(value.strip())
+    if match is None:
+        raise RangeInvalid("the Content-Range of a chunk is of the form <first>-<last>", value[:100])
+    span = Span(int(match[1]), int(match[2]) + 1)
+    if span.length <= 0:
+        raise RangeInvalid("the Content-Range of a chunk ends before it begins", value[:100])
+    return span
+
+
+def format_upload_range(offset: int) -> str:
+    """Say what an upload session holds; it is ``0-0`` while empty, as clients cannot read anything else there."""
+    return f"0-{max(offset - 1, 0)}"
+
+
+def parse_upload_range(value: str) -> int:
+    """Read an upload session's ``Range`` as the number of bytes it holds; ``0-0`` is taken for none.
+
+    Raises:
+        RangeInvalid: it is not of the form ``0-<last>``.
+
+    """
+    span = parse_content_range(value)
+    if span.start != 0:
+        raise RangeInvalid("the Range of an upload session begins with 0", value[:100])
+    return 0 if span.stop == 1 else span.stop
+
+
+def format_link(path: str, parameters: dict[str, str | int]) -> str:
+    """Point to the next page by path alone, which is right behind any proxy."""
+    return f'<{path}?{urlencode(parameters)}>; rel="next"'
+
+
+def parse_link(value: str) -> str | None:
+    """Find the target of the ``rel="next"`` link in a ``Link`` header (RFC 8288)."""
+    match = _LINK.match(value)
+    return match[1] if match else None
+
+
+class Challenge(NamedTuple):
+    """A demand for credentials, as ``WWW-Authenticate`` carries it; ``scheme`` is in lower case."""
+
+    scheme: str
+    parameters: dict[str, str]
+
+
+def format_challenge(challenge: Challenge) -> str:
+    """Write a challenge; every value is quoted, as clients expect."""
+    quoted = (
+        '{}="{}"'.format(key, value.replace("\\", "\\\\").replace('"', '\\"'))
+        for key, value in challenge.parameters.items()
+    )
+    return f"{challenge.scheme.title()} {','.join(quoted)}"
+
+
+def parse_challenge(value: str) -> Challenge | None:
+    """Read one challenge; None where it is not of the form ``Scheme key="value",...``."""
+    match = _CHALLENGE.match(value)
+    if match is None:
+        return None
+    parameters = {}
+    position, text = 0, match[2].strip()
+    while position < len(text):
+        parameter = _PARAMETER.match(text, position)
+        if parameter is None:
+            return None
+        key, quoted, bare = parameter.groups()
+        parameters[key.lower()] = bare if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
+        position = parameter.end()
+    return Challenge(match[1].lower(), parameters)
+
+
+def parse_etags(value: str) -> frozenset[str]:
+    """Read ``If-None-Match`` or ``If-Match``: tags with or without quotes, weak or not; ``*`` stands for any."""
+    items = (item.strip().removeprefix("W/").strip('"') for item in value.split(","))
+    return frozenset(item for item in items if item)

@@ -1,0 +1,1 @@
+"""Repositories in another registry, over HTTP."""

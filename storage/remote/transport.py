@@ -1,0 +1,235 @@
+"""Requests to one registry: credentials, retries, and answers turned into the errors of ``storage.oci.errors``."""
+
+import asyncio
+import random
+from typing import TYPE_CHECKING, Final, Self
+
+import aiohttp
+from yarl import URL
+
+from storage.oci import errors
+from storage.oci.headers import parse_challenge
+from storage.oci.wire import decode_error
+from storage.remote.address import is_loopback
+from storage.remote.authenticator import Authenticator, lacks_rights
+from storage.remote.credentials import DOCKER_HUB, Credentials
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, Mapping
+
+_HUB_HOST: Final = "registry-1.docker.io"
+_ATTEMPTS: Final = 4
+#: A pause, in seconds, that a registry asks for (Retry-After) is kept to up to this.
+_LONGEST_PAUSE: Final = 30.0
+_ERROR_LIMIT: Final = 64 * 1024
+#: Statuses after which the same request may succeed.
+_PASSING: Final = frozenset({408, 429, 500, 502, 503, 504})
+
+Body = bytes | None
+
+
+class Transport:
+    """The connections to a registry, named as people type it.
+
+    TLS is used except to this host's own addresses, or to any with ``plain_http``.
+    """
+
+    def __init__(self, registry: str, credentials: Credentials | None = None, *, plain_http: bool = False) -> None:
+        plain = plain_http or is_loopback(registry)
+        host = _HUB_HOST if registry == DOCKER_HUB else registry
+        self.registry = registry
+        self.base = URL(f"{'http' if plain else 'https'}://{host}")
+        self._session = aiohttp.ClientSession(
+            auto_decompress=False,
+            headers={"User-Agent": "preg", "Accept-Encoding": "identity"},
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=15, sock_read=120),
+            connector=aiohttp.TCPConnector(limit=16),
+        )
+        self._authenticator = Authenticator(self._session, credentials, self._may_give_tokens)
+        self._plain_http = plain_http
+
+    async def log_in(self) -> Credentials | None:
+        """Show the credentials to the registry, and give what to keep: an identity token where one is issued.
+
+        None if the registry asks nobody for credentials. Raises Unauthorized if it refuses these.
+        """
+        held = self._authenticator.credentials
+        self._authenticator = Authenticator(self._session, held, self._may_give_tokens, log_in=True)
+        try:
+            if (response := await self._once("GET", "/v2/", (), None, None)).status == 200:
+                response.release()
+                return None
+            if self._learn(response, ()):
+                response = await self._once("GET", "/v2/", (), None, None)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise self._unreachable(error) from error
+        if response.status != 200:
+            raise await _read_fault(response)
+        response.release()
+        return self._authenticator.credentials
+
+    async def request(  # noqa: PLR0913 - the parts of a request
+        self,
+        method: str,
+        url: str | URL,
+        *,
+        scopes: tuple[str, ...],
+        headers: "Mapping[str, str] | None" = None,
+        body: Body = None,
+        expect: tuple[int, ...] = (200,),
+    ) -> "Answer":
+        """Send a request, again if the fault is a passing one, and give the answer if its status is as expected.
+
+        ``url`` is a path of the registry, or what a Location header said. Raises RegistryError.
+        """
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                response = await self._send(method, url, scopes, headers, body)
+            except errors.Unauthorized as refusal:
+                raise self._refused(refusal) from refusal
+            except (aiohttp.ClientConnectionError, TimeoutError) as error:
+                if attempt == _ATTEMPTS or isinstance(error, aiohttp.ClientConnectorError):
+                    raise self._unreachable(error) from error
+                await _pause(attempt)
+                continue
+            except (aiohttp.ClientError, ValueError) as error:
+                raise self._unreachable(error) from error
+            if response.status in expect:
+                return Answer(response)
+            if response.status not in _PASSING or attempt == _ATTEMPTS:
+                break
+            response.release()
+            await _pause(attempt, response.headers.get("Retry-After", ""))
+        raise await self._fault(response)
+
+    async def stream(
+        self, method: str, url: str | URL, body: "AsyncIterable[bytes]", *, scopes: tuple[str, ...]
+    ) -> "Answer":
+        """Send a body that exists once, so there is one try; expects 202. Raises RegistryError."""
+        headers = {"Content-Type": "application/octet-stream"}
+        try:
+            response = await self._once(method, url, scopes, headers, body)
+        except errors.Unauthorized as refusal:
+            raise self._refused(refusal) from refusal
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise self._unreachable(error) from error
+        if response.status == 202:
+            return Answer(response)
+        raise await self._fault(response)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._session.close()
+
+    def _may_give_tokens(self, realm: URL) -> bool:
+        """Tell whether a token server may see our credentials: over TLS, or where the registry may without."""
+        near = self.base.scheme == "http" and is_loopback(realm.authority)
+        return realm.scheme == "https" or (realm.scheme == "http" and (self._plain_http or near))
+
+    async def _send(
+        self, method: str, url: str | URL, scopes: tuple[str, ...], headers: "Mapping[str, str] | None", body: Body
+    ) -> aiohttp.ClientResponse:
+        response = await self._once(method, url, scopes, headers, body)
+        if self._learn(response, scopes):
+            response = await self._once(method, url, scopes, headers, body)
+        return response
+
+    def _learn(self, response: aiohttp.ClientResponse, scopes: tuple[str, ...]) -> bool:
+        """Tell whether a request that was answered so may end better; the answer is then done with."""
+        # Only the registry may say where we show our credentials, not a store that it redirects to.
+        if response.status != 401 or response.url.origin() != self.base.origin():
+            return False
+        shown = response.request_info.headers.get("Authorization")
+        worthwhile = self._authenticator.learn(response.headers.getall("WWW-Authenticate", []), scopes, shown)
+        if worthwhile:
+            response.release()
+        return worthwhile
+
+    async def _once(
+        self,
+        method: str,
+        url: str | URL,
+        scopes: tuple[str, ...],
+        headers: "Mapping[str, str] | None",
+        body: "Body | AsyncIterable[bytes]",
+    ) -> aiohttp.ClientResponse:
+        target = self.base.join(URL(url, encoded=True) if isinstance(url, str) else url)
+        wanted = dict(headers or {})
+        # Credentials are for the registry: not for a store that a Location names.
+        if target.origin() == self.base.origin() and (shown := await self._authenticator.header(scopes)):
+            wanted["Authorization"] = shown
+        return await self._session.request(
+            method, target, headers=wanted, data=body, allow_redirects=method in ("GET", "HEAD")
+        )
+
+    async def _fault(self, response: aiohttp.ClientResponse) -> errors.RegistryError:
+        fault = await _read_fault(response)
+        if not isinstance(fault, (errors.Unauthorized, errors.Denied)):
+            return fault
+        challenges = map(parse_challenge, response.headers.getall("WWW-Authenticate", []))
+        return self._refused(fault, lacking=any(each is not None and lacks_rights(each) for each in challenges))
+
+    def _refused(self, fault: errors.RegistryError, *, lacking: bool = False) -> errors.RegistryError:
+        """Say whose refusal it is, and what to do."""
+        known = self._authenticator.credentials is not None and (lacking or isinstance(fault, errors.Denied))
+        cure = "the login you have does not allow it" if known else self._authenticator.cure
+        return type(fault)(f"{self.registry}: {fault}; {cure}", fault.detail)
+
+    def _unreachable(self, error: Exception) -> errors.RegistryError:
+        return errors.Unavailable(f"the registry {self.registry} cannot be reached: {_say(error)}")
+
+
+class Answer:
+    """A response of the expected status; a context manager, so that its connection is given back."""
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
+        self.status = response.status
+        self.headers = response.headers
+        self.url = response.url
+
+    @property
+    def content(self) -> aiohttp.StreamReader:
+        """The body as it comes."""
+        return self._response.content
+
+    async def read(self, limit: int) -> bytes:
+        """Read the whole body. Raises RegistryError if it is larger than ``limit`` bytes or breaks off."""
+        pieces, size = [], 0
+        try:
+            async for piece in self._response.content.iter_any():
+                size += len(piece)
+                if size > limit:
+                    raise errors.Unavailable(f"{self.url} answered with more than {limit} bytes")
+                pieces.append(piece)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise errors.Unavailable(f"the answer of {self.url} broke off: {_say(error)}") from error
+        return b"".join(pieces)
+
+    async def __aenter__(self) -> Self:
+        """Enter."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Give the connection back; it is closed if the body was not read to its end."""
+        self._response.release()
+
+
+async def _read_fault(response: aiohttp.ClientResponse) -> errors.RegistryError:
+    async with response:
+        try:
+            body = await response.content.read(_ERROR_LIMIT)
+        except aiohttp.ClientError:
+            body = b""
+    return decode_error(response.status, body)
+
+
+def _say(error: Exception) -> str:
+    return str(error) or type(error).__name__
+
+
+async def _pause(attempt: int, retry_after: str = "") -> None:
+    asked = float(retry_after) if retry_after.isdigit() else 0.0
+    # Spread by chance, so that many clients do not come back at one moment.
+    own = 0.25 * 2**attempt * (0.5 + random.random())  # noqa: S311 - no secret
+    await asyncio.sleep(min(max(asked, own), _LONGEST_PAUSE))
