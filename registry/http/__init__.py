@@ -1,0 +1,1 @@
+"""The wire: routes, handlers, and the rendering of what they answer."""

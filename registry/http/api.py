@@ -1,0 +1,142 @@
+"""What happens to every request: it is routed, answered, and its faults are rendered."""
+
+import itertools
+import logging
+import re
+import secrets
+from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote, urlsplit
+
+from aiohttp import hdrs, web
+
+from auth.errors import AuthError, TooManyFailures
+from registry.http import routes
+from registry.http.access import OPEN_ACCESS, Access
+from registry.http.call import NOWHERE, Call
+from registry.http.errors import from_auth, from_storage, render, render_internal
+from registry.http.redirects import NO_REDIRECTS, Redirects
+from registry.http.responses import REQUEST_ID, REQUEST_ID_HEADER, empty
+from registry.http.sightings import Sightings
+from storage.errors import StorageError
+from storage.oci.errors import Denied, RegistryError, RequestInvalid, Unauthorized
+from storage.oci.reference import parse_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from storage.repository import Namespace
+
+_LOG: Final = logging.getLogger("preg.http")
+_GOOD_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
+#: What nginx calls a request whose client went away before it was answered.
+_CLIENT_GONE: Final = 499
+#: So many bytes of a refused request's body are read and forgotten, so that the connection can go on.
+_PASSED_OVER: Final = 64 * 1024
+
+
+class Api:
+    """The handler of all requests to a registry; ``registry.http.routes`` says what it serves.
+
+    ``beside`` has resources that lie outside of ``/v2/``, by path.
+    """
+
+    def __init__(
+        self,
+        namespace: "Namespace",
+        redirects: Redirects = NO_REDIRECTS,
+        access: Access = OPEN_ACCESS,
+        beside: "Mapping[str, dict[str, routes.Route]] | None" = None,
+    ) -> None:
+        self.namespace = namespace
+        self.redirects = redirects
+        self.access = access
+        self.sightings = Sightings()
+        self._beside = beside or {}
+        prefix = secrets.token_hex(4)
+        self._ids = (f"{prefix}-{number:x}" for number in itertools.count())
+
+    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer a request; the proxy's request id is kept, so that its log and ours can be laid side by side."""
+        given = request.headers.get(REQUEST_ID_HEADER, "")
+        request[REQUEST_ID] = given if _GOOD_ID.match(given) else next(self._ids)
+        try:
+            response = await self._answer(request)
+        except Exception as error:  # noqa: BLE001  # the one place that turns every fault into a response
+            if request.writer.output_size:
+                _cut(request, error)
+            response = _render(request, error)
+        if not response.prepared:
+            response.headers[REQUEST_ID_HEADER] = request[REQUEST_ID]
+        return response
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        path = request.raw_path.partition("?")[0]
+        if not path.startswith("/"):
+            # The absolute form, which a server must accept (RFC 9112, section 3.2.2).
+            path = urlsplit(path).path
+        if "%" in path:
+            path = unquote(path)
+        beside = self._beside.get(path)
+        resource, name, argument = (beside, None, "") if beside else routes.find(path)
+        route = routes.choose(resource, request.method)
+        # What is decided on and what is then acted on is this one name, decoded once and checked.
+        call = Call(request, self, path, NOWHERE if name is None else parse_name(name), argument)
+        if route.action is not None:
+            call.caller = await self.access.admit(call, route.action)
+        return await route.handler(call)
+
+
+def _render(request: web.BaseRequest, error: Exception) -> web.Response:
+    match error:
+        case Unauthorized() | Denied():
+            return _refusal(request, error)
+        case RegistryError():
+            return render(error)
+        case AuthError():
+            if not isinstance(error, TooManyFailures):
+                _log(request, error)
+            return _refusal(request, from_auth(error))
+        case StorageError():
+            _log(request, error)
+            return render(from_storage(error))
+        case ConnectionError():
+            return _closing(empty(_CLIENT_GONE, {}))
+        case web.RequestPayloadError():
+            return _closing(render(RequestInvalid("the body's transfer encoding is broken")))
+        case _:
+            _log(request, error, traceback=True)
+            return render_internal()
+
+
+def _refusal(request: web.BaseRequest, fault: RegistryError) -> web.Response:
+    """Answer who is not let in, and close the connection if it would take long to get past what else comes on it."""
+    response = render(fault)
+    length = request.content_length
+    if not request.content.is_eof() and (length is None or length > _PASSED_OVER or hdrs.EXPECT in request.headers):
+        response.force_close()
+    return response
+
+
+def _cut(request: web.BaseRequest, error: Exception) -> None:
+    """End a response that has begun and cannot be finished; a missing end is the one thing clients notice."""
+    if not isinstance(error, ConnectionError):
+        _log(request, error, traceback=not isinstance(error, StorageError))
+    if request.transport is not None:
+        request.transport.abort()
+    raise ConnectionResetError("the response was cut") from error
+
+
+def _closing(response: web.Response) -> web.Response:
+    response.force_close()
+    return response
+
+
+def _log(request: web.BaseRequest, error: Exception, *, traceback: bool = False) -> None:
+    _LOG.error(
+        "%s %s failed: %s",
+        request.method,
+        request.raw_path.partition("?")[0],
+        error,
+        exc_info=error if traceback else None,
+        extra={"request_id": request[REQUEST_ID]},
+    )

@@ -1,0 +1,100 @@
+"""Responses: what every one of them carries, and the ways a body is sent."""
+
+import asyncio
+import os
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import hdrs, web
+
+from storage.errors import StorageUnavailable
+from storage.oci.media import OCTET_STREAM
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from io import BufferedReader
+    from pathlib import Path
+
+    from storage.oci.digest import Digest
+    from storage.oci.headers import Span
+    from storage.repository import Blob
+
+REQUEST_ID: Final = web.RequestKey("request_id", str)
+REQUEST_ID_HEADER: Final = "X-Request-ID"
+DIGEST: Final = "Docker-Content-Digest"
+UPLOAD_ID: Final = "Docker-Upload-UUID"
+JSON: Final = "application/json"
+#: Old Docker engines recognise a registry by the first of these.
+COMMON: Final = {"Docker-Distribution-API-Version": "registry/2.0", hdrs.SERVER: "preg"}
+
+#: Up to this size one read and one write cost less than the kernel's sendfile does.
+_SMALL: Final = 64 * 1024
+
+
+def empty(status: int, headers: "Mapping[str, str]") -> web.Response:
+    """Answer without a body."""
+    return web.Response(status=status, headers={**COMMON, **headers})
+
+
+def document(
+    body: bytes, media_type: str, headers: "Mapping[str, str] | None" = None, status: int = 200
+) -> web.Response:
+    """Answer with a small body; its Content-Type is exactly ``media_type``."""
+    return web.Response(status=status, body=body, headers={**COMMON, hdrs.CONTENT_TYPE: media_type, **(headers or {})})
+
+
+def created(location: str, digest: "Digest", headers: "Mapping[str, str] | None" = None) -> web.Response:
+    """Say where content lies that is durable from now on."""
+    return empty(201, {hdrs.LOCATION: location, DIGEST: digest, **(headers or {})})
+
+
+async def send_blob(
+    request: web.BaseRequest, blob: "Blob", span: "Span", status: int, headers: "Mapping[str, str]"
+) -> web.StreamResponse:
+    """Send part of a blob; from a file of this host the kernel does it, and no byte passes through here."""
+    headers = {
+        **COMMON,
+        REQUEST_ID_HEADER: request[REQUEST_ID],
+        hdrs.CONTENT_TYPE: OCTET_STREAM,
+        hdrs.CONTENT_LENGTH: str(span.length),
+        **headers,
+    }
+    if blob.path is None:
+        return await _stream(request, blob, span, web.StreamResponse(status=status, headers=headers))
+    with _open(blob.path) as file:
+        if span.length <= _SMALL:
+            body = os.pread(file.fileno(), span.length, span.start)
+            return web.Response(status=status, headers=headers, body=body)
+        return await _send_file(request, file, span, web.StreamResponse(status=status, headers=headers))
+
+
+def _open(path: "Path") -> "BufferedReader":
+    try:
+        return path.open("rb")  # a local file is opened in less time than a thread takes to do it
+    except OSError as error:
+        raise StorageUnavailable(error.strerror or str(error), key=str(path)) from error
+
+
+async def _stream(
+    request: web.BaseRequest, blob: "Blob", span: "Span", response: web.StreamResponse
+) -> web.StreamResponse:
+    pieces = blob.read(span.start, span.stop)
+    first = await anext(pieces, b"")
+    await response.prepare(request)
+    await response.write(first)
+    async for piece in pieces:
+        await response.write(piece)
+    await response.write_eof()
+    return response
+
+
+async def _send_file(
+    request: web.BaseRequest, file: "BufferedReader", span: "Span", response: web.StreamResponse
+) -> web.StreamResponse:
+    await response.prepare(request)
+    if request.transport is None or request.transport.is_closing():
+        raise ConnectionResetError("the client went away")
+    sent = await asyncio.get_running_loop().sendfile(request.transport, file, span.start, span.length)
+    if sent != span.length:
+        raise StorageUnavailable(f"the file ended after {sent} of {span.length} bytes", key=file.name)
+    await response.write_eof()
+    return response

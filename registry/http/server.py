@@ -1,0 +1,119 @@
+"""aiohttp's low-level server, told what a registry needs: limits, no decompression, JSON even for broken requests."""
+
+import logging
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+from aiohttp import hdrs, http_exceptions, web
+from aiohttp.abc import AbstractAccessLogger
+from aiohttp.web_protocol import _ErrInfo
+
+from registry.http.errors import render, render_internal
+from registry.http.responses import REQUEST_ID
+from storage.oci.errors import RequestHeaderTooLarge, RequestInvalid
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+#: A token may speak of many repositories, so its header is long.
+_HEADER_LIMIT: Final = 128 * 1024
+_LINE_LIMIT: Final = 64 * 1024
+#: How much of a body is taken from the kernel before it is asked to wait, in bytes.
+_READ_AHEAD: Final = 256 * 1024
+#: Idle connections are kept longer than proxies keep theirs, so that it is never us who closes one in use.
+_KEEPALIVE: Final = 90.0
+
+
+class HttpServer(web.Server):
+    """Serves one handler."""
+
+    def __init__(
+        self, handler: "Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]", *, access_log: bool
+    ) -> None:
+        super().__init__(
+            handler,
+            access_log_class=AccessLog,
+            access_log=logging.getLogger("preg.access") if access_log else None,
+            auto_decompress=False,
+            max_field_size=_HEADER_LIMIT,
+            max_line_size=_LINE_LIMIT,
+            read_bufsize=_READ_AHEAD,
+            keepalive_timeout=_KEEPALIVE,
+        )
+
+    def __call__(self) -> web.RequestHandler:
+        """Make what speaks with one connection."""
+        return _Connection(self, loop=self._loop, **self._kwargs)
+
+
+class _Connection(web.RequestHandler):
+    """One connection, whose malformed requests are answered like all others: in JSON, and without a traceback."""
+
+    def data_received(self, data: bytes) -> None:
+        """Take the rest of a running request also while the server stops: aiohttp drops it and waits in vain."""
+        if self._current_request is None or not (self._close or self._force_close):
+            super().data_received(data)
+        else:
+            stopping = self._close, self._force_close
+            self._close = self._force_close = False
+            try:
+                super().data_received(data)
+            finally:
+                self._close, self._force_close = stopping
+        if self._messages and isinstance(self._messages[-1][0], _ErrInfo):
+            self._break_body()
+
+    def _break_body(self) -> None:
+        """Tell a handler that its body's framing is broken: aiohttp lets it wait for as long as the client does."""
+        if self._current_request is not None and not self._current_request.content.is_eof():
+            self._current_request.content.set_exception(web.RequestPayloadError())
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,  # noqa: ARG002  # aiohttp's signature
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,  # noqa: ARG002  # aiohttp's signature
+    ) -> web.StreamResponse:
+        """Answer what aiohttp could not parse. The message is left out, as it may quote a header with a secret."""
+        if isinstance(exc, http_exceptions.LineTooLong):
+            response = render(RequestHeaderTooLarge())
+        elif status < 500:
+            response = render(RequestInvalid())
+        else:
+            response = render_internal()
+        response.force_close()
+        return response
+
+
+class AccessLog(AbstractAccessLogger):
+    """One line of JSON for each request, written when its response has left.
+
+    ``bytes_in`` counts the body as it was received; ``seconds`` runs from the request's headers to the response's end.
+    The query is left out: it can carry nothing worth logging but what a careless client put there.
+    """
+
+    def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
+        """Write the line."""
+        line = {
+            "time": _now(),
+            "logger": "preg.access",
+            "request_id": request.get(REQUEST_ID, ""),
+            "remote": request.remote,
+            "method": request.method,
+            "path": request.raw_path.partition("?")[0],
+            "status": response.status,
+            "bytes_in": request.content.total_bytes,
+            "bytes_out": response.content_length if request.method != hdrs.METH_HEAD else 0,
+            "seconds": round(time, 6),
+            # Bytes that are not UTF-8 come as surrogates, which JSON cannot hold.
+            "user_agent": request.headers.get(hdrs.USER_AGENT, "").encode(errors="replace").decode(),
+        }
+        sys.stderr.buffer.write(msgspec.json.encode(line) + b"\n")
+        sys.stderr.buffer.flush()
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
