@@ -1,0 +1,202 @@
+"""A person's end of a container's streams: what is typed goes in, what is printed comes out, signals are passed on."""
+
+import fcntl
+import os
+import select
+import signal
+import socket
+import struct
+import termios
+import tty
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Final
+
+from runtime import frames as f
+from runtime.container import Container, reachable
+from runtime.errors import Fault
+
+#: Those that are not passed on: they are about this process, or cannot be caught.
+_OWN: Final = frozenset(
+    {
+        signal.SIGCHLD,
+        signal.SIGPIPE,
+        signal.SIGKILL,
+        signal.SIGSTOP,
+        signal.SIGTSTP,
+        signal.SIGTTIN,
+        signal.SIGTTOU,
+        signal.SIGCONT,
+        signal.SIGURG,
+        signal.SIGSEGV,
+        signal.SIGBUS,
+        signal.SIGFPE,
+        signal.SIGILL,
+        signal.SIGABRT,
+        signal.SIGTRAP,
+        signal.SIGSYS,
+    }
+)
+#: ctrl-p ctrl-q leaves a container that goes on.
+_DETACH: Final = b"\x10\x11"
+_PIECE: Final = 64 * 1024
+
+
+class Detached(Exception):
+    """The person has left the container, which goes on."""
+
+
+class Session:
+    """A visit to a supervisor."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection = connection
+        self._frames = f.Frames()
+        self._received: list[tuple[int, bytes]] = []
+        self._typed = b""
+
+    def send(self, kind: int, content: bytes = b"") -> None:
+        """Send a frame. Raises OSError if the supervisor has ended."""
+        self.connection.sendall(f.frame(kind, content))
+
+    def next(self) -> tuple[int, bytes]:
+        """Wait for a frame; kind 0 if the supervisor has ended."""
+        while not self._received:
+            try:
+                data = self.connection.recv(_PIECE)
+            except ConnectionResetError:
+                data = b""
+            if not data:
+                return 0, b""
+            self._received += self._frames.feed(data)
+        return self._received.pop(0)
+
+    def wait(self) -> int:
+        """Wait until the container ends, and give its exit status. Raises Fault if its supervisor is killed."""
+        while True:
+            kind, content = self.next()
+            if kind == f.EXIT:
+                return int(content)
+            if kind == 0:
+                raise Fault("the container's supervisor was killed, so the container is ended with the next command")
+
+    def relay(self, *, stdin: bool, terminal: bool, proxy: bool = True) -> int:
+        """Be the container's terminal until it ends; give its exit status. Raises Detached, and Fault."""
+        with _signals() as signals, _raw_terminal(on=terminal and stdin):
+            if terminal:
+                self._tell_size()
+            inputs = {self.connection.fileno(), signals, *((0,) if stdin else ())}
+            while True:
+                poll = select.poll()
+                for file in inputs:
+                    poll.register(file, select.POLLIN)
+                for file, _ in poll.poll():
+                    if file == 0 and not self._type(terminal=terminal):
+                        inputs.discard(0)
+                    elif file == signals:
+                        self._pass_on(os.read(signals, 512), terminal=terminal, proxy=proxy)
+                    elif file == self.connection.fileno() and (status := self._show()) is not None:
+                        return status
+
+    def _show(self) -> int | None:
+        """Print what has come; give the exit status if that was all."""
+        while True:
+            kind, content = self.next()
+            if kind == f.EXIT:
+                return int(content)
+            if kind == 0:
+                raise Fault("the container's supervisor was killed, so the container is ended with the next command")
+            if kind in (f.STDOUT, f.STDERR):
+                _write(1 if kind == f.STDOUT else 2, content)
+            if not self._received:
+                return None
+
+    def _type(self, *, terminal: bool) -> bool:
+        """Pass on what was typed; False at its end."""
+        try:
+            data = os.read(0, _PIECE)
+        except OSError:  # the terminal is gone
+            data = b""
+        if terminal and data:
+            data = self._typed + data
+            left, found, _ = data.partition(_DETACH)
+            # What may be the first half of the keys is kept back until the second is known.
+            self._typed = _DETACH[:1] if left.endswith(_DETACH[:1]) and not found else b""
+            data = left[: len(left) - len(self._typed)]
+            if found:
+                raise Detached
+            if not data:
+                return True
+        with suppress(BrokenPipeError):
+            self.send(f.STDIN, data)
+        return bool(data)
+
+    def _pass_on(self, numbers: bytes, *, terminal: bool, proxy: bool) -> None:
+        with suppress(BrokenPipeError):
+            for number in numbers:
+                if number == signal.SIGWINCH:
+                    if terminal:
+                        self._tell_size()
+                elif proxy:
+                    self.send(f.SIGNAL, b"%d" % number)
+                else:
+                    raise KeyboardInterrupt
+
+    def _tell_size(self) -> None:
+        with suppress(OSError):
+            rows, columns, _, _ = struct.unpack("=HHHH", fcntl.ioctl(1, termios.TIOCGWINSZ, bytes(8)))
+            self.send(f.RESIZE, struct.pack(">HH", rows, columns))
+
+
+def visit(container: Container) -> Session | None:
+    """Speak to the supervisor of a container; None if it has none."""
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        with reachable(container.running) as folder:
+            connection.connect(f"{folder}/socket")
+    except (FileNotFoundError, ConnectionRefusedError):
+        connection.close()
+        return None
+    return Session(connection)
+
+
+def _write(file: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        try:
+            view = view[os.write(file, view) :]
+        except BlockingIOError:  # whoever shares our terminal has made it so
+            select.select([], [file], [])
+
+
+@contextmanager
+def _signals() -> Iterator[int]:
+    """Give a file from which the numbers of signals are read that would else be ours."""
+    reads, writes = os.pipe()
+    os.set_blocking(writes, False)
+    before = {}
+    for number in set(signal.Signals) - _OWN:
+        before[number] = signal.signal(number, lambda *_: None)
+    wakeup = signal.set_wakeup_fd(writes, warn_on_full_buffer=False)
+    try:
+        yield reads
+    finally:
+        signal.set_wakeup_fd(wakeup)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        os.close(reads)
+        os.close(writes)
+
+
+@contextmanager
+def _raw_terminal(*, on: bool) -> Iterator[None]:
+    """Have every key reach the container, also those that would be signals here."""
+    if not on:
+        yield
+        return
+    before = termios.tcgetattr(0)
+    tty.setraw(0)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(0, termios.TCSADRAIN, before)

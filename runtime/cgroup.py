@@ -1,0 +1,62 @@
+"""A container's control groups, in either version of their file system."""
+
+import os
+import time
+from contextlib import suppress
+from typing import Final
+
+_ROOT: Final = "/sys/fs/cgroup"
+#: A group whose last process has just been reaped may be busy for a moment.
+_TRIES: Final = 50
+
+
+def groups(identifier: str) -> list[str]:
+    """List the directories of a container: one with cgroup v2, one for each controller with v1."""
+    if os.path.exists(f"{_ROOT}/cgroup.controllers"):
+        parents = [_ROOT]
+    else:
+        # Some names are links to others.
+        parents = [entry.path for entry in os.scandir(_ROOT) if entry.is_dir(follow_symlinks=False)]
+    return [path for parent in parents if os.path.isdir(path := f"{parent}/preg/{identifier}")]
+
+
+def remove(identifier: str) -> None:
+    """Remove the groups of a container whose processes are gone. Raises OSError if one is not."""
+    for group in groups(identifier):
+        for tries in range(_TRIES):
+            try:
+                os.rmdir(group)
+                break
+            except FileNotFoundError:
+                break
+            except OSError:
+                if tries == _TRIES - 1:
+                    raise
+                time.sleep(0.002)
+
+
+def set_frozen(identifier: str, *, frozen: bool) -> bool:
+    """Stop or wake all processes of a container; False if it has no group to do it with."""
+    for group in groups(identifier):
+        for name, value in (("freezer.state", "FROZEN" if frozen else "THAWED"), ("cgroup.freeze", str(int(frozen)))):
+            with suppress(FileNotFoundError):
+                _write(f"{group}/{name}", value)
+                return True
+    return False
+
+
+def is_frozen(identifier: str) -> bool:
+    """Tell whether the processes of a container are stopped."""
+    for group in groups(identifier):
+        for name, values in (("freezer.state", ("FROZEN", "FREEZING")), ("cgroup.freeze", ("1",))):
+            with suppress(OSError), open(f"{group}/{name}", encoding="ascii") as file:
+                return file.read().strip() in values
+    return False
+
+
+def _write(path: str, value: str) -> None:
+    file = os.open(path, os.O_WRONLY)
+    try:
+        os.write(file, value.encode())
+    finally:
+        os.close(file)

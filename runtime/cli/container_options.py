@@ -1,0 +1,158 @@
+"""What ``preg run`` and ``preg create`` take: the options of a container, and what they ask for."""
+
+import os
+import shlex
+from typing import TYPE_CHECKING, Final
+
+from runtime import config
+from runtime.bundle import Volume, Wishes
+from runtime.cli.naming import read_reference
+from runtime.cli.options import Option, Options
+from runtime.containers import Containers
+from runtime.create import Wanted, create
+from runtime.engine import find
+from runtime.errors import Fault, UsageError
+from runtime.images import Image, Images
+from runtime.restart import read_restart
+
+if TYPE_CHECKING:
+    from runtime.container import Container
+
+#: How the container is kept and what is in it; ``preg run`` has more.
+OPTIONS: Final = (
+    Option("--name", "Call it so (default: a name is invented)", "NAME"),
+    Option("--rm", "Remove the container when it ends"),
+    Option("--restart", "Start it again when it ends: no, on-failure[:RETRIES], always, unless-stopped", "POLICY"),
+    Option("--label", "Note something about it", "NAME[=VALUE]", "-l"),
+    Option("--label-file", "Read such notes from a file, a line each", "FILE"),
+    Option("--cidfile", "Write its ID to this new file", "FILE"),
+    Option("--stop-signal", "The signal that 'preg stop' sends (default: the image's, else TERM)", "SIGNAL"),
+    Option("--stop-timeout", "How long 'preg stop' waits before it kills (default: 10)", "SECONDS"),
+    Option("--interactive", "Pass standard input on", short="-i"),
+    Option("--tty", "Give it a terminal", short="-t"),
+    Option("--env", "Set a variable; without =VALUE, to what it is here", "NAME[=VALUE]", "-e"),
+    Option("--volume", "Show it a path of this host; OPTIONS are ro, rw", "HOST:CONTAINER[:OPTIONS]", "-v"),
+    Option("--workdir", "Start in this directory", "DIR", "-w"),
+    Option("--entrypoint", "Execute this instead of the image's entrypoint", "COMMAND"),
+    Option("--network", "none (its own, loopback only; the default) or host (this host's)", "NETWORK"),
+    Option("--runtime", "The OCI runtime, by name or path (default: crun, then runc)", "NAME"),
+    Option("--plain-http", "Pull without TLS; from this host's own addresses always so"),
+)
+_NETWORKS: Final = ("none", "host")
+#: What -v takes behind the second colon, as mount options; those of SELinux are for hosts that have it.
+_VOLUME_OPTIONS: Final = {
+    "rw": "rw",
+    "ro": "ro",
+    "z": None,
+    "Z": None,
+    **{name: name for name in ("private", "rprivate", "slave", "rslave", "shared", "rshared")},
+}
+
+
+def make(here: config.Config, options: Options, *, attached: bool) -> "tuple[Container, int]":
+    """Make the container that the options ask for, of an image that is pulled if need be; its lock is ours.
+
+    Raises Fault.
+    """
+    wishes, wanted, cidfile = read_wishes(options), _read_wanted(options, attached=attached), options.last("--cidfile")
+    reference = read_reference(options.operands[0])
+    engine = find(options.last("--runtime"), here.path, here.state)
+    images = Images(here.home)
+    if cidfile is not None and os.path.exists(cidfile):
+        raise Fault(f"the file {cidfile} is there already: it may be another container's, so remove it or name another")
+    image = images.find(reference) or _fetch(here, options, images)
+    container, held = create(Containers(str(here.home), str(here.state)), image, wishes, wanted, engine)
+    if cidfile is not None:
+        with open(cidfile, "x", encoding="ascii") as file:
+            file.write(container.id)
+    return container, held
+
+
+def _read_wanted(options: Options, *, attached: bool) -> Wanted:
+    timeout = options.last("--stop-timeout")
+    if timeout is not None and not timeout.removeprefix("-").isdecimal():
+        raise UsageError(f"--stop-timeout {timeout}: it is a number of seconds")
+    restart = read_restart(options.last("--restart") or "no")
+    if "--rm" in options and restart.policy != "no":
+        raise UsageError("--rm and --restart exclude each other: what is removed cannot be started again")
+    return Wanted(
+        image=options.operands[0],
+        name=options.last("--name"),
+        labels=_read_labels(options),
+        restart=restart,
+        remove="--rm" in options,
+        stdin="--interactive" in options,
+        attached=attached,
+        stop_signal=options.last("--stop-signal"),
+        stop_timeout=None if timeout is None else int(timeout),
+    )
+
+
+def _read_labels(options: Options) -> dict[str, str]:
+    lines = []
+    for path in options.all("--label-file"):
+        with open(path, encoding="utf-8") as file:
+            lines += [line.strip() for line in file if line.strip() and not line.startswith("#")]
+    pairs = (text.partition("=") for text in (*lines, *options.all("--label")))
+    return {name: value for name, _, value in pairs}
+
+
+def read_wishes(options: Options) -> Wishes:
+    """Read what was asked of the container. Raises UsageError."""
+    network = options.last("--network") or "none"
+    if network not in _NETWORKS:
+        raise UsageError(f"--network is {' or '.join(_NETWORKS)}, not {network!r}")
+    working_dir = options.last("--workdir") or ""
+    if working_dir and not working_dir.startswith("/"):
+        raise UsageError(f"-w {working_dir}: the directory must be an absolute path")
+    entrypoint = options.last("--entrypoint")
+    return Wishes(
+        command=tuple(options.operands[1:]),
+        entrypoint=None if entrypoint is None else (entrypoint,) if entrypoint else (),
+        environment=tuple(item for text in options.all("--env") if (item := read_variable(text)) is not None),
+        volumes=tuple(read_volume(text) for text in options.all("--volume")),
+        working_dir=working_dir,
+        terminal="--tty" in options,
+        host_network=network == "host",
+    )
+
+
+def read_variable(text: str) -> str | None:
+    """Read ``NAME=VALUE``, or ``NAME`` for what it is here; None if it is not set here. Raises UsageError."""
+    name, equals, _ = text.partition("=")
+    if not name or "\0" in text:
+        raise UsageError(f"-e {shlex.quote(text)}: a variable is NAME=VALUE or NAME")
+    if equals:
+        return text
+    value = config.variable(name)
+    return None if value is None else f"{name}={value}"
+
+
+def read_volume(text: str) -> Volume:
+    """Read ``HOST:CONTAINER[:OPTIONS]``. Raises UsageError."""
+    source, _, rest = text.partition(":")
+    target, _, options = rest.partition(":")
+    if not source.startswith(("/", ".")) or not target.startswith("/") or ":" in options:
+        raise UsageError(
+            f"-v {shlex.quote(text)}: a volume is HOST:CONTAINER[:OPTIONS], and HOST begins with / or a dot"
+        )
+    given = [option for option in options.split(",") if option]
+    for option in given:
+        if option not in _VOLUME_OPTIONS:
+            raise UsageError(f"-v {shlex.quote(text)}: there is no option {option!r}")
+    wanted = [mapped for option in given if (mapped := _VOLUME_OPTIONS[option])]
+    if not any(option.endswith(("private", "slave", "shared")) for option in wanted):
+        wanted.append("rprivate")
+    return Volume(os.path.abspath(source), os.path.normpath(target), ("rbind", *wanted))
+
+
+def _fetch(here: config.Config, options: Options, images: Images) -> Image:
+    # Whoever runs an image that is here must not wait for an HTTP client to be imported.
+    from runtime.cli.pull import fetch  # noqa: PLC0415
+
+    reference = read_reference(options.operands[0])
+    fetch(here, reference, plain_http="--plain-http" in options)
+    image = images.find(reference)
+    if image is None:
+        raise Fault(f"{reference} was pulled and removed again by somebody else")
+    return image

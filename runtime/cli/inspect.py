@@ -1,0 +1,119 @@
+"""``preg inspect``: tell all about containers."""
+
+import json
+import shlex
+import sys
+from typing import Any, Final
+
+from runtime import cgroup
+from runtime.cli.options import Option, Usage
+from runtime.cli.targets import here
+from runtime.cli.times import show_time
+from runtime.container import RESTARTING, RUNNING, Container
+from runtime.containers import Containers
+from runtime.errors import Fault, UsageError
+from runtime.leftovers import look
+from runtime.signals import signal_name
+
+USAGE: Final = Usage(
+    "inspect [OPTION...] CONTAINER...",
+    "Tell all about containers, as JSON with Docker's names.",
+    (Option("--format", "json, or the fields to print with tabs between, as Name,State.Status", "FORMAT", "-f"),),
+    operands=(1, 10_000),
+)
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command."""
+    options = USAGE.parse(arguments)
+    form = options.last("--format")
+    containers, found, status = here(), [], 0
+    for word in options.operands:
+        try:
+            found.append(describe(containers, containers.find(word)))
+        except (Fault, FileNotFoundError) as fault:
+            sys.stderr.write(f"preg: {fault}\n")
+            status = 1
+    if form is None:
+        sys.stdout.write(json.dumps(found, indent=4, ensure_ascii=False) + "\n")
+    for document in found if form is not None else ():
+        sys.stdout.write(_select(document, form or "") + "\n")
+    return status
+
+
+def describe(containers: Containers, container: Container) -> dict[str, Any]:
+    """Put together what is known of a container, in the names of Docker's API. Raises FileNotFoundError."""
+    state, description = look(containers, container), container.describe()
+    wishes = description.wishes
+    paused = state.alive and cgroup.is_frozen(container.id)
+    return {
+        "Id": container.id,
+        "Created": show_time(description.created),
+        "Path": description.arguments[0],
+        "Args": description.arguments[1:],
+        "State": {
+            "Status": "paused" if paused else state.status,
+            "Running": state.alive,
+            "Paused": paused,
+            "Restarting": state.status == RESTARTING,
+            "Dead": False,
+            "Pid": state.pid if state.status == RUNNING else 0,
+            "ExitCode": state.exit_code,
+            "Error": state.error,
+            "StartedAt": show_time(state.started),
+            "FinishedAt": show_time(state.finished),
+        },
+        "Image": description.image_id,
+        "ResolvConfPath": f"{container.directory}/resolv.conf",
+        "HostnamePath": f"{container.directory}/hostname",
+        "HostsPath": f"{container.directory}/hosts",
+        "LogPath": f"{container.directory}/output.log",
+        "Name": f"/{description.name}",
+        "RestartCount": state.restarts,
+        "Driver": "overlay",
+        "Platform": "linux",
+        "HostConfig": {
+            "AutoRemove": description.remove,
+            "NetworkMode": "host" if wishes.get("host_network") else "none",
+            "RestartPolicy": {
+                "Name": description.restart.policy,
+                "MaximumRetryCount": description.restart.retries,
+            },
+            "Runtime": description.engine,
+        },
+        "Mounts": [
+            {
+                "Type": "bind",
+                "Source": volume["source"],
+                "Destination": volume["target"],
+                "RW": "ro" not in volume["options"],
+            }
+            for volume in wishes.get("volumes", ())
+        ],
+        "Config": {
+            "Hostname": container.short_id,
+            "AttachStdin": description.stdin_once,
+            "Tty": description.terminal,
+            "OpenStdin": description.stdin,
+            "StdinOnce": description.stdin_once,
+            "Image": description.image,
+            "Labels": description.labels,
+            "StopSignal": signal_name(description.stop_signal),
+            "StopTimeout": description.stop_timeout,
+        },
+    }
+
+
+def _select(document: dict[str, Any], form: str) -> str:
+    """Give the fields that ``form`` names, each by the names on the way to it with dots between."""
+    if form == "json":
+        return json.dumps(document, ensure_ascii=False)
+    cells = []
+    for path in form.split(","):
+        value: Any = document
+        for name in path.strip().removeprefix(".").split("."):
+            if not isinstance(value, dict) or name not in value:
+                raise UsageError(f"--format {shlex.quote(form)}: there is no field {path.strip()!r}")
+            value = value[name]
+        cells.append(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+    return "\t".join(cells)

@@ -1,0 +1,22 @@
+"""``preg kill``: send signals to running containers."""
+
+from typing import Final
+
+from runtime.cli.options import Option, Usage
+from runtime.cli.targets import each, here
+from runtime.signals import read_signal
+from runtime.stop import kill
+
+USAGE: Final = Usage(
+    "kill [OPTION...] CONTAINER...",
+    "Send a signal to the first process of running containers.",
+    (Option("--signal", "The signal's name or number (default: KILL)", "SIGNAL", "-s"),),
+    operands=(1, 10_000),
+)
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command."""
+    options = USAGE.parse(arguments)
+    number, containers = read_signal(options.last("--signal") or "KILL"), here()
+    return each(containers, options.operands, lambda container: kill(containers, container, number))

@@ -1,0 +1,64 @@
+"""``preg logs``: show what a container has printed."""
+
+import os
+from typing import Final
+
+from runtime.cli.options import Option, Usage
+from runtime.cli.targets import here
+from runtime.cli.times import read_time
+from runtime.errors import UsageError
+from runtime.log import Entry, stamp
+from runtime.log_reader import read_log
+
+USAGE: Final = Usage(
+    "logs [OPTION...] CONTAINER",
+    "Show what a container has printed: the last 30 MB of it are kept.",
+    (
+        Option("--follow", "Go on until the container ends", short="-f"),
+        Option("--tail", "Begin with the last N lines (default: all)", "N", "-n"),
+        Option("--since", "Begin at this time: 2026-01-31T12:00:00Z, or 10m for ten minutes ago", "TIME"),
+        Option("--until", "End at this time", "TIME"),
+        Option("--timestamps", "Say when each line was printed", short="-t"),
+    ),
+    operands=(1, 1),
+)
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command."""
+    options = USAGE.parse(arguments)
+    tail = options.last("--tail") or "all"
+    if tail != "all" and not tail.isdecimal():
+        raise UsageError(f"--tail {tail}: it is a number of lines, or all")
+    since, until = (_read(options.last(name), name) for name in ("--since", "--until"))
+    containers = here()
+    container = containers.find(options.operands[0])
+    printer = _Printer(stamps="--timestamps" in options)
+    limit = None if tail == "all" else int(tail)
+    for entry in read_log(containers, container, limit, since, follow="--follow" in options):
+        if until and entry.time > until:
+            break
+        printer.write(entry)
+    return 0
+
+
+def _read(text: str | None, option: str) -> bytes:
+    return b"" if text is None else stamp(int(read_time(text, option) * 1e9))
+
+
+class _Printer:
+    """Puts the parts of a line together: only the first has a time before it."""
+
+    def __init__(self, *, stamps: bool) -> None:
+        self._stamps = stamps
+        self._inside: set[bytes] = set()
+
+    def write(self, entry: Entry) -> None:
+        head = b"" if not self._stamps or entry.stream in self._inside else entry.time + b" "
+        if entry.whole:
+            self._inside.discard(entry.stream)
+        else:
+            self._inside.add(entry.stream)
+        view = memoryview(head + entry.text + (b"\n" if entry.whole else b""))
+        while view:
+            view = view[os.write(2 if entry.stream == b"stderr" else 1, view) :]

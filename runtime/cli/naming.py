@@ -1,0 +1,28 @@
+"""Images and registries as they are named on a command line."""
+
+from runtime.errors import UsageError
+from storage.oci.errors import RegistryError
+from storage.oci.reference import DEFAULT_REGISTRY, Reference
+
+
+def read_reference(text: str) -> Reference:
+    """Read an image's name. Raises UsageError."""
+    try:
+        return Reference.parse(text)
+    except RegistryError as error:
+        raise UsageError(f"{text[:200]!r} is no name of an image: {error}") from error
+
+
+def read_registry(text: str) -> str:
+    """Read a registry's name, or one of its URLs, which docker takes too. Raises UsageError."""
+    host = text.partition("://")[2].partition("/")[0] if "://" in text else text.removesuffix("/")
+    if host in ("index.docker.io", "registry-1.docker.io"):
+        return DEFAULT_REGISTRY
+    try:
+        # What is no registry in an image's name is none here.
+        known = "/" not in host and Reference.parse(f"{host}/image").registry == host
+    except RegistryError:
+        known = False
+    if not known:
+        raise UsageError(f"{text[:200]!r} is no name of a registry, which is HOST:PORT, or HOST with a dot in it")
+    return host

@@ -1,0 +1,140 @@
+"""Command lines, read as Docker reads them.
+
+Not ``argparse``: it cannot leave alone what follows an image's name, and importing it takes as long as the work of a
+quick command.
+"""
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from runtime.errors import UsageError
+
+
+class HelpWanted(Exception):
+    """``--help`` was given; the text is the help."""
+
+
+class Option(NamedTuple):
+    """A switch, or with ``value`` (its name in the help) an option that takes one."""
+
+    name: str
+    help: str
+    value: str = ""
+    short: str = ""
+
+    @property
+    def title(self) -> str:
+        """How the help shows it."""
+        short = f"{self.short}, " if self.short else "    "
+        return f"{short}{self.name}{f' {self.value}' if self.value else ''}"
+
+
+class Options:
+    """What was given: the values of each option in order, and the other words."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, list[str]] = {}
+        self.operands: list[str] = []
+
+    def __contains__(self, name: str) -> bool:
+        """Whether the switch is on."""
+        return self._values.get(name, ["false"])[-1] != "false"
+
+    def all(self, name: str) -> list[str]:
+        """Every value that was given for the option."""
+        return self._values.get(name, [])
+
+    def last(self, name: str) -> str | None:
+        """The value that counts where an option is given more than once."""
+        return self._values[name][-1] if name in self._values else None
+
+    def add(self, name: str, value: str) -> None:
+        """Note that the option was given."""
+        self._values.setdefault(name, []).append(value)
+
+
+HELP: Final = Option("--help", "Show this and exit", short="-h")
+_ON: Final = ("true", "1", "t", "True", "TRUE")
+_OFF: Final = ("false", "0", "f", "False", "FALSE")
+
+
+class Usage(NamedTuple):
+    """What a command understands.
+
+    With ``command_follows`` the first operand ends the options: what comes after it belongs to somebody else.
+    """
+
+    synopsis: str
+    summary: str
+    options: tuple[Option, ...] = ()
+    notes: str = ""
+    operands: tuple[int, int] = (0, 0)
+    """How many operands there must be, and how many there may."""
+    command_follows: bool = False
+
+    def parse(self, arguments: list[str]) -> Options:
+        """Read the arguments. Raises UsageError, and HelpWanted."""
+        found = Options()
+        words = iter(arguments)
+        for word in words:
+            if word == "--":
+                found.operands.extend(words)
+            elif not word.startswith("-") or word == "-":
+                found.operands.append(word)
+                if self.command_follows:
+                    found.operands.extend(words)
+            elif word.startswith("--"):
+                self._read_long(word, words, found)
+            else:
+                self._read_short(word, words, found)
+        self._check_operands(found.operands)
+        return found
+
+    def help(self) -> str:
+        """Write the text of ``--help``."""
+        options = (*self.options, HELP)
+        width = max(len(option.title) for option in options) + 2
+        rows = "".join(f"  {option.title:<{width}}{option.help}\n" for option in options)
+        notes = f"\n{self.notes.strip()}\n" if self.notes else ""
+        return f"Usage: preg {self.synopsis}\n\n{self.summary}\n\nOptions:\n{rows}{notes}"
+
+    def _read_long(self, word: str, words: Iterator[str], found: Options) -> None:
+        name, equals, value = word.partition("=")
+        option = self._find(name, "name")
+        if option.value:
+            found.add(option.name, value if equals else self._next(words, option))
+        elif not equals or value in _ON:
+            found.add(option.name, "true")
+        elif value in _OFF:
+            found.add(option.name, "false")
+        else:
+            raise UsageError(f"{name} is on or off, so {value!r} cannot be its value")
+
+    def _read_short(self, word: str, words: Iterator[str], found: Options) -> None:
+        """Read ``-it``, ``-eA=b`` or ``-e A=b``."""
+        for position, letter in enumerate(word[1:], start=2):
+            option = self._find(f"-{letter}", "short")
+            if option.value:
+                rest = word[position:].removeprefix("=")
+                found.add(option.name, rest if word[position:] else self._next(words, option))
+                return
+            found.add(option.name, "true")
+
+    def _find(self, name: str, kind: str) -> Option:
+        if name in (HELP.name, HELP.short):
+            raise HelpWanted(self.help())
+        for option in self.options:
+            if getattr(option, kind) == name:
+                return option
+        raise UsageError(f"there is no option {name}; 'preg {self.synopsis.split()[0]} --help' lists those there are")
+
+    def _next(self, words: Iterator[str], option: Option) -> str:
+        value = next(words, None)
+        if value is None:
+            raise UsageError(f"{option.name} needs a value: {option.name} {option.value}")
+        return value
+
+    def _check_operands(self, operands: list[str]) -> None:
+        least, most = self.operands
+        if not least <= len(operands) <= most and not (self.command_follows and len(operands) >= least):
+            raise UsageError(f"the command is used as: preg {self.synopsis}")

@@ -1,0 +1,165 @@
+"""``preg ps``: list containers."""
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from runtime import cgroup
+from runtime.cli.options import Option, Usage
+from runtime.cli.table import FORMAT, write_records, write_table
+from runtime.cli.targets import here
+from runtime.container import CREATED, EXITED, RESTARTING, Container, Description, State
+from runtime.containers import Containers
+from runtime.errors import UsageError
+from runtime.leftovers import look, remove_unfinished
+
+_FIELDS: Final = ("ID", "Image", "Command", "CreatedAt", "RunningFor", "Status", "State", "Ports", "Names", "Labels")
+_STATES: Final = ("created", "running", "paused", "restarting", "exited")
+USAGE: Final = Usage(
+    "ps [OPTION...]",
+    "List the containers that run.",
+    (
+        Option("--all", "List those that do not run as well", short="-a"),
+        Option("--quiet", "Print IDs alone", short="-q"),
+        Option("--last", "List the last N that were made, whatever their state", "N", "-n"),
+        Option("--latest", "List the last that was made", short="-l"),
+        Option("--no-trunc", "Print whole IDs and commands"),
+        Option("--filter", "List those that have id, name, label, status, exited or ancestor so", "KEY=VALUE", "-f"),
+        FORMAT,
+    ),
+    notes=f"""
+Fields: {", ".join(_FIELDS)}.
+
+Examples:
+  preg ps -a --filter status=exited
+  preg ps --format Names,Status
+""",
+)
+
+
+class Row(NamedTuple):
+    """A container as it is now."""
+
+    container: Container
+    description: Description
+    state: State
+    paused: bool
+
+    @property
+    def status(self) -> str:
+        """Its state in a word."""
+        return "paused" if self.paused else self.state.status
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command."""
+    options = USAGE.parse(arguments)
+    filters = [_read_filter(text) for text in options.all("--filter")]
+    last = 1 if "--latest" in options else _read_number(options.last("--last"))
+    wide, form = "--no-trunc" in options, options.last("--format")
+    containers = here()
+    remove_unfinished(containers)
+    everything = "--all" in options or last is not None or any(key in ("status", "exited") for key, _ in filters)
+    rows = sorted(_rows(containers), key=lambda row: row.description.created, reverse=True)
+    rows = [row for row in rows if (everything or row.state.alive) and _matches(row, filters)][:last]
+    if "--quiet" in options:
+        sys.stdout.writelines(f"{row.container.id if wide else row.container.short_id}\n" for row in rows)
+        return 0
+    records = [_show(row, wide=wide) for row in rows]
+    if form is not None and form != "table":
+        write_records(records, _FIELDS, form)
+        return 0
+    columns = ("ID", "Image", "Command", "RunningFor", "Status", "Ports", "Names")
+    head = ("CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "PORTS", "NAMES")
+    write_table(head, [[record[column] for column in columns] for record in records])
+    return 0
+
+
+def show_status(state: State, *, paused: bool) -> str:
+    """Say how a container fares, in Docker's words."""
+    from runtime.cli.times import show_duration  # noqa: PLC0415 - not needed to list nothing
+
+    if state.status == CREATED:
+        return "Created"
+    since = show_duration(time.time() - (state.finished or state.started))
+    if state.status == EXITED:
+        return f"Exited ({state.exit_code}) {since} ago"
+    if state.status == RESTARTING:
+        return f"Restarting ({state.exit_code}) {since} ago"
+    return f"Up {since}{' (Paused)' if paused else ''}"
+
+
+def _rows(containers: Containers) -> Iterator[Row]:
+    for container in containers:
+        try:
+            state = look(containers, container)
+            yield Row(container, container.describe(), state, state.alive and cgroup.is_frozen(container.id))
+        except FileNotFoundError:  # removed while we looked
+            continue
+
+
+def _show(row: Row, *, wide: bool) -> dict[str, str]:
+    from runtime.cli.times import show_duration, show_time  # noqa: PLC0415
+
+    command = " ".join(row.description.arguments)
+    if not wide and len(command) > 20:
+        command = f"{command[:19]}…"
+    return {
+        "ID": row.container.id if wide else row.container.short_id,
+        "Image": row.description.image,
+        "Command": json.dumps(command, ensure_ascii=False),
+        "CreatedAt": show_time(row.description.created),
+        "RunningFor": f"{show_duration(time.time() - row.description.created)} ago",
+        "Status": show_status(row.state, paused=row.paused),
+        "State": row.status,
+        "Ports": "",
+        "Names": row.description.name,
+        "Labels": ",".join(f"{name}={value}" for name, value in row.description.labels.items()),
+    }
+
+
+def _read_filter(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if key not in ("id", "name", "label", "status", "exited", "ancestor") or not equals:
+        raise UsageError(f"--filter {text}: it is KEY=VALUE with id, name, label, status, exited or ancestor")
+    if key == "status" and value not in _STATES:
+        raise UsageError(f"--filter {text}: a status is {', '.join(_STATES)}")
+    if key == "exited" and not value.isdecimal():
+        raise UsageError(f"--filter {text}: an exit status is a number")
+    return key, value
+
+
+def _matches(row: Row, filters: list[tuple[str, str]]) -> bool:
+    """Tell whether a container passes: any of the same key, all of different keys, and all labels."""
+    labels = [value for key, value in filters if key == "label"]
+    keys = {key for key, _ in filters if key != "label"}
+    return all(_has_label(row.description.labels, label) for label in labels) and all(
+        any(_is(row, key, value) for other, value in filters if other == key) for key in keys
+    )
+
+
+def _has_label(labels: dict[str, str], wanted: str) -> bool:
+    name, equals, value = wanted.partition("=")
+    return name in labels and (not equals or labels[name] == value)
+
+
+def _is(row: Row, key: str, value: str) -> bool:
+    if key == "id":
+        return row.container.id.startswith(value)
+    if key == "name":
+        return value.removeprefix("/") in row.description.name
+    if key == "status":
+        return row.status == value
+    if key == "exited":
+        return row.state.status == EXITED and row.state.exit_code == int(value)
+    return value in (row.description.image, row.description.image_id, row.description.image.rpartition(":")[0])
+
+
+def _read_number(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not text.isdecimal():
+        raise UsageError(f"--last {text}: it is a number of containers")
+    return int(text)

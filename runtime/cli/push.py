@@ -1,0 +1,54 @@
+"""``preg push``: send an image to a registry."""
+
+import sys
+from typing import TYPE_CHECKING, Final
+
+from runtime import config
+from runtime.cli.naming import read_reference
+from runtime.cli.options import Usage
+from runtime.cli.progress import progress
+from runtime.cli.registries import PLAIN_HTTP, with_registry
+from runtime.errors import Fault, UsageError
+from runtime.images import Images
+from runtime.push import StoredImage
+from storage.copy import copy
+
+if TYPE_CHECKING:
+    from storage.oci.manifest import Manifest
+    from storage.remote.client import RemoteNamespace
+
+USAGE: Final = Usage(
+    "push [OPTION...] IMAGE [TARGET]",
+    "Send an image of this host to a registry, byte for byte as it was pulled.\n"
+    "It goes to where its name says, or to TARGET, another name such as registry.example/team/app:1.",
+    (PLAIN_HTTP,),
+    operands=(1, 2),
+)
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command."""
+    options = USAGE.parse(arguments)
+    reference = read_reference(options.operands[0])
+    target = read_reference(options.operands[-1])
+    if target.tag is None:
+        raise UsageError(f"{target} is pushed by a tag: name it as {target.registry}/{target.name}:TAG")
+    tag = target.tag
+    here = config.load()
+    images = Images(here.home)
+    image = images.find(reference)
+    if image is None:
+        raise Fault(f"there is no image {reference} on this host; 'preg images' lists those there are")
+    source = StoredImage(images, image, reference.name)
+
+    with progress("push") as show:
+
+        async def work(namespace: "RemoteNamespace") -> "Manifest":
+            repository = namespace.repository(target.name)
+            # The image's own repository may hold the layers already, if it is in the same registry.
+            near = reference.registry == target.registry and reference.name != target.name
+            return await copy(source, repository, image.manifest.digest, [tag], same_registry=near, report=show)
+
+        manifest = with_registry(here, target, work, plain_http="--plain-http" in options)
+    sys.stdout.write(f"{target} is {manifest.digest}\n")
+    return 0

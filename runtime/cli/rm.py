@@ -1,0 +1,21 @@
+"""``preg rm``: remove containers."""
+
+from typing import Final
+
+from runtime.cli.options import Option, Usage
+from runtime.cli.targets import each, here
+from runtime.stop import remove
+
+USAGE: Final = Usage(
+    "rm [OPTION...] CONTAINER...",
+    "Remove containers, with all that they have written outside of volumes.",
+    (Option("--force", "Kill those that run", short="-f"),),
+    operands=(1, 10_000),
+)
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command."""
+    options, containers = USAGE.parse(arguments), here()
+    force = "--force" in options
+    return each(containers, options.operands, lambda container: remove(containers, container, force=force))

@@ -1,0 +1,59 @@
+"""``preg run``: run a command in a new container."""
+
+import os
+import sys
+from typing import Final
+
+from runtime import config
+from runtime.attach import Detached
+from runtime.cli.container_options import OPTIONS, make
+from runtime.cli.options import Option, Usage
+from runtime.containers import Containers
+from runtime.errors import UsageError
+from runtime.launch import hire, start
+from runtime.leftovers import sweep
+
+USAGE: Final = Usage(
+    "run [OPTION...] IMAGE [COMMAND [ARGUMENT...]]",
+    "Run a command in a new container. An image that is not on this host is pulled.",
+    (Option("--detach", "Print the container's ID and let it go on alone", short="-d"), *OPTIONS),
+    notes="""
+Exit status: that of the command, or 128 plus the number of the signal that ended it; 127 if it was not found, 126 if
+it cannot be executed, 125 if preg itself failed.
+
+Examples:
+  preg run --rm -it localhost:5000/alpine sh
+  preg run --rm -v "$PWD:/work" -w /work localhost:5000/python:3.13 python3 build.py
+  preg run -d --name web --restart unless-stopped --network host localhost:5000/app
+""",
+    operands=(1, 1),
+    command_follows=True,
+)
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command."""
+    options = USAGE.parse(arguments)
+    detach, terminal, stdin = "--detach" in options, "--tty" in options, "--interactive" in options
+    if terminal and stdin and not detach and not sys.stdin.isatty():
+        raise UsageError("-it needs a terminal on standard input, and there is none")
+    here = config.load()
+    containers = Containers(str(here.home), str(here.state))
+    container, held = make(here, options, attached=not detach)
+    with hire() as supervisor:
+        sweep(containers)
+        try:
+            session = start(here, container, held, supervisor, attach=not detach)
+        except BaseException:
+            if container.describe().remove:
+                containers.remove(container)
+            raise
+        finally:
+            os.close(held)
+        if detach:
+            sys.stdout.write(f"{container.id}\n")
+            return 0
+        try:
+            return session.relay(stdin=stdin, terminal=terminal)
+        except Detached:
+            return 0

@@ -1,0 +1,71 @@
+"""``preg start``: start containers that do not run."""
+
+import os
+from typing import Final
+
+from runtime import config
+from runtime.attach import Detached
+from runtime.cli.options import Option, Usage
+from runtime.cli.targets import each, here
+from runtime.container import Container
+from runtime.containers import Containers
+from runtime.errors import Fault, UsageError
+from runtime.launch import hire, start
+from runtime.leftovers import look
+
+USAGE: Final = Usage(
+    "start [OPTION...] CONTAINER...",
+    "Start containers that were created, or have ended.",
+    (
+        Option("--attach", "Show what it prints, and end with its exit status", short="-a"),
+        Option("--interactive", "Pass standard input on", short="-i"),
+    ),
+    operands=(1, 10_000),
+)
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command."""
+    options, containers = USAGE.parse(arguments), here()
+    if "--attach" not in options and "--interactive" not in options:
+        return each(containers, options.operands, lambda container: start_again(containers, container))
+    if len(options.operands) > 1:
+        raise UsageError("only one container can be attached to at once")
+    container = containers.find(options.operands[0])
+    return _start_attached(containers, container, stdin="--interactive" in options)
+
+
+def start_again(containers: Containers, container: Container) -> None:
+    """Start a container and let it go on alone. It is no fault if it runs. Raises Fault."""
+    if look(containers, container).alive:
+        return
+    with hire() as supervisor:
+        held = _take(container)
+        try:
+            if not container.state().alive:
+                start(config.load(), container, held, supervisor, attach=False)
+        finally:
+            os.close(held)
+
+
+def _start_attached(containers: Containers, container: Container, *, stdin: bool) -> int:
+    description = container.describe()
+    if look(containers, container).alive:
+        raise Fault(f"the container {description.name} is running: 'preg attach' shows what it prints")
+    with hire() as supervisor:
+        held = _take(container)
+        try:
+            session = start(config.load(), container, held, supervisor, attach=True)
+        finally:
+            os.close(held)
+        try:
+            return session.relay(stdin=stdin and description.stdin, terminal=description.terminal)
+        except Detached:
+            return 0
+
+
+def _take(container: Container) -> int:
+    held = container.wait_for_lock()
+    if held is None:
+        raise Fault(f"the container {container.short_id} was removed just now")
+    return held

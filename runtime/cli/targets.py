@@ -1,0 +1,39 @@
+"""Commands that do something to containers named one after the other."""
+
+import sys
+from collections.abc import Callable
+
+from runtime import config
+from runtime.container import Container
+from runtime.containers import Containers
+from runtime.errors import Fault
+from runtime.leftovers import sweep
+
+
+def here() -> Containers:
+    """Give this host's containers, without those that have been killed."""
+    place = config.load()
+    containers = Containers(str(place.home), str(place.state))
+    sweep(containers)
+    return containers
+
+
+def each(containers: Containers, words: list[str], work: Callable[[Container], str | None]) -> int:
+    """Do the work for each container, and print its name as it was given, or what the work gives.
+
+    A container that fails does not keep the others from being dealt with. Give the exit status.
+    """
+    status = 0
+    for word in words:
+        try:
+            said = work(containers.find(word))
+        except FileNotFoundError:
+            sys.stderr.write(f"preg: the container {word!r} was removed just now\n")
+            status = 1
+        except (Fault, OSError) as fault:
+            sys.stderr.write(f"preg: {fault}\n")
+            status = 1
+        else:
+            sys.stdout.write(f"{word if said is None else said}\n")
+            sys.stdout.flush()
+    return status

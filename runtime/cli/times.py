@@ -1,0 +1,57 @@
+"""Times as people read and write them."""
+
+import re
+import time
+from datetime import UTC, datetime
+from typing import Final
+
+from runtime.errors import UsageError
+
+_UNITS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+_PART: Final = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s)")
+
+
+def show_duration(seconds: float) -> str:
+    """Say how long something took or is ago, in Docker's words (go-units, HumanDuration)."""
+    hours = int(seconds / 3600 + 0.5)
+    if seconds < 1:
+        return "Less than a second"
+    if seconds < 2:
+        return "1 second"
+    if seconds < 60:
+        return f"{int(seconds)} seconds"
+    if seconds < 120:
+        return "About a minute"
+    if seconds < 3600:
+        return f"{int(seconds / 60)} minutes"
+    if hours == 1:
+        return "About an hour"
+    for limit, unit, name in ((48, 1, "hours"), (336, 24, "days"), (1440, 168, "weeks"), (17520, 720, "months")):
+        if hours < limit:
+            return f"{hours // unit} {name}"
+    return f"{int(seconds / 3600 / 24 / 365)} years"
+
+
+def show_time(seconds: float) -> str:
+    """Write a time as RFC 3339 does; 0, which is never, as Go writes its own zero."""
+    if not seconds:
+        return "0001-01-01T00:00:00Z"
+    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
+
+
+def read_time(text: str, option: str) -> float:
+    """Read seconds since the epoch, an RFC 3339 time, or how long ago, as 10m or 1h30m. Raises UsageError."""
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    parts = _PART.findall(text)
+    if parts and "".join(number + unit for number, unit in parts) == text:
+        return time.time() - sum(float(number) * _UNITS[unit] for number, unit in parts)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(
+            f"{option} {text}: a time is 2026-01-31T12:00:00Z, seconds since 1970, or how long ago: 10m, 1h30m"
+        ) from None
+    return (moment if moment.tzinfo else moment.astimezone()).timestamp()

@@ -1,0 +1,19 @@
+"""``preg wait``: wait until containers end."""
+
+from typing import Final
+
+from runtime.cli.options import Usage
+from runtime.cli.targets import each, here
+from runtime.stop import wait
+
+USAGE: Final = Usage(
+    "wait CONTAINER...",
+    "Wait until containers end, and print their exit statuses.",
+    operands=(1, 10_000),
+)
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command."""
+    options, containers = USAGE.parse(arguments), here()
+    return each(containers, options.operands, lambda container: str(wait(containers, container)))

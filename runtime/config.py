@@ -1,0 +1,63 @@
+"""Where things are. The only reader of the environment in this room."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from runtime.errors import Fault
+
+
+class Config(NamedTuple):
+    """The host as the runtime sees it."""
+
+    home: Path
+    """Holds images and containers."""
+    state: Path
+    """Holds what a reboot may forget."""
+    login_file: Path
+    """The file that ``preg login`` writes, in Docker's format."""
+    credential_files: tuple[Path, ...]
+    """Where the credentials for a registry are looked for, one after the other; ``login_file`` is one of them."""
+    path: str
+    """Where programs are looked for."""
+
+
+def load(environ: Mapping[str, str] = os.environ) -> Config:
+    """Read the environment. Raises Fault for a value that cannot be used."""
+    user = Path(environ.get("HOME") or "/")
+    root = os.geteuid() == 0
+    if home := environ.get("PREG_HOME"):
+        if not Path(home).is_absolute():
+            raise Fault(f"PREG_HOME is {home!r}, and must be an absolute path")
+        data = Path(home)
+    elif root:
+        data = Path("/var/lib/preg")
+    else:
+        data = Path(environ.get("XDG_DATA_HOME") or user / ".local/share") / "preg"
+    runtime_dir = Path("/run") if root else Path(environ.get("XDG_RUNTIME_DIR") or data)
+    credential_files = _credential_files(environ, user)
+    return Config(
+        home=data,
+        state=Path(environ.get("PREG_STATE") or (runtime_dir / "preg" if runtime_dir != data else data / "state")),
+        login_file=credential_files[-1],
+        credential_files=credential_files,
+        path=environ.get("PATH") or os.defpath,
+    )
+
+
+def _credential_files(environ: Mapping[str, str], user: Path) -> tuple[Path, ...]:
+    """Name the files that podman looks in (containers-auth.json(5)), of which the last is Docker's."""
+    if chosen := environ.get("REGISTRY_AUTH_FILE"):
+        return (Path(chosen),)
+    passing = environ.get("XDG_RUNTIME_DIR")
+    return (
+        Path(passing, "containers/auth.json") if passing else Path(f"/run/containers/{os.getuid()}/auth.json"),
+        Path(environ.get("XDG_CONFIG_HOME") or user / ".config", "containers/auth.json"),
+        Path(environ.get("DOCKER_CONFIG") or user / ".docker", "config.json"),
+    )
+
+
+def variable(name: str, environ: Mapping[str, str] = os.environ) -> str | None:
+    """Look up what ``-e NAME`` without a value passes on."""
+    return environ.get(name)

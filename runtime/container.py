@@ -1,0 +1,162 @@
+"""One container as it is kept: what was asked of it, how it fares, and who is responsible for it.
+
+``containers/ID/`` below the home directory holds ``container.json`` (what was asked), ``state.json`` (how it fares) and
+all the container has written. Who makes, runs or removes the container holds a lock on that directory.
+``containers/ID/`` below the state directory is there while the container runs.
+
+Supervisors stay small by importing little, so nothing here goes beyond a few modules of the standard library.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final, NamedTuple, TypeVar
+
+from runtime.lock import lock
+from runtime.tree import remove_tree
+
+#: How a container fares.
+CREATED: Final = "created"
+RUNNING: Final = "running"
+RESTARTING: Final = "restarting"
+EXITED: Final = "exited"
+
+
+class Restart(NamedTuple):
+    """When a container is started again by itself. ``retries`` limits ``on-failure``; 0 is no limit."""
+
+    policy: str = "no"
+    retries: int = 0
+
+
+class Description(NamedTuple):
+    """What was asked of a container, and what its image made of that."""
+
+    name: str
+    created: float
+    image: str
+    """The image as it was named."""
+    image_id: str
+    """The digest of the image's configuration."""
+    engine: str
+    """The path of the OCI runtime."""
+    arguments: list[str]
+    wishes: dict[str, Any]
+    labels: dict[str, str]
+    restart: Restart = Restart()
+    remove: bool = False
+    terminal: bool = False
+    stdin: bool = False
+    """Standard input is kept open for those who attach."""
+    stdin_once: bool = False
+    """It is closed when the first who attached leaves."""
+    stop_signal: int = 15
+    stop_timeout: int = 10
+
+
+class State(NamedTuple):
+    """How a container fares. Times are seconds since the epoch, 0 for never."""
+
+    status: str = CREATED
+    pid: int = 0
+    exit_code: int = 0
+    error: str = ""
+    started: float = 0.0
+    finished: float = 0.0
+    restarts: int = 0
+    """How often it was started again by itself."""
+    stopped: bool = False
+    """A person wanted it to end, so it is not started again by itself."""
+    cut_off: bool = False
+    """It ended with the host, or with its supervisor."""
+
+    @property
+    def alive(self) -> bool:
+        """Whether a supervisor is responsible for it."""
+        return self.status in (RUNNING, RESTARTING)
+
+
+T = TypeVar("T", Description, State)
+
+
+class Container:
+    """A container's places, by its ID."""
+
+    def __init__(self, home: str, state: str, identifier: str) -> None:
+        self.id = identifier
+        self.directory = f"{home}/containers/{identifier}"
+        self.running = f"{state}/containers/{identifier}"
+        """Here while it runs: its socket, what its engine says, and a link to ``directory``."""
+
+    @property
+    def short_id(self) -> str:
+        """What people see of the ID."""
+        return self.id[:12]
+
+    def describe(self) -> Description:
+        """Read what was asked of it. Raises FileNotFoundError if it is gone, or was never whole."""
+        with open(f"{self.directory}/container.json", encoding="utf-8") as file:
+            description = _read(Description, json.load(file))
+        return description._replace(restart=Restart(*description.restart))
+
+    def state(self) -> State:
+        """Read how it fares. Raises FileNotFoundError if it is gone."""
+        try:
+            with open(f"{self.directory}/state.json", encoding="utf-8") as file:
+                return _read(State, json.load(file))
+        except FileNotFoundError:
+            os.stat(f"{self.directory}/container.json")
+            return State()
+
+    def write_description(self, description: Description) -> None:
+        """Write down what was asked of it; durable, for it is all that makes a container."""
+        _write(f"{self.directory}/container.json", description, durable=not description.remove)
+
+    def write_state(self, state: State) -> None:
+        """Write down how it fares."""
+        _write(f"{self.directory}/state.json", state, durable=False)
+
+    def register(self) -> None:
+        """Make what is here while it runs. From now on the next command finds it if we are killed."""
+        remove_tree(self.running)
+        os.makedirs(self.running, mode=0o700)
+        os.symlink(self.directory, f"{self.running}/container")
+
+    def unregister(self) -> None:
+        """It does not run, and is whole."""
+        remove_tree(self.running)
+
+    def lock(self) -> int | None:
+        """Take responsibility for it: an open file to be closed. None if somebody has it, or the container is gone."""
+        return lock(self.directory)
+
+    def wait_for_lock(self) -> int | None:
+        """Take responsibility for it as soon as nobody else has it; None if the container is gone then."""
+        return lock(self.directory, wait=True)
+
+
+@contextmanager
+def reachable(folder: str) -> Iterator[str]:
+    """Give a short path of a folder: the name of a socket has room for 107 bytes."""
+    opened = os.open(folder, os.O_PATH | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{opened}"
+    finally:
+        os.close(opened)
+
+
+def _read(kind: type[T], values: dict[str, Any]) -> T:
+    """Leave out what a later preg may have written."""
+    return kind(**{name: value for name, value in values.items() if name in kind._fields})
+
+
+def _write(path: str, record: Description | State, *, durable: bool) -> None:
+    # Named after the writer: a container may be renamed by one process while another writes.
+    new = f"{path}.{os.getpid()}"
+    with open(new, "w", encoding="utf-8") as file:
+        json.dump(record._asdict(), file)
+        if durable:
+            file.flush()
+            os.fsync(file.fileno())
+    os.rename(new, path)

@@ -1,0 +1,175 @@
+"""All containers of a home directory, by ID and by name.
+
+A name is a symbolic link ``names/NAME`` to an ID: making one is exclusive and atomic, so no two containers can have it.
+Whoever is killed while making or removing a container leaves a link without its container, which is nobody's and may be
+taken. Links are taken away under a lock on ``names``, held no longer than that takes.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Final
+
+from runtime.container import Container
+from runtime.errors import Fault, UsageError
+from runtime.lock import lock
+from runtime.tree import remove_tree
+
+_NAME_CHARACTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
+_HEX: Final = frozenset("0123456789abcdef")
+
+
+class Containers:
+    """The containers below a home directory; ``state`` is what a reboot may forget of them."""
+
+    def __init__(self, home: str, state: str) -> None:
+        self._home = home
+        self._state = state
+        self._names = f"{home}/names"
+
+    def get(self, identifier: str) -> Container:
+        """Give the container with an ID; it need not be there."""
+        return Container(self._home, self._state, identifier)
+
+    def find(self, text: str) -> Container:
+        """Find a container by its ID, its name, or the first characters of its ID. Raises Fault."""
+        with suppress(OSError):
+            if not text.startswith(".") and "/" not in text:
+                container = self.get(os.readlink(f"{self._names}/{text}"))
+                if container.describe().name == text:
+                    return container
+        found = [i for i in self._identifiers() if i.startswith(text)] if text and set(text) <= _HEX else []
+        found = [i for i in found if os.path.exists(f"{self.get(i).directory}/container.json")]
+        if not found:
+            raise Fault(f"there is no container {text!r}: 'preg ps -a' lists those there are")
+        if len(found) > 1:
+            raise Fault(f"{text!r} begins the IDs of {len(found)} containers: write more of the one you mean")
+        return self.get(found[0])
+
+    def __iter__(self) -> Iterator[Container]:
+        """Give every container, in no order; one may be gone when it is looked at."""
+        for identifier in self._identifiers():
+            container = self.get(identifier)
+            if os.path.exists(f"{container.directory}/container.json"):
+                yield container
+
+    def unfinished(self) -> Iterator[Container]:
+        """Give what is no container yet, or no more."""
+        for identifier in self._identifiers():
+            container = self.get(identifier)
+            if not os.path.exists(f"{container.directory}/container.json"):
+                yield container
+
+    def started(self) -> Iterator[Container]:
+        """Give those that have been started and not been put away: all that run, and what the killed have left.
+
+        They may belong to another home directory that has the same state directory.
+        """
+        for name in _listed(f"{self._state}/containers"):
+            running = f"{self._state}/containers/{name}"
+            with suppress(OSError):
+                home = os.path.dirname(os.path.dirname(os.readlink(f"{running}/container")))
+                yield Container(home, self._state, name)
+
+    def make(self) -> tuple[Container, int]:
+        """Make an empty container that is ours: give it, and the lock on it."""
+        while True:
+            container = self.get(os.urandom(32).hex())
+            os.makedirs(container.directory, mode=0o700)
+            held = container.lock()
+            if held is not None:
+                container.register()
+                return container, held
+
+    def take_name(self, name: str, container: Container) -> None:
+        """Let a name stand for a container. Raises Fault if it stands for another, UsageError if it cannot be one."""
+        _check_name(name)
+        os.makedirs(self._names, mode=0o700, exist_ok=True)
+        with suppress(FileExistsError):
+            os.symlink(container.id, f"{self._names}/{name}")
+            return
+        with self._changing_names():
+            self._take_over(name, container)
+
+    def rename(self, container: Container, name: str) -> None:
+        """Give a container another name. Raises Fault and UsageError as for a new one."""
+        _check_name(name)
+        with self._changing_names():
+            description = container.describe()
+            self._take_over(name, container)
+            container.write_description(description._replace(name=name))
+            with suppress(FileNotFoundError):
+                os.unlink(f"{self._names}/{description.name}")
+
+    def remove(self, container: Container) -> None:
+        """Remove a container that we hold the lock of, and nobody runs."""
+        with suppress(FileNotFoundError):
+            self._release(container.describe().name, container)
+        with suppress(FileNotFoundError):
+            # Without this it is no container, so what is left is swept away if we are killed.
+            os.unlink(f"{container.directory}/container.json")
+        remove_tree(container.directory)
+
+    def _release(self, name: str, container: Container) -> None:
+        with self._changing_names(), suppress(FileNotFoundError):
+            if os.readlink(f"{self._names}/{name}") == container.id:
+                os.unlink(f"{self._names}/{name}")
+
+    def _take_over(self, name: str, container: Container) -> None:
+        """Take a name that may be nobody's any more, while nobody else changes names."""
+        owner = self._owner(name)
+        if owner is not None:
+            raise Fault(
+                f"the name {name!r} is in use by the container {owner.short_id}: remove it, or take another name"
+            )
+        with suppress(FileNotFoundError):
+            os.unlink(f"{self._names}/{name}")
+        try:
+            os.symlink(container.id, f"{self._names}/{name}")
+        except FileExistsError as error:
+            raise Fault(f"the name {name!r} was taken by somebody else just now") from error
+
+    def _owner(self, name: str) -> Container | None:
+        """Tell whose a name is; None if whoever took it is gone."""
+        try:
+            container = self.get(os.readlink(f"{self._names}/{name}"))
+        except FileNotFoundError:
+            return None
+        try:
+            if container.describe().name == name:
+                return container
+        except FileNotFoundError:
+            pass
+        # Perhaps it is being made or renamed just now.
+        held = lock(container.directory)
+        if held is not None:
+            os.close(held)
+        return None if held is not None or not os.path.exists(container.directory) else container
+
+    @contextmanager
+    def _changing_names(self) -> Iterator[None]:
+        held = os.open(self._names, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(held)
+
+    def _identifiers(self) -> list[str]:
+        return _listed(f"{self._home}/containers")
+
+
+def _check_name(text: str) -> None:
+    """Hold a name to Docker's rule."""
+    if not (1 < len(text) < 256 and set(text) <= _NAME_CHARACTERS and text[0].isalnum()):
+        raise UsageError(
+            f"{text!r} cannot be a container's name: two or more letters and digits, behind the first also . _ -"
+        )
+
+
+def _listed(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except FileNotFoundError:
+        return []

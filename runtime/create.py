@@ -1,0 +1,81 @@
+"""Making a container: what a person asks, put together with what the image says."""
+
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from runtime import bundle
+from runtime.container import Container, Description, Restart
+from runtime.errors import Fault
+from runtime.images import Image, Process
+from runtime.names import invent_name
+from runtime.signals import read_signal
+
+if TYPE_CHECKING:
+    from runtime.containers import Containers
+    from runtime.engine import Engine
+
+
+class Wanted(NamedTuple):
+    """What is asked of a container beside what is inside it; None leaves it to the image, or to us."""
+
+    image: str
+    """The image as the person has named it."""
+    name: str | None
+    labels: dict[str, str]
+    restart: Restart
+    remove: bool
+    stdin: bool
+    attached: bool
+    """Whoever starts it stays, and its standard input ends when they leave."""
+    stop_signal: str | None
+    stop_timeout: int | None
+
+
+def create(
+    containers: "Containers", image: Image, wishes: bundle.Wishes, wanted: Wanted, engine: "Engine"
+) -> tuple[Container, int]:
+    """Make a container: give it, and the lock on it, for it is not yet put away.
+
+    Raises Fault, and leaves nothing then.
+    """
+    settings = image.config.config or Process()
+    description = Description(
+        name=wanted.name or "",
+        created=time.time(),
+        image=wanted.image,
+        image_id=str(image.manifest.config.digest) if image.manifest.config else "",
+        engine=str(engine.program),
+        arguments=bundle.arguments(settings, wishes),
+        wishes=msgspec.to_builtins(wishes),
+        labels={**(settings.labels or {}), **wanted.labels},
+        restart=wanted.restart,
+        remove=wanted.remove,
+        terminal=wishes.terminal,
+        stdin=wanted.stdin,
+        stdin_once=wanted.stdin and wanted.attached,
+        stop_signal=read_signal(wanted.stop_signal or settings.stop_signal or "TERM"),
+        stop_timeout=10 if wanted.stop_timeout is None else wanted.stop_timeout,
+    )
+    container, held = containers.make()
+    try:
+        name = _take_name(containers, container, wanted.name)
+        container.write_description(description._replace(name=name))
+    except BaseException:
+        containers.remove(container)
+        container.unregister()
+        raise
+    return container, held
+
+
+def _take_name(containers: "Containers", container: Container, wanted: str | None) -> str:
+    if wanted is not None:
+        containers.take_name(wanted, container)
+        return wanted
+    while True:
+        name = invent_name()
+        with suppress(Fault):
+            containers.take_name(name, container)
+            return name

@@ -1,0 +1,125 @@
+"""The OCI runtime that makes a container of a bundle: crun or runc, found on PATH."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import msgspec
+
+from runtime.errors import CommandNotExecutable, CommandNotFound, Fault
+from runtime.kernel import MNT_DETACH, unmount, unshare_mounts
+
+_KNOWN: Final = ("crun", "runc")
+#: How engines say that a command is there and is none; crun has the third for a directory.
+_REFUSALS: Final = ("permission denied", "is a directory", "operation not permitted", "exec format error")
+#: What an engine is given of our environment: what it needs to find its own helpers.
+ENVIRON: Final = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+_UNIFIED: Final = Path("/sys/fs/cgroup/unified")
+
+
+class Engine(NamedTuple):
+    """An OCI runtime; ``state`` is where it keeps what it knows of running containers."""
+
+    program: Path
+    state: Path
+
+    @property
+    def name(self) -> str:
+        """How it is called."""
+        return self.program.name
+
+    def run(self, bundle: str, log: str) -> list[str]:
+        """Give the command that starts a container, whose ID and whose streams' options follow."""
+        return [*self._command(), "--log", log, "--log-format", "json", "run", "--detach", "--bundle", bundle]
+
+    def delete(self) -> list[str]:
+        """Give the command that ends a container whatever its state; its ID follows."""
+        return [*self._command(), "delete", "--force"]
+
+    def remains(self, identifier: str) -> str:
+        """Give the directory in which the engine keeps what it knows of a container."""
+        return str(self.state / self.name / identifier)
+
+    def _command(self) -> list[str]:
+        return [str(self.program), "--root", str(self.state / self.name)]
+
+    def prepare(self) -> None:
+        """Make this host acceptable, in a mount namespace of our own.
+
+        crun refuses a host with both cgroup hierarchies if the second has controllers, although it uses the first only
+        (crun, src/libcrun/cgroup.c).
+        """
+        if self.name == "crun":
+            with suppress(OSError):
+                if (_UNIFIED / "cgroup.controllers").read_text().strip():
+                    unmount(str(_UNIFIED), MNT_DETACH)
+
+
+def find(wanted: str | None, path: str, state: Path) -> Engine:
+    """Find an OCI runtime: the one that is wanted, by name or path, or the first that is there.
+
+    Raises Fault if there is none, and says what to install.
+    """
+    if wanted is not None and "/" in wanted:
+        if os.access(wanted, os.X_OK):
+            return Engine(Path(wanted).resolve(), state)
+        raise Fault(f"the OCI runtime {wanted} cannot be executed")
+    names = _KNOWN if wanted is None else (wanted,)
+    # root's PATH often lacks where Debian puts runc.
+    folders = [*path.split(os.pathsep), "/usr/local/sbin", "/usr/sbin", "/sbin"]
+    for name in names:
+        for folder in folders:
+            if folder and os.access(f"{folder}/{name}", os.X_OK):
+                return Engine(Path(folder) / name, state)
+    if wanted is not None and wanted not in _KNOWN:
+        raise Fault(f"there is no OCI runtime {wanted!r} on PATH; preg knows {' and '.join(_KNOWN)}")
+    raise Fault(f"no OCI runtime ({' or '.join(names)}) is installed: apt install {names[0]}")
+
+
+class _Line(msgspec.Struct):
+    level: str = ""
+    msg: str = ""
+
+
+def read_failure(log: bytes, name: str) -> Fault:
+    """Tell from the engine's log why it could not start the container."""
+    for line in log.splitlines():
+        try:
+            said = msgspec.json.decode(line, type=_Line)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            continue
+        if said.level in ("error", "fatal"):
+            return _read_message(said.msg, name)
+    return Fault(f"{name} could not start the container, and does not say why")
+
+
+def _read_message(message: str, name: str) -> Fault:
+    """Sort failures as Docker does, by what the engines say when the last step, executing the command, fails."""
+    lower = message.lower()
+    if "exec" in lower and "mount" not in lower:
+        if "not found" in lower or "no such file" in lower:
+            return CommandNotFound(f"the container's command was not found: {message}")
+        if any(words in lower for words in _REFUSALS):
+            return CommandNotExecutable(f"the container's command cannot be executed: {message}")
+    return Fault(f"{name} could not run the container: {message}")
+
+
+def end(engine: Engine, identifier: str) -> None:
+    """End a container whose supervisor has ended, whatever its state, even half made.
+
+    The engine's own complaints are of no use: the container may be gone meanwhile.
+    """
+    null = [(os.POSIX_SPAWN_OPEN, stream, os.devnull, os.O_RDWR, 0) for stream in range(3)]
+    words = [*engine.delete(), identifier]
+    # In mounts of its own, for this process may be one that goes on.
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            unshare_mounts()
+            engine.prepare()
+            status = os.waitpid(os.posix_spawn(words[0], words, ENVIRON, file_actions=null), 0)[1]
+        finally:
+            os._exit(status and 1)
+    os.waitpid(child, 0)

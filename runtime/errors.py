@@ -1,0 +1,33 @@
+"""What the person at the terminal has to know, as classes; each is printed as one line."""
+
+from typing import ClassVar
+
+
+class Fault(Exception):
+    """An expected failure. Its text says what failed, on what, and what to do."""
+
+
+class UsageError(Fault):
+    """Words on the command line that cannot be understood."""
+
+
+class LayerInvalid(Fault):
+    """A layer that is damaged, hostile, or not what its image says."""
+
+
+class CommandFailed(Fault):
+    """The container is ready and its command cannot be executed. ``status`` is what a shell gives then."""
+
+    status: ClassVar[int]
+
+
+class CommandNotFound(CommandFailed):
+    """The command is not in the container's file system."""
+
+    status = 127
+
+
+class CommandNotExecutable(CommandFailed):
+    """The command is there and is no program, or not one for this user."""
+
+    status = 126

@@ -1,0 +1,97 @@
+"""System calls that Python does not offer."""
+
+import ctypes
+import os
+from typing import Final
+
+_LIBC: Final = ctypes.CDLL(None, use_errno=True)
+
+MS_RDONLY: Final = 1
+MS_BIND: Final = 0x1000
+MS_REC: Final = 0x4000
+MS_SLAVE: Final = 0x80000
+MNT_DETACH: Final = 2
+_CLONE_NEWNS: Final = 0x20000
+_PR_SET_CHILD_SUBREAPER: Final = 36
+#: Written to, made, renamed, or gone itself.
+_IN_CHANGED: Final = 0x2 | 0x100 | 0x80 | 0x400
+
+#: The same number on every architecture that Python's Linux builds know.
+_SYS_OPENAT2: Final = 437
+_RESOLVE_NO_MAGICLINKS: Final = 0x02
+_RESOLVE_IN_ROOT: Final = 0x10
+
+
+class _OpenHow(ctypes.Structure):
+    _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
+
+
+def open_inside(root: int, path: bytes, flags: int) -> int:
+    """Open a path below an open directory as a process would whose root that is (openat2(2), RESOLVE_IN_ROOT).
+
+    Neither ``..`` nor a symbolic link, absolute or not, leads outside. Raises OSError.
+    """
+    how = _OpenHow(flags | os.O_CLOEXEC, 0, _RESOLVE_IN_ROOT | _RESOLVE_NO_MAGICLINKS)
+    opened: int = _LIBC.syscall(
+        _SYS_OPENAT2, ctypes.c_int(root), ctypes.c_char_p(path), ctypes.byref(how), ctypes.c_size_t(ctypes.sizeof(how))
+    )
+    if opened < 0:
+        raise _error(os.fsdecode(path))
+    return opened
+
+
+def mount(source: str, target: str, kind: str, flags: int = 0, data: str = "") -> None:
+    """Mount (mount(2)). Raises OSError."""
+    arguments = (source.encode(), os.fsencode(target), kind.encode(), ctypes.c_ulong(flags), os.fsencode(data) or None)
+    if _LIBC.mount(*arguments):
+        raise _error(target)
+
+
+def unmount(target: str, flags: int = 0) -> None:
+    """Unmount (umount2(2)). Raises OSError."""
+    if _LIBC.umount2(os.fsencode(target), flags):
+        raise _error(target)
+
+
+def unshare_mounts() -> None:
+    """Give this process mounts of its own: what it mounts is seen by its children alone, and gone when they are.
+
+    Raises OSError.
+    """
+    if _LIBC.unshare(_CLONE_NEWNS):
+        raise _error("")
+    mount("none", "/", "", MS_REC | MS_SLAVE)
+
+
+def join_mounts(namespace: int) -> None:
+    """Enter the mount namespace that an open file stands for (setns(2)). Raises OSError."""
+    if _LIBC.setns(namespace, _CLONE_NEWNS):
+        raise _error("")
+
+
+def adopt_orphans() -> None:
+    """Become the parent of every descendant whose own parent ends (prctl(2), PR_SET_CHILD_SUBREAPER)."""
+    if _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
+        raise _error("")
+
+
+def watch_folder(path: str) -> int:
+    """Give a file that can be read when something in a folder has changed (inotify(7)). Raises OSError."""
+    watching: int = _LIBC.inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK)
+    if watching < 0:
+        raise _error("")
+    if _LIBC.inotify_add_watch(watching, os.fsencode(path), _IN_CHANGED) < 0:
+        os.close(watching)
+        raise _error(path)
+    return watching
+
+
+def sync_file_system(file: int) -> None:
+    """Make all of a file system durable (syncfs(2)); for many files at once this is far cheaper than fsync of each."""
+    if _LIBC.syncfs(file):
+        raise _error("")
+
+
+def _error(path: str) -> OSError:
+    number = ctypes.get_errno()
+    return OSError(number, os.strerror(number), path or None)

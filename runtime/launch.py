@@ -1,0 +1,153 @@
+"""Making a container and starting it: its root, its bundle, and the supervisor that takes over."""
+
+import json
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from runtime import bundle
+from runtime import frames as f
+from runtime.attach import Session
+from runtime.container import Container, Description
+from runtime.engine import ENVIRON, Engine, read_failure
+from runtime.errors import Fault
+from runtime.images import ImageConfig, Images, Process
+from runtime.kernel import join_mounts, unshare_mounts
+from runtime.users import find_user, read_inside
+from storage.oci.digest import Digest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from runtime.config import Config
+
+_HOSTS: Final = """127.0.0.1\tlocalhost
+::1\tlocalhost ip6-localhost ip6-loopback
+fe00::0\tip6-localnet
+ff00::0\tip6-mcastprefix
+ff02::1\tip6-allnodes
+ff02::2\tip6-allrouters
+"""
+_SUPERVISOR: Final = "import sys; sys.path.insert(0, sys.argv[1]); from runtime.supervisor import main; main()"
+
+
+def hire() -> socket.socket:
+    """Start a supervisor that has no container yet, and give the socket for its order; it ends if that is closed.
+
+    It takes as long to begin as the rest of a start takes, so this comes first.
+    """
+    ours, its = socket.socketpair()
+    with its:
+        os.posix_spawn(
+            sys.executable,
+            # Isolated and without site: half the memory, and nothing of the caller's environment.
+            [sys.executable, "-I", "-S", "-c", _SUPERVISOR, str(Path(__file__).parents[1])],
+            ENVIRON,
+            file_actions=[(os.POSIX_SPAWN_DUP2, its.fileno(), 0)],
+            setsigmask=(),
+            setsigdef=(signal.SIGPIPE, signal.SIGXFSZ),
+        )
+    return ours
+
+
+def start(here: "Config", container: Container, held: int, supervisor: socket.socket, *, attach: bool) -> Session:
+    """Start a container that we hold the lock of, and hand it over to a supervisor.
+
+    With ``attach`` all that it prints comes to the session. Raises Fault if it cannot be started; then it is as it was,
+    and its state says why.
+    """
+    if os.geteuid() != 0:
+        raise Fault("containers need root for now: preg mounts their roots and makes namespaces; use sudo")
+    description = container.describe()
+    container.register()
+    engine = Engine(Path(description.engine), here.state)
+    ours = os.open("/proc/self/ns/mnt", os.O_RDONLY)
+    unshare_mounts()
+    mounts = os.open("/proc/self/ns/mnt", os.O_RDONLY)
+    engine.prepare()
+    try:
+        _make_bundle(here, container, description)
+        order = {
+            "home": str(here.home),
+            "state": str(here.state),
+            "identifier": container.id,
+            "run": engine.run(container.directory, f"{container.running}/log"),
+            "delete": engine.delete(),
+            "remains": engine.remains(container.id),
+            "environ": ENVIRON,
+            "attach": attach,
+        }
+        socket.send_fds(supervisor, [f.frame(f.START, json.dumps(order).encode())], [held, mounts])
+        return _wait_until_started(supervisor, engine.name)
+    except (Fault, OSError) as fault:
+        container.unregister()
+        container.write_state(container.state()._replace(error=str(fault), exit_code=getattr(fault, "status", 128)))
+        raise
+    finally:
+        # What is mounted for one container must not be kept by the next one's namespace.
+        join_mounts(ours)
+        os.close(mounts)
+        os.close(ours)
+
+
+def _wait_until_started(supervisor: socket.socket, engine: str) -> Session:
+    session = Session(supervisor)
+    kind, content = session.next()
+    if kind == f.STARTED:
+        return session
+    if kind == f.FAILED:
+        raise read_failure(content, engine)
+    raise Fault("the container's supervisor ended before it could start the container")
+
+
+def _make_bundle(here: "Config", container: Container, description: Description) -> None:
+    images, path = Images(here.home), Path(container.directory)
+    config = ImageConfig.parse(images.read(Digest(description.image_id)), description.image)
+    wishes = msgspec.convert(description.wishes, bundle.Wishes)
+    root = images.layers.mount(config.rootfs.diff_ids, path)
+    image = config.config or Process()
+    opened = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        user = find_user(image.user, read_inside(opened, b"etc/passwd"), read_inside(opened, b"etc/group"))
+    finally:
+        os.close(opened)
+    for volume in wishes.volumes:
+        if not Path(volume.source).exists():
+            Path(volume.source).mkdir(parents=True)  # as Docker does
+    described = bundle.build(
+        image,
+        wishes,
+        user,
+        identifier=container.id,
+        root=str(root),
+        files=_host_files(container, wishes.volumes),
+        cgroup_namespace=Path("/sys/fs/cgroup/cgroup.controllers").exists(),
+    )
+    (path / "config.json").write_bytes(msgspec.json.encode(described))
+
+
+def _host_files(container: Container, volumes: "Sequence[bundle.Volume]") -> list[bundle.Volume]:
+    """Write the files of ``/etc`` that tell a container of its host, but for those that the person brings along."""
+    try:
+        resolvers = Path("/etc/resolv.conf").read_text()
+    except OSError:
+        resolvers = ""
+    contents = {
+        "hosts": f"{_HOSTS}127.0.0.1\t{container.short_id}\n",
+        "hostname": f"{container.short_id}\n",
+        "resolv.conf": resolvers,
+    }
+    files = []
+    taken = {volume.target for volume in volumes}
+    for name, content in contents.items():
+        if f"/etc/{name}" not in taken:
+            path = Path(container.directory, name)
+            path.write_text(content)
+            path.chmod(0o644)
+            files.append(bundle.Volume(str(path), f"/etc/{name}"))
+    return files

@@ -1,0 +1,94 @@
+"""What those leave who are killed, and what a reboot leaves: found and put away by whichever command comes next."""
+
+import os
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from runtime import cgroup
+from runtime.container import EXITED, Container, State
+from runtime.tree import remove_tree
+
+if TYPE_CHECKING:
+    from runtime.containers import Containers
+
+_KILLED = 137
+#: What Docker gives a container that ended while nobody looked.
+_UNSEEN = 255
+
+
+def sweep(containers: "Containers") -> None:
+    """Put away every container whose supervisor has ended before it."""
+    for container in containers.started():
+        if not os.path.exists(container.directory):
+            remove_tree(container.running)
+        else:
+            _put_away_if_dead(containers, container)
+
+
+def look(containers: "Containers", container: Container) -> State:
+    """Read how a container fares, after putting it away if it has lost its supervisor. Raises FileNotFoundError."""
+    state = container.state()
+    if state.alive and _put_away_if_dead(containers, container):
+        return container.state()
+    return state
+
+
+def remove_unfinished(containers: "Containers") -> int:
+    """Remove what was never made or removed to the end; give the number of these."""
+    count = 0
+    for container in containers.unfinished():
+        held = container.lock()
+        if held is not None:
+            with suppress(FileNotFoundError):
+                containers.remove(container)
+                count += 1
+            os.close(held)
+    return count
+
+
+def _put_away_if_dead(containers: "Containers", container: Container) -> bool:
+    held = container.lock()
+    if held is None:
+        return False
+    try:
+        _put_away(containers, container)
+    finally:
+        os.close(held)
+    return True
+
+
+def _put_away(containers: "Containers", container: Container) -> None:
+    """End what may still run of a container that is ours now, and write down that it has ended."""
+    try:
+        description, state = container.describe(), container.state()
+    except FileNotFoundError:  # killed while it was made or removed
+        containers.remove(container)
+        remove_tree(container.running)
+        return
+    ran = _end(container, description.engine)
+    remove_tree(container.running)
+    if description.remove:
+        containers.remove(container)
+    elif state.alive:
+        code = _KILLED if ran else _UNSEEN
+        error = "it was killed, having lost its supervisor" if ran else "it ended with its host, or unseen"
+        ended = state._replace(status=EXITED, pid=0, exit_code=code, error=error, finished=time.time(), cut_off=True)
+        container.write_state(ended)
+
+
+def _end(container: Container, engine: str) -> bool:
+    """End the processes of a container and remove what its engine keeps; tell whether there was any."""
+    from pathlib import Path  # noqa: PLC0415 - rarely needed, and slow
+
+    from runtime.engine import Engine, end  # noqa: PLC0415
+
+    known = Engine(Path(engine), Path(container.running).parents[1])
+    remains = known.remains(container.id)
+    ran = os.path.exists(remains) or bool(cgroup.groups(container.id))
+    if ran:
+        end(known, container.id)
+        with suppress(OSError):
+            cgroup.remove(container.id)
+        remove_tree(remains)
+    return ran

@@ -1,0 +1,26 @@
+"""Who is responsible for a directory: a lock (flock(2)) on the directory itself.
+
+The kernel lets go of it with the process that holds it, however that ends.
+"""
+
+import fcntl
+import os
+
+
+def lock(directory: str | os.PathLike[str], *, wait: bool = False) -> int | None:
+    """Lock a directory: give an open file that holds the lock until it is closed, here and where it was passed on to.
+
+    None if somebody else holds it, or has removed the directory before the lock was ours.
+    """
+    try:
+        held = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(held), os.stat(directory)):
+            return held
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    os.close(held)
+    return None

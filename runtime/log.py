@@ -1,0 +1,100 @@
+"""What a container prints, as it is kept: the CRI's log format, a line each, in files that are rotated.
+
+``2026-11-24T04:15:52.123456789Z stdout F text``: F is a whole line, P a part that goes on with the next of that stream.
+"""
+
+import os
+import time
+from typing import Final, NamedTuple
+
+#: Docker keeps everything by default, which has filled many a disk.
+_FILE_SIZE: Final = 10_000_000
+_FILES: Final = 3
+#: A line is parted here, so that a container that prints none does not fill our memory.
+_LINE_LIMIT: Final = 16 * 1024
+
+STREAMS: Final = (b"stdout", b"stderr")
+
+
+class Entry(NamedTuple):
+    """A line of a log, or a part of one."""
+
+    time: bytes
+    stream: bytes
+    whole: bool
+    text: bytes
+
+
+def parse(line: bytes) -> Entry | None:
+    """Read a line of a log file; None for one that was cut off."""
+    parts = line.rstrip(b"\n").split(b" ", 3)
+    if len(parts) != 4 or parts[1] not in STREAMS or not line.endswith(b"\n"):
+        return None
+    return Entry(parts[0], parts[1], parts[2] == b"F", parts[3])
+
+
+def files(path: str) -> list[str]:
+    """List the files of a log, the oldest first."""
+    older = [f"{path}.{number}" for number in range(_FILES - 1, 0, -1)]
+    return [name for name in (*older, path) if os.path.exists(name)]
+
+
+class LogWriter:
+    """Writes the log of one container; ``path`` is the newest file, ``path.1`` the one before it, and so on."""
+
+    def __init__(self, path: str, size: int = _FILE_SIZE, files: int = _FILES) -> None:
+        self._path = path
+        self._limit = size
+        self._files = files
+        self._rest = dict.fromkeys(STREAMS, b"")
+        self._open()
+
+    def write(self, stream: bytes, data: bytes) -> None:
+        """Keep what came on a stream, now."""
+        *lines, rest = (self._rest[stream] + data).split(b"\n")
+        head = stamp(time.time_ns()) + b" " + stream
+        entries = [b"%b F %b\n" % (head, line) for line in lines]
+        if len(rest) > _LINE_LIMIT:
+            entries.append(b"%b P %b\n" % (head, rest))
+            rest = b""
+        self._rest[stream] = rest
+        self._append(b"".join(entries))
+
+    def flush(self) -> None:
+        """Keep unfinished lines as they are: the container has ended."""
+        head = stamp(time.time_ns())
+        for stream, rest in self._rest.items():
+            if rest:
+                self._append(b"%b %b P %b\n" % (head, stream, rest))
+            self._rest[stream] = b""
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._file)
+
+    def _append(self, entries: bytes) -> None:
+        if self._size and self._size + len(entries) > self._limit:
+            self._rotate()
+        view = memoryview(entries)
+        while view:
+            written = os.write(self._file, view)
+            self._size += written
+            view = view[written:]
+
+    def _rotate(self) -> None:
+        os.close(self._file)
+        for number in range(self._files - 1, 0, -1):
+            older = f"{self._path}.{number - 1}" if number > 1 else self._path
+            if os.path.exists(older):
+                os.rename(older, f"{self._path}.{number}")
+        self._open()
+
+    def _open(self) -> None:
+        self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._size = os.fstat(self._file).st_size
+
+
+def stamp(nanoseconds: int) -> bytes:
+    """Write a time since the epoch; later ones sort behind earlier ones."""
+    seconds, fraction = divmod(nanoseconds, 1_000_000_000)
+    return b"%b.%09dZ" % (time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)).encode(), fraction)

@@ -1,0 +1,107 @@
+"""Reading what a container has printed, and what it prints meanwhile."""
+
+import os
+import select
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from typing import TYPE_CHECKING, BinaryIO
+
+from runtime.attach import visit
+from runtime.kernel import watch_folder
+from runtime.leftovers import look
+from runtime.log import Entry, files, parse
+
+if TYPE_CHECKING:
+    from runtime.container import Container
+    from runtime.containers import Containers
+
+
+def read_log(
+    containers: "Containers", container: "Container", last: int | None, since: bytes, *, follow: bool
+) -> Iterator[Entry]:
+    """Give what is kept of a log from a time on, or the last of it, and with ``follow`` what comes until the end."""
+    path = f"{container.directory}/output.log"
+    watching = watch_folder(container.directory) if follow else None
+    opened = _open(path)
+    try:
+        entries: Iterable[Entry] = (entry for file in opened for entry in _entries(file) if entry.time >= since)
+        yield from entries if last is None else deque(entries, maxlen=last)
+        if watching is not None:
+            newest = opened.pop() if opened else None
+            yield from _follow(containers, container, path, newest, watching)
+    finally:
+        for file in opened:
+            file.close()
+        if watching is not None:
+            os.close(watching)
+
+
+def _follow(
+    containers: "Containers", container: "Container", path: str, file: BinaryIO | None, watching: int
+) -> Iterator[Entry]:
+    alive = True
+    while True:
+        # Asked for before the last look at the file, so that nothing is printed between the two.
+        if file is None or not _is_at(path, file):
+            with suppress(FileNotFoundError):
+                if file is not None:
+                    yield from _entries(file)
+                    file.close()
+                file = open(path, "rb")  # noqa: SIM115 - it is read for as long as the container prints
+        if file is not None:
+            yield from _entries(file)
+        if not alive:
+            return
+        alive = _wait(containers, container, watching)
+
+
+def _wait(containers: "Containers", container: "Container", watching: int) -> bool:
+    """Wait until something changes; False if the container has ended."""
+    try:
+        if not look(containers, container).alive:
+            return False
+    except FileNotFoundError:
+        return False
+    session = visit(container)
+    poll = select.poll()
+    poll.register(watching, select.POLLIN)
+    if session is not None:
+        # Its end is the supervisor's end, by whatever cause.
+        poll.register(session.connection, select.POLLIN)
+    poll.poll()
+    with suppress(BlockingIOError):
+        os.read(watching, 65536)
+    if session is not None:
+        session.connection.close()
+    return True
+
+
+def _open(path: str) -> list[BinaryIO]:
+    """Open the files of a log, oldest first; the newest first of all, for they may be renamed meanwhile."""
+    opened: list[BinaryIO] = []
+    for name in reversed(files(path)):
+        with suppress(FileNotFoundError):
+            file = open(name, "rb")  # noqa: SIM115 - the caller closes them
+            if any(os.path.sameopenfile(file.fileno(), other.fileno()) for other in opened):
+                file.close()
+            else:
+                opened.append(file)
+    return opened[::-1]
+
+
+def _is_at(path: str, file: BinaryIO) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
+    except FileNotFoundError:
+        return True
+
+
+def _entries(file: BinaryIO) -> Iterator[Entry]:
+    """Give the entries that are whole by now; the next call goes on behind them."""
+    while line := file.readline():
+        if not line.endswith(b"\n"):
+            file.seek(-len(line), os.SEEK_CUR)
+            return
+        if (entry := parse(line)) is not None:
+            yield entry

@@ -1,0 +1,77 @@
+"""Ending containers, and waiting for their end."""
+
+import os
+import signal
+from contextlib import suppress
+
+from runtime import frames as f
+from runtime.attach import visit
+from runtime.container import RUNNING, Container
+from runtime.containers import Containers
+from runtime.errors import Fault
+from runtime.leftovers import look
+
+
+def stop(containers: Containers, container: Container, seconds: int | None) -> None:
+    """Ask a container to end, kill it if it has not after so many seconds (-1: wait for ever), and wait for its end.
+
+    None leaves the seconds to the container. It is no fault if it does not run.
+    """
+    description = container.describe()
+    patience = description.stop_timeout if seconds is None else seconds
+    _ask(containers, container, f.frame(f.STOP, b"%d %d" % (description.stop_signal, patience)))
+
+
+def kill(containers: Containers, container: Container, number: int) -> None:
+    """Send a container a signal, and wait for its end if that cannot be refused. Raises Fault if it does not run."""
+    name = container.describe().name
+    session = visit(container) if look(containers, container).status == RUNNING else None
+    if session is None:
+        raise Fault(f"the container {name} is not running, so there is nothing to send a signal to")
+    if number == signal.SIGKILL:
+        session.send(f.WAIT)
+    session.send(f.SIGNAL, b"%d" % number)
+    if number == signal.SIGKILL:
+        session.wait()
+
+
+def wait(containers: Containers, container: Container) -> int:
+    """Wait until a container ends, and give its exit status; at once if it does not run."""
+    code = _ask(containers, container, f.frame(f.WAIT))
+    return container.state().exit_code if code is None else code
+
+
+def remove(containers: Containers, container: Container, *, force: bool) -> None:
+    """Remove a container. Raises Fault if it runs, unless that is to be ended by ``force``."""
+    state = look(containers, container)
+    if state.alive:
+        if not force:
+            raise Fault(
+                f"the container {container.describe().name} is running: stop it first, or remove it with --force"
+            )
+        _ask(containers, container, f.frame(f.STOP, b"9 -1"))
+    held = container.wait_for_lock()
+    if held is not None:  # or it is gone already, because of --rm or of somebody else
+        try:
+            if container.state().alive:
+                raise Fault(f"the container {container.describe().name} was started again just now")
+            containers.remove(container)
+            container.unregister()
+        finally:
+            os.close(held)
+
+
+def _ask(containers: Containers, container: Container, request: bytes) -> int | None:
+    """Ask a supervisor for something that it answers when the container ends; None if the container does not run."""
+    session = visit(container) if look(containers, container).alive else None
+    if session is None:
+        return None
+    try:
+        session.connection.sendall(request)
+        return session.wait()
+    except (Fault, OSError):
+        # Either it ended while we asked, or its supervisor has.
+        with suppress(FileNotFoundError):
+            if look(containers, container).alive:
+                raise
+        return None

@@ -1,0 +1,165 @@
+"""A directory into which a hostile archive may write: no name leads out of it.
+
+Every step goes from an open directory to a name directly in it, and no symbolic link is followed by us. Where a
+directory of the archive is a link, the kernel follows it within the tree (openat2, RESOLVE_IN_ROOT).
+"""
+
+import errno
+import os
+import stat
+from contextlib import suppress
+from typing import Final
+
+from runtime.errors import LayerInvalid
+from runtime.kernel import open_inside
+
+_DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_NO_LINK: Final = _DIRECTORY | os.O_NOFOLLOW
+
+
+def split(name: bytes) -> tuple[bytes, ...]:
+    """Part a name into components, as seen from the root of the image; the root itself has none.
+
+    Raises:
+        LayerInvalid: it leads out of the root, or no file system could hold it.
+
+    """
+    parts: list[bytes] = []
+    for part in name.split(b"/"):
+        if part == b"..":
+            if not parts:
+                raise LayerInvalid(f"the entry {show(name)} of the layer leads out of the root")
+            parts.pop()
+        elif part not in (b"", b"."):
+            parts.append(part)
+    if b"\0" in name or len(name) > 4096 or any(len(part) > 255 for part in parts):
+        raise LayerInvalid(f"the name {show(name)} in the layer is too long or holds a zero byte")
+    return tuple(parts)
+
+
+def show(name: bytes) -> str:
+    """Give a name as it may be printed."""
+    return repr(name[:200].decode(errors="backslashreplace"))
+
+
+class Tree:
+    """The root directory, with the directory that was used last kept open: archives go directory by directory."""
+
+    def __init__(self, root: int, opaque: str) -> None:
+        self.root = root
+        self.opaque = opaque
+        """The extended attribute by which overlayfs knows a directory that hides those below it."""
+        self._path: tuple[bytes, ...] = ()
+        self._directory = root
+
+    def close(self) -> None:
+        """Let go of the directory that was used last; the root is the caller's."""
+        if self._directory != self.root:
+            os.close(self._directory)
+        self._path, self._directory = (), self.root
+
+    def directory(self, path: tuple[bytes, ...]) -> int:
+        """Open a directory, and make it and those above it where they are not there.
+
+        It stays open until the next call. Raises LayerInvalid if something else is in the way.
+        """
+        if path != self._path:
+            opened = self._walk(path)
+            self.close()
+            self._path, self._directory = path, opened
+        return self._directory
+
+    def _walk(self, path: tuple[bytes, ...]) -> int:
+        at = self.root
+        for depth, part in enumerate(path, start=1):
+            try:
+                below = self._step(at, part, path[:depth])
+            finally:
+                if at != self.root:
+                    os.close(at)
+            at = below
+        return at
+
+    def _step(self, at: int, part: bytes, path: tuple[bytes, ...]) -> int:
+        try:
+            return os.open(part, _NO_LINK, dir_fd=at)
+        except OSError as error:
+            if error.errno == errno.ENOENT:
+                os.mkdir(part, 0o755, dir_fd=at)
+                return os.open(part, _NO_LINK, dir_fd=at)
+            if error.errno not in (errno.ENOTDIR, errno.ELOOP):
+                raise
+        found = os.stat(part, dir_fd=at, follow_symlinks=False)
+        if is_whiteout(found):
+            os.unlink(part, dir_fd=at)
+            os.mkdir(part, 0o755, dir_fd=at)
+            made = os.open(part, _NO_LINK, dir_fd=at)
+            os.setxattr(made, self.opaque, b"y")
+            return made
+        if stat.S_ISLNK(found.st_mode):
+            with suppress(OSError):
+                return open_inside(self.root, b"/".join(path), _DIRECTORY)
+        raise LayerInvalid(f"{show(b'/'.join(path))} has entries below it in the layer, and is no directory")
+
+    def remove(self, directory: int, name: bytes) -> None:
+        """Remove what is at a name, with all below it. It is no fault if nothing is there."""
+        try:
+            os.unlink(name, dir_fd=directory)
+        except FileNotFoundError:
+            return
+        except IsADirectoryError:
+            empty(directory, name)
+            os.rmdir(name, dir_fd=directory)
+
+
+def is_whiteout(found: os.stat_result) -> bool:
+    """Tell whether overlayfs takes an entry as the mark of something removed."""
+    return stat.S_ISCHR(found.st_mode) and found.st_rdev == 0
+
+
+def empty(directory: int, name: bytes) -> None:
+    """Remove all that is in a directory, following no link."""
+    # Not by recursion: the archive decides how deep it is.
+    pending: list[tuple[bytes, ...]] = [(name,)]
+    while pending:
+        path = pending[-1]
+        below = _open_path(directory, path)
+        try:
+            with os.scandir(below) as found:
+                children = [(os.fsencode(e.name), e.is_dir(follow_symlinks=False)) for e in found]
+            deeper = [(*path, child) for child, is_directory in children if is_directory]
+            for child, is_directory in children:
+                if not is_directory:
+                    os.unlink(child, dir_fd=below)
+        finally:
+            os.close(below)
+        if deeper:
+            pending.extend(deeper)
+            continue
+        pending.pop()
+        if len(path) > 1:
+            above = _open_path(directory, path[:-1])
+            os.rmdir(path[-1], dir_fd=above)
+            os.close(above)
+
+
+def remove_tree(path: str | os.PathLike[str]) -> None:
+    """Remove a directory and all below it, following no link. It is no fault if it is not there."""
+    parent, name = os.path.split(os.fspath(path))
+    with suppress(FileNotFoundError):
+        above = os.open(parent, _DIRECTORY)
+        try:
+            empty(above, os.fsencode(name))
+            os.rmdir(name, dir_fd=above)
+        finally:
+            os.close(above)
+
+
+def _open_path(directory: int, path: tuple[bytes, ...]) -> int:
+    at = directory
+    for part in path:
+        below = os.open(part, _NO_LINK, dir_fd=at)
+        if at != directory:
+            os.close(at)
+        at = below
+    return at
