@@ -1,0 +1,69 @@
+"""Real parts for every test that wants one: a server, engines, a certificate authority."""
+
+import re
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.parts import docker as docker_part
+from tests.parts import server as server_part
+from tests.parts import tls
+from tests.parts.containers import Storage
+from tests.parts.docker import Docker
+from tests.parts.server import Server
+from tests.parts.tls import Authority
+from tests.parts.tunnel import tunnelling
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A preg server for the tests of one file; each test keeps to its own `repository`."""
+    with server_part.serving(tmp_path_factory.mktemp("storage")) as running:
+        yield running
+
+
+@pytest.fixture
+def repository(request: pytest.FixtureRequest) -> str:
+    """A repository's name that no other test of the file uses."""
+    return "tests/" + re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).strip("-")
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """A certificate authority that nobody but these tests trusts."""
+    return tls.issue(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture(scope="session")
+def engine(authority: Authority) -> Iterator[Docker]:
+    """One Docker engine for all tests of a worker; use `docker` for an empty one."""
+    with (
+        tempfile.TemporaryDirectory(prefix="preg-docker-") as folder,
+        tunnelling() as proxy,
+        docker_part.engine(Path(folder), authority.ca, proxy) as docker,
+    ):
+        yield docker
+
+
+@pytest.fixture
+def docker(engine: Docker) -> Docker:
+    """A Docker engine without images."""
+    engine.forget()
+    return engine
+
+
+@pytest.fixture
+def podman() -> Iterator[Storage]:
+    """podman with an empty image store."""
+    # podman refuses a path as long as those of tmp_path.
+    with tempfile.TemporaryDirectory(prefix="preg-podman-") as folder:
+        yield Storage("podman", Path(folder))
+
+
+@pytest.fixture
+def buildah() -> Iterator[Storage]:
+    """buildah with an empty image store."""
+    with tempfile.TemporaryDirectory(prefix="preg-buildah-") as folder:
+        yield Storage("buildah", Path(folder))

@@ -1,0 +1,79 @@
+"""preg as a person starts it, with a home of its own."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.parts.required import ROOT, require_root, required
+
+
+@dataclass(frozen=True)
+class Preg:
+    """The ``preg`` command over one home directory."""
+
+    home: Path
+
+    @property
+    def state(self) -> Path:
+        """What a reboot would make it forget."""
+        return self.home.with_name(f"{self.home.name}-state")
+
+    @property
+    def environ(self) -> dict[str, str]:
+        # What the caller's shell has set for its own preg, docker or podman must not reach this one.
+        others = ("PREG_", "DOCKER_", "REGISTRY_", "XDG_")
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(others)}
+        mine = {
+            "PREG_HOME": self.home,
+            "DOCKER_CONFIG": self.home / "docker",
+            "XDG_RUNTIME_DIR": self.home / "run",
+            "XDG_CONFIG_HOME": self.home / "config",
+            "PYTHONPATH": ROOT,
+        }
+        return kept | {name: str(path) for name, path in mine.items()}
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "runtime", *arguments]
+
+    def run(self, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+        """Run to the end; whatever the exit status, the caller looks at it."""
+        return subprocess.run(
+            self.command(*arguments),
+            env=self.environ,
+            input=stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def ok(self, *arguments: str, stdin: str | None = None) -> str:
+        """Run what must succeed; its stdout."""
+        done = self.run(*arguments, stdin=stdin)
+        assert done.returncode == 0, f"{arguments}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    def fails(self, *arguments: str, status: int = 1) -> str:
+        """Run what must fail in one sentence; that sentence."""
+        done = self.run(*arguments)
+        assert done.returncode == status, f"{arguments} gave {done.returncode}\n{done.stdout}{done.stderr}"
+        (line,) = done.stderr.splitlines()
+        assert line.startswith("preg: ")
+        return line.removeprefix("preg: ")
+
+
+@pytest.fixture
+def preg(tmp_path: Path) -> Preg:
+    """preg without images."""
+    return Preg(tmp_path / "home")
+
+
+@pytest.fixture(scope="module", params=["crun", "runc"])
+def oci_runtime(request: pytest.FixtureRequest) -> str:
+    """Each OCI runtime in turn."""
+    require_root()
+    return required(request.param)

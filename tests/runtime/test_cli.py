@@ -1,0 +1,177 @@
+"""The preg command: its words, its faults, and what it must not import."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runtime import engine
+from runtime.cli import COMMANDS
+from runtime.cli.options import HelpWanted, Option, Usage
+from runtime.errors import Fault, UsageError
+from tests.parts.required import ROOT, required
+from tests.runtime.conftest import Preg
+
+#: A quick command must not pay for these; each takes as long to import as the command to run.
+HEAVY = {"aiohttp", "argparse", "asyncio", "boto3", "cryptography", "http.client", "rich", "subprocess", "tarfile"}
+
+
+def imported_by(code: str, preg: Preg) -> set[str]:
+    """The modules that are there after some code."""
+    script = f"import sys\n{code}\nprint(chr(10) + ' '.join(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=preg.environ, capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    return set(done.stdout.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["images"], ["run", "--help"], ["nothing"]])
+def test_a_quick_command_imports_nothing_heavy(arguments: list[str], preg: Preg) -> None:
+    modules = imported_by(f"from runtime.cli import main; main({arguments})", preg)
+    assert "runtime.cli" in modules
+    assert modules & HEAVY == set()
+    assert not any(module.startswith(("registry.", "auth.")) for module in modules)
+
+
+def test_running_an_image_that_is_here_imports_nothing_heavy(preg: Preg) -> None:
+    modules = imported_by("import runtime.cli.run", preg)
+    assert "runtime.container" in modules
+    assert modules & HEAVY == set()
+
+
+@pytest.mark.parametrize("command", [c.name for c in COMMANDS])
+def test_each_command_is_there_and_explains_itself(command: str, preg: Preg) -> None:
+    text = preg.ok(command, "--help")
+    assert text.lower().startswith("usage: preg")
+    assert command in preg.ok("--help")
+
+
+def test_an_unknown_command_is_one_sentence(preg: Preg) -> None:
+    assert preg.fails("pul", status=2) == "there is no command 'pul'; 'preg --help' lists those there are"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "sentence"),
+    [
+        (["pull"], 2, "used as: preg pull"),
+        (["pull", "a", "b"], 2, "used as: preg pull"),
+        (["pull", "--nonsense", "a"], 2, "no option --nonsense"),
+        (["pull", "UPPER"], 2, "'UPPER' is no name of an image"),
+        (["pull", "a@sha256:12"], 2, "is no name of an image"),
+        (["pull", "127.0.0.1:1/a"], 1, "127.0.0.1:1 cannot be reached"),
+        (["push", "nothing"], 1, "no image docker.io/library/nothing:latest on this host"),
+        (["push", "nothing", f"127.0.0.1:1/a@sha256:{'0' * 64}"], 2, "is pushed by a tag"),
+        (["run"], 125, "used as: preg run"),
+        (["run", "--rm=perhaps", "a"], 125, "'perhaps' cannot be its value"),
+        (["run", "-e"], 125, "--env needs a value"),
+        (["run", "-e", "=x", "a"], 125, "a variable is NAME=VALUE or NAME"),
+        (["run", "-v", "data:/data", "a"], 125, "a volume is HOST:CONTAINER"),
+        (["run", "-v", "/data:data", "a"], 125, "a volume is HOST:CONTAINER"),
+        (["run", "-v", "/data:/data:sideways", "a"], 125, "no option 'sideways'"),
+        (["run", "-w", "here", "a"], 125, "an absolute path"),
+        (["run", "-it", "a"], 125, "needs a terminal on standard input"),
+        (["run", "--network", "bridge", "a"], 125, "none or host"),
+        (["run", "--runtime", "walk", "a"], 125, "no OCI runtime 'walk' on PATH"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_a_fault_is_one_sentence(arguments: list[str], status: int, sentence: str, preg: Preg) -> None:
+    assert sentence in preg.fails(*arguments, status=status)
+
+
+def test_an_image_that_cannot_be_pulled_is_not_run(preg: Preg) -> None:
+    required("crun")
+    assert "127.0.0.1:1 cannot be reached" in preg.fails("run", "127.0.0.1:1/a", status=125)
+
+
+def test_a_missing_oci_runtime_is_named_with_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Where Debian has its runtimes is looked at whatever PATH says, so names that cannot be there stand in.
+    monkeypatch.setattr(engine, "_KNOWN", ("crun-gone", "runc-gone"))
+    with pytest.raises(Fault, match=r"no OCI runtime \(crun-gone or runc-gone\) is installed: apt install crun-gone"):
+        engine.find(None, str(tmp_path), tmp_path)
+
+
+def test_a_home_that_is_no_absolute_path_is_refused(preg: Preg) -> None:
+    environ = {**preg.environ, "PREG_HOME": "here"}
+    done = subprocess.run(preg.command("images"), env=environ, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "preg: PREG_HOME is 'here', and must be an absolute path\n")
+
+
+def test_a_package_that_stands_in_for_a_room_is_found_out(preg: Preg, tmp_path: Path) -> None:
+    (tmp_path / "auth").mkdir()
+    (tmp_path / "auth/__init__.py").write_text("")
+    environ = {**preg.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"}
+    done = subprocess.run(preg.command("images"), env=environ, capture_output=True, text=True, check=False, cwd="/")
+    assert done.returncode == 1
+    assert f"the package 'auth' of preg was found at {tmp_path}/auth/__init__.py" in done.stderr
+
+
+def test_a_reader_that_goes_away_is_no_fault(preg: Preg) -> None:
+    shell = " ".join(preg.command("--help"))
+    done = subprocess.run(["sh", "-c", f"{shell} | true"], env=preg.environ, capture_output=True, check=True)
+    assert done.stderr == b""
+
+
+def test_an_unreadable_note_of_an_image_says_what_to_do(preg: Preg) -> None:
+    (preg.home / "references").mkdir(parents=True)
+    (preg.home / "references/x.json").write_text(json.dumps({"reference": 1}))
+    assert "pull it again" in preg.fails("images")
+
+
+USAGE = Usage(
+    "test",
+    "",
+    (Option("--switch", "", short="-s"), Option("--other", "", short="-o"), Option("--value", "", "V", "-v")),
+    operands=(1, 1),
+    command_follows=True,
+)
+WORDS = st.lists(st.text(max_size=8), max_size=6)
+OPERANDS = st.text(max_size=8).filter(lambda word: not word.startswith("-"))
+
+
+@given(st.lists(st.text(max_size=8)), OPERANDS, WORDS)
+def test_values_come_back_in_order_and_the_command_untouched(values: list[str], image: str, command: list[str]) -> None:
+    arguments = [word for value in values for word in ("--value", value)]
+    options = USAGE.parse([*arguments, "-s", image, *command])
+    assert options.all("--value") == values
+    assert options.last("--value") == (values[-1] if values else None)
+    assert "--switch" in options
+    assert "--other" not in options
+    assert options.operands == [image, *command]
+
+
+@given(st.text(min_size=1, max_size=8).filter(lambda value: not value.startswith("=")))
+def test_all_ways_to_write_a_value_mean_the_same(value: str) -> None:
+    for written in (["--value", value], [f"--value={value}"], ["-v", value], [f"-v{value}"], [f"-v={value}"]):
+        assert USAGE.parse([*written, "image"]).all("--value") == [value]
+    options = USAGE.parse(["-sov", value, "image"])
+    assert ("--switch" in options, "--other" in options, options.all("--value")) == (True, True, [value])
+
+
+@given(st.lists(st.text(max_size=6), max_size=8))
+def test_no_words_whatever_do_more_than_fail(words: list[str]) -> None:
+    try:
+        options = USAGE.parse(words)
+    except (UsageError, HelpWanted):
+        return
+    assert options.operands == words[-len(options.operands) :]
+
+
+def test_a_switch_can_be_set_off() -> None:
+    assert "--switch" not in USAGE.parse(["--switch", "--switch=false", "image"])
+    assert "--switch" in USAGE.parse(["--switch=true", "image"])
+
+
+def test_two_dashes_end_the_options_and_later_ones_are_the_commands() -> None:
+    assert USAGE.parse(["--", "-image", "-c"]).operands == ["-image", "-c"]
+    assert USAGE.parse(["image", "--", "-s"]).operands == ["image", "--", "-s"]
+
+
+def test_where_options_and_operands_mix_both_are_found() -> None:
+    usage = USAGE._replace(command_follows=False, operands=(0, 2))
+    options = usage.parse(["a", "-s", "b"])
+    assert (options.operands, "--switch" in options) == (["a", "b"], True)

@@ -1,0 +1,194 @@
+"""Images fetched from and sent to a real registry, and what the store looks like when that goes wrong."""
+
+import gzip
+import json
+import platform
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.parts.images import MANIFEST, Image, data, multi_arch, push
+from tests.parts.server import Server, mounts, serving, uploads
+from tests.parts.wire import sha256
+from tests.runtime.archives import END, file
+from tests.runtime.conftest import Preg
+
+
+def nothing_half_done(preg: Preg) -> bool:
+    return list((preg.home / "new").iterdir()) == []
+
+
+def test_an_image_is_pulled_whole_and_a_second_pull_downloads_nothing(
+    server: Server, repository: str, preg: Preg
+) -> None:
+    image, name = data("pull", layers=5), f"{server.address}/{repository}:1"
+    push(server, repository, "1", image)
+    assert preg.ok("pull", name) == f"{name} is {image.digest}\n"
+    for digest, content in {**image.blobs, image.digest: image.manifest}.items():
+        assert (preg.home / "content/sha256" / digest.removeprefix("sha256:")).read_bytes() == content
+    for number, diff_id in enumerate(image.diff_ids):
+        root = preg.home / "layers" / diff_id.removeprefix("sha256:")
+        assert (root / f"data/{number}").stat().st_size == 1 << 20
+    with server.recording() as requests:
+        assert preg.ok("pull", "-q", name) == f"{image.digest}\n"
+    assert [(each.method, each.path.rpartition("/")[2]) for each in requests] == [("GET", "1")]
+    assert nothing_half_done(preg)
+
+
+def test_images_are_listed(server: Server, repository: str, preg: Preg) -> None:
+    image = data("listed", layers=1, size=100_000)
+    push(server, repository, "1", image)
+    name = f"{server.address}/{repository}"
+    preg.ok("pull", f"{name}:1")
+    preg.ok("pull", f"{name}@{image.digest}")
+    head, *rows = preg.ok("images").splitlines()
+    assert head.split() == ["IMAGE", "DIGEST", "CREATED", "SIZE"]
+    assert [row.split()[:2] for row in rows] == [
+        [f"{name}:1", image.digest[7:19]],
+        [f"{name}@{image.digest}", image.digest[7:19]],
+    ]
+    assert preg.ok("images", "-q") == f"{image.digest}\n" * 2
+
+
+def test_a_pushed_image_is_the_pulled_one_byte_for_byte(server: Server, repository: str, preg: Preg) -> None:
+    image, name = data("push", layers=3), f"{server.address}/{repository}"
+    push(server, repository, "1", image)
+    preg.ok("pull", f"{name}:1")
+    target = f"{server.address}/{repository}-copy:2"
+    with server.recording() as first:
+        assert preg.ok("push", f"{name}:1", target) == f"{target} is {image.digest}\n"
+    assert len(uploads(first)) == len(mounts(first)) == 4
+    stored = server.stored(f"{repository}-copy", "2")
+    assert (stored.manifest, stored.blobs) == (image.manifest, image.blobs)
+    with server.recording() as second:
+        preg.ok("push", f"{name}:1", target)
+    assert [each.method for each in second if each.method not in ("GET", "HEAD")] == ["PUT"]
+
+
+def test_an_image_is_pushed_to_a_registry_that_has_nothing_of_it(
+    server: Server, repository: str, preg: Preg, tmp_path: Path
+) -> None:
+    image, name = data("afar", layers=3), f"{server.address}/{repository}:1"
+    push(server, repository, "1", image)
+    preg.ok("pull", name)
+    with serving(tmp_path / "other") as other:
+        preg.ok("push", name, f"{other.address}/{repository}:1")
+        stored = other.stored(repository, "1")
+    assert (stored.manifest, stored.blobs) == (image.manifest, image.blobs)
+
+
+def test_of_an_index_the_image_for_this_host_is_taken(server: Server, repository: str, preg: Preg) -> None:
+    index = multi_arch("pull")
+    push(server, repository, "all", index)
+    wanted = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+    (mine,) = [image for image in index.images if image.architecture == wanted]
+    name = f"{server.address}/{repository}:all"
+    assert preg.ok("pull", name) == f"{name} is {mine.digest}\n"
+
+
+def test_an_index_without_this_host_says_what_there_is(server: Server, repository: str, preg: Preg) -> None:
+    index = multi_arch("elsewhere")
+    document = json.loads(index.manifest)
+    for entry in document["manifests"]:
+        entry["platform"] = {"os": "linux", "architecture": "s390x"}
+    push(server, repository, "all", index)
+    server.push_manifest(repository, "other", json.dumps(document).encode(), document["mediaType"])
+    said = preg.fails("pull", f"{server.address}/{repository}:other")
+    assert "is not offered for linux/" in said
+    assert said.endswith("only for linux/s390x")
+
+
+def test_what_is_no_image_is_called_what_it_is(server: Server, repository: str, preg: Preg) -> None:
+    empty = {"mediaType": "application/vnd.oci.empty.v1+json", "digest": sha256(b"{}"), "size": 2}
+    chart = {
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "artifactType": "application/vnd.example",
+        "config": empty,
+        "layers": [empty],
+    }
+    server.push_blob(repository, b"{}")
+    server.push_manifest(repository, "1", json.dumps(chart).encode(), MANIFEST)
+    said = preg.fails("pull", f"{server.address}/{repository}:1")
+    assert said.endswith("is no container image but application/vnd.example")
+
+
+def test_what_is_not_there_is_said_in_one_sentence(server: Server, repository: str, preg: Preg) -> None:
+    said = preg.fails("pull", f"{server.address}/{repository}:none")
+    assert said == f"{server.address}/{repository} holds no manifest none"
+
+
+def test_a_layer_that_was_spoiled_in_the_registry_is_refused(server: Server, repository: str, preg: Preg) -> None:
+    image = data("spoiled", layers=2, size=1 << 16)
+    push(server, repository, "1", image)
+    digest = sha256(image.layers[1])[7:]
+    stored = server.storage / f"docker/registry/v2/blobs/sha256/{digest[:2]}/{digest}/data"
+    content = bytearray(stored.read_bytes())
+    content[-1] ^= 1
+    stored.write_bytes(content)
+    done = preg.run("pull", f"{server.address}/{repository}:1")
+    assert done.returncode == 1
+    assert "cannot be decompressed" in done.stderr or "the registry sent sha256:" in done.stderr
+    assert nothing_half_done(preg)
+    assert not (preg.home / "layers" / image.diff_ids[1][7:]).exists()
+    assert preg.ok("images").count("\n") == 1
+
+
+def test_a_layer_other_than_the_configuration_says_is_refused(server: Server, repository: str, preg: Preg) -> None:
+    honest = Image((file(b"a", b"x") + END,), {})
+    config = honest.config.replace(honest.diff_ids[0].encode(), sha256(b"something else").encode())
+    manifest = honest.manifest.replace(sha256(honest.config).encode(), sha256(config).encode())
+    for content in (config, *honest.layers):
+        server.push_blob(repository, content)
+    server.push_manifest(repository, "1", manifest, MANIFEST)
+    done = preg.run("pull", f"{server.address}/{repository}:1")
+    assert done.returncode == 1
+    assert f"and the image says {sha256(b'something else')}" in done.stderr
+    assert nothing_half_done(preg)
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_hostile_layer_is_refused_with_its_name(server: Server, repository: str, preg: Preg, number: int) -> None:
+    hostile = (file(b"../escaped", b"x") + END, gzip.decompress(gzip.compress(b"no archive" * 200)))[number]
+    push(server, repository, "1", Image((hostile,), {}))
+    done = preg.run("pull", f"{server.address}/{repository}:1")
+    assert done.returncode == 1
+    assert ("leads out of the root", "damaged")[number] in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(preg.home.rglob("escaped"))
+    assert nothing_half_done(preg)
+
+
+def test_an_image_pulled_by_many_at_once_is_there_once(server: Server, repository: str, preg: Preg) -> None:
+    image, name = data("at once", layers=3), f"{server.address}/{repository}:1"
+    push(server, repository, "1", image)
+    pulls = [
+        subprocess.Popen(
+            preg.command("pull", "-q", name), env=preg.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        for _ in range(3)
+    ]
+    said = [pull.communicate() for pull in pulls]
+    assert said == [(f"{image.digest}\n".encode(), b"")] * 3
+    assert sorted(path.name for path in (preg.home / "layers").iterdir()) == sorted(d[7:] for d in image.diff_ids)
+    assert nothing_half_done(preg)
+
+
+def test_what_a_killed_pull_left_is_swept_by_the_next(server: Server, repository: str, preg: Preg) -> None:
+    left = preg.home / "new/0123456789ab/x.tree/deep"
+    left.mkdir(parents=True)
+    (left / "file").write_bytes(b"x")
+    push(server, repository, "1", data("swept", layers=1, size=1000))
+    preg.ok("pull", f"{server.address}/{repository}:1")
+    assert nothing_half_done(preg)
+
+
+def test_damaged_content_is_found_and_mended_by_a_pull(server: Server, repository: str, preg: Preg) -> None:
+    image, name = data("damage", layers=1, size=1000), f"{server.address}/{repository}:1"
+    push(server, repository, "1", image)
+    preg.ok("pull", name)
+    (preg.home / "content/sha256" / image.digest[7:]).write_bytes(b"{}")
+    assert "was damaged on this host" in preg.fails("images")
+    preg.ok("pull", name)
+    assert image.digest[7:19] in preg.ok("images")

@@ -1,0 +1,307 @@
+"""Containers for real, by each OCI runtime: streams, status, signals, what they see, and what they leave."""
+
+import contextlib
+import os
+import pty
+import signal
+import stat
+import subprocess
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.parts.images import File, Image, busybox, layer, push
+from tests.parts.server import Server
+from tests.runtime.archives import DIR, END, file, header
+from tests.runtime.conftest import Preg
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Preg:
+    """A host whose images the tests of this file share."""
+    return Preg(tmp_path_factory.mktemp("host"))
+
+
+@pytest.fixture(scope="module")
+def image(server: Server, host: Preg) -> str:
+    """The name of an image with a shell, on the host."""
+    push(server, "tests/busybox", "1", busybox("hello"))
+    name = f"{server.address}/tests/busybox:1"
+    host.ok("pull", name)
+    return name
+
+
+@pytest.fixture
+def container(host: Preg, image: str, oci_runtime: str) -> Iterator[list[str]]:
+    """The words before a command; nothing may be left of any container after the test."""
+    yield ["run", "--rm", "--runtime", oci_runtime, image]
+    assert list((host.home / "containers").iterdir()) == []
+    assert str(host.home) not in Path("/proc/self/mounts").read_text()
+
+
+def made(server: Server, host: Preg, repository: str, image: Image) -> str:
+    push(server, repository, "1", image)
+    name = f"{server.address}/{repository}:1"
+    host.ok("pull", name)
+    return name
+
+
+def test_streams_and_status_are_the_commands(host: Preg, container: list[str]) -> None:
+    done = host.run(*container, "sh", "-c", "cat; echo out; echo err >&2; exit 42")
+    assert (done.returncode, done.stdout, done.stderr) == (42, "out\n", "err\n")
+
+
+def test_standard_input_is_passed_on_when_asked_for(host: Preg, container: list[str]) -> None:
+    assert host.ok(container[0], "-i", *container[1:], "cat", stdin="in\n") == "in\n"
+    assert host.ok(*container, "cat", stdin="in\n") == ""
+
+
+def test_the_images_own_command_is_run_if_none_is_given(host: Preg, container: list[str]) -> None:
+    assert host.ok(*container) == "hello"
+
+
+@pytest.mark.parametrize(
+    ("command", "status", "sentence"),
+    [
+        ("no-such-command", 127, "was not found"),
+        ("/no/such/command", 127, "was not found"),
+        ("/text", 126, "cannot be executed"),
+        ("/bin", 126, "cannot be executed"),
+    ],
+)
+def test_what_cannot_be_executed_has_dockers_status(
+    command: str, status: int, sentence: str, host: Preg, container: list[str]
+) -> None:
+    done = host.run(*container, command)
+    assert done.returncode == status
+    assert f"the container's command {sentence}" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_variables_workdir_and_entrypoint(host: Preg, container: list[str]) -> None:
+    start, *rest = container
+    options = ["-e", "A=1", "-e", "PREG_HOME", "-e", "PREG_UNSET", "-w", "/made/here", "--entrypoint", "sh"]
+    words = host.ok(start, *options, *rest, "-c", "pwd; env").splitlines()
+    assert words[0] == "/made/here"
+    assert {"A=1", f"PREG_HOME={host.home}", "MADE_BY=tests", "PATH=/bin", "HOME=/"} <= set(words[1:])
+    assert not any(word.startswith("PREG_UNSET") for word in words)
+
+
+def test_a_volume_is_the_hosts_and_read_only_if_so_asked(host: Preg, container: list[str], tmp_path: Path) -> None:
+    start, *rest = container
+    host.ok(start, "-v", f"{tmp_path}/made:/data", *rest, "sh", "-c", "echo kept > /data/file")
+    assert (tmp_path / "made/file").read_text() == "kept\n"
+    done = host.run(start, "-v", f"{tmp_path}/made:/data:ro", *rest, "sh", "-c", "cat /data/file; echo x > /data/file")
+    assert (done.returncode, done.stdout) == (1, "kept\n")
+    assert "Read-only file system" in done.stderr
+    host.ok(start, "-v", f"{tmp_path}/made/file:/one", *rest, "sh", "-c", "echo changed > /one")
+    assert (tmp_path / "made/file").read_text() == "changed\n"
+
+
+def test_a_process_is_alone_and_as_weak_as_under_docker(host: Preg, container: list[str]) -> None:
+    seen = [name for name in host.ok(*container, "ls", "/proc").split() if name.isdigit()]
+    assert seen == ["1"]
+    assert host.run(*container, "cat", "/proc/kcore").stdout == ""
+    state = dict(line.split(":\t", 1) for line in host.ok(*container, "cat", "/proc/self/status").splitlines())
+    assert state["CapEff"] == state["CapPrm"] == state["CapBnd"] == "00000000a80425fb"
+    assert state["CapInh"] == state["CapAmb"] == "0000000000000000"
+
+
+def test_the_host_cannot_be_changed_through_the_kernels_files(host: Preg, container: list[str]) -> None:
+    script = """
+    for file in /proc/sys/kernel/hostname /proc/sysrq-trigger /sys/kernel/new /sys/fs/cgroup/cgroup.procs \\
+        /sys/fs/cgroup/*/cgroup.procs; do
+        test -e $file -o $file = /sys/kernel/new || continue
+        (echo 1 > $file) 2>/dev/null && echo written $file
+        echo tried
+    done"""
+    said = host.ok(*container, "sh", "-c", script).splitlines()
+    assert set(said) == {"tried"}
+    assert len(said) >= 4
+
+
+def test_the_network_is_none_or_the_hosts(host: Preg, container: list[str]) -> None:
+    start, *rest = container
+    inside = host.ok(*container, "ls", "/sys/class/net").split()
+    assert "lo" in inside
+    assert set(os.listdir("/sys/class/net")) <= set(
+        host.ok(start, "--network", "host", *rest, "ls", "/sys/class/net").split()
+    )
+    own = os.stat("/proc/self/ns/net").st_ino
+    script = "cd /proc/self/ns && ls -l net"
+    assert f"net:[{own}]" not in host.ok(*container, "sh", "-c", script)
+    assert f"net:[{own}]" in host.ok(start, "--network", "host", *rest, "sh", "-c", script)
+
+
+def test_the_files_that_tell_of_the_host(host: Preg, container: list[str]) -> None:
+    script = "echo $HOSTNAME; cat /etc/hostname; cat /etc/hosts; cat /etc/resolv.conf"
+    name, same, *rest = host.ok(*container, "sh", "-c", script).splitlines()
+    assert name == same
+    assert f"127.0.0.1\t{name}" in rest
+    assert rest[-len(Path("/etc/resolv.conf").read_text().splitlines()) :] == (
+        Path("/etc/resolv.conf").read_text().splitlines() or rest
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1])
+def test_signals_reach_the_command(number: signal.Signals, host: Preg, container: list[str]) -> None:
+    script = f"trap 'echo caught; exit 7' {number.name.removeprefix('SIG')}; echo ready; while :; do sleep 0.05; done"
+    with started(host, *container, "sh", "-c", script) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(number)
+        assert process.stdout.read() == "caught\n"
+        assert process.wait() == 7
+
+
+def test_a_command_ended_by_a_signal_has_its_number_and_128(host: Preg, container: list[str]) -> None:
+    command = ("sh", "-c", f"echo ready; read word # {uuid.uuid4()}")
+    with started(host, container[0], "-i", *container[1:], *command) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        (pid,) = running(*command)
+        os.kill(pid, signal.SIGKILL)
+        assert process.wait() == 128 + signal.SIGKILL
+
+
+def test_a_terminal_is_one_and_its_size_is_ours(host: Preg, container: list[str]) -> None:
+    start, *rest = container
+    master, slave = pty.openpty()
+    script = "test -t 0 && test -t 1 && test -t 2 && echo terminal $TERM; exit 5"
+    process = subprocess.Popen(
+        host.command(start, "-it", *rest, "sh", "-c", script),
+        env=host.environ,
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        start_new_session=True,
+    )
+    os.close(slave)
+    said = b""
+    with contextlib.suppress(OSError):  # EIO is how a terminal ends
+        while piece := os.read(master, 4096):
+            said += piece
+    os.close(master)
+    assert process.wait() == 5
+    assert said == b"terminal xterm\r\n"
+
+
+def test_the_next_run_removes_what_a_killed_one_left(host: Preg, container: list[str]) -> None:
+    command = ("sh", "-c", f"echo ready; read word # {uuid.uuid4()}")
+    with started(host, container[0], "-i", *container[1:], *command) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.kill()
+        process.wait()
+        assert len(running(*command)) == 1
+        assert host.run(*container, "true").stderr == ""
+        assert running(*command) == []
+    # The fixture asserts that its directory is gone.
+
+
+def test_without_rm_the_changes_stay_and_nothing_is_mounted(host: Preg, image: str, oci_runtime: str) -> None:
+    host.ok("run", "--runtime", oci_runtime, image, "sh", "-c", "echo kept > /file")
+    (left,) = (host.home / "containers").iterdir()
+    try:
+        assert (left / "upper/file").read_text() == "kept\n"
+        assert not (left / "root").exists()
+        assert str(host.home) not in Path("/proc/self/mounts").read_text()
+        host.ok("run", "--rm", "--runtime", oci_runtime, image, "true")
+        assert left.is_dir()
+    finally:
+        subprocess.run(["rm", "-rf", str(left)], check=True)
+
+
+def test_layers_are_stacked_with_their_whiteouts(server: Server, host: Preg, repository: str, oci_runtime: str) -> None:
+    shell = busybox()
+    lower = layer({"a/gone": File(b"x"), "a/stays": File(b"x"), "d/old": File(b"x"), "top": File(b"x")})
+    upper = file(b"a/.wh.gone") + file(b".wh.top") + file(b"d/.wh..wh..opq") + file(b"d/new", b"x") + END
+    image = Image((*shell.tars, lower, upper), shell.settings)
+    name = made(server, host, repository, image)
+    out = host.ok("run", "--rm", "--runtime", oci_runtime, name, "sh", "-c", "ls a d; test -e top || echo no top")
+    assert out == "a:\nstays\n\nd:\nnew\nno top\n"
+
+
+def test_an_opaque_root_hides_every_layer_below(server: Server, host: Preg, repository: str, oci_runtime: str) -> None:
+    shell = busybox()
+    lower = layer({"below": File(b"x")})
+    image = Image((lower, file(b".wh..wh..opq") + END, *shell.tars), shell.settings)
+    name = made(server, host, repository, image)
+    assert "below" not in host.ok("run", "--rm", "--runtime", oci_runtime, name, "ls", "/").split()
+
+
+def test_the_images_user_and_directory_count(server: Server, host: Preg, repository: str, oci_runtime: str) -> None:
+    shell = busybox()
+    home = header(b"work/", DIR, mode=0o755, owner=(1000, 1000)) + END
+    image = Image((*shell.tars, home), {**shell.settings, "User": "user", "WorkingDir": "/work"})
+    name = made(server, host, repository, image)
+    script = "id; pwd; echo x > mine && ls -n mine; head -c 0 /proc/1/root; cat /proc/self/status"
+    out = host.run("run", "--rm", "--runtime", oci_runtime, name, "sh", "-c", script).stdout.splitlines()
+    assert out[0].startswith("uid=1000(user) gid=1000")
+    assert out[1] == "/work"
+    assert out[2].split()[2:4] == ["1000", "1000"]
+    assert "CapEff:\t0000000000000000" in out
+
+
+def test_a_users_file_that_leads_out_of_the_image_is_not_the_hosts(
+    server: Server, host: Preg, repository: str, oci_runtime: str
+) -> None:
+    (hosts_own,) = [line.split(":")[0] for line in Path("/etc/passwd").read_text().splitlines() if ":x:1:" in line]
+    shell = busybox()
+    outside = layer({"etc/passwd": File(link="../../../../../../../../etc/passwd")})
+    image = Image((*shell.tars, outside), {**shell.settings, "User": hosts_own})
+    name = made(server, host, repository, image)
+    done = host.run("run", "--rm", "--runtime", oci_runtime, name, "true")
+    assert done.returncode == 125
+    assert f"no user '{hosts_own}'" in done.stderr
+
+
+def test_an_image_that_is_not_here_is_pulled(server: Server, preg: Preg, repository: str, oci_runtime: str) -> None:
+    push(server, repository, "latest", busybox("fetched"))
+    words = ["run", "--rm", "--runtime", oci_runtime, f"{server.address}/{repository}"]
+    assert preg.ok(*words) == "fetched"
+    with server.recording() as requests:
+        assert preg.ok(*words) == "fetched"
+    assert requests == []
+
+
+def test_many_at_once_do_not_meet(host: Preg, container: list[str]) -> None:
+    processes = [
+        subprocess.Popen(host.command(*container, "sh", "-c", f"echo {n}"), env=host.environ, stdout=subprocess.PIPE)
+        for n in range(6)
+    ]
+    said = [process.communicate()[0] for process in processes]
+    assert said == [b"%d\n" % n for n in range(6)]
+    assert [process.returncode for process in processes] == [0] * 6
+
+
+def test_the_containers_root_is_not_open_to_others(host: Preg, container: list[str]) -> None:
+    host.ok(*container, "true")
+    for name in ("layers", "references", "content/sha256"):
+        assert stat.S_IMODE((host.home / name).stat().st_mode) == 0o700
+
+
+@contextlib.contextmanager
+def started(host: Preg, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """A running preg, ended if the test fails before it ends by itself."""
+    command = host.command(*arguments)
+    streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, env=host.environ, text=True, **streams) as process:
+        try:
+            yield process
+        finally:
+            # Not to be waited for: what goes wrong may be that it does not end. The next run removes the container.
+            process.kill()
+
+
+def running(*command: str) -> list[int]:
+    """The processes of this host with exactly these words."""
+    wanted = b"".join(word.encode() + b"\0" for word in command)
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            if path.read_bytes() == wanted:
+                found.append(int(path.parent.name))
+    return found
