@@ -3,15 +3,13 @@
 import os
 import sys
 from importlib import import_module
-from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from runtime.cli.options import HelpWanted
 from runtime.errors import CommandFailed, Fault, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 _ROOMS: Final = ("storage", "auth", "registry")
 
@@ -26,38 +24,45 @@ class Command(NamedTuple):
     """The exit status when preg itself fails, where that must differ from what a container may give."""
 
 
-COMMANDS: Final = (
-    Command("pull", "runtime.cli.pull:main", "Fetch an image from a registry"),
-    Command("push", "runtime.cli.push:main", "Send an image to a registry"),
-    Command("images", "runtime.cli.images:main", "List the images on this host"),
-    Command("run", "runtime.cli.run:main", "Run a command in a new container", 125),
-    Command("login", "runtime.cli.login:main", "Log in to a registry"),
-    Command("logout", "runtime.cli.logout:main", "Forget the login to a registry"),
-    Command("create", "runtime.cli.create:main", "Make a container without starting it"),
-    Command("start", "runtime.cli.start:main", "Start containers that do not run"),
-    Command("stop", "runtime.cli.stop:main", "End running containers"),
-    Command("kill", "runtime.cli.kill:main", "Send signals to running containers"),
-    Command("wait", "runtime.cli.wait:main", "Wait until containers end"),
-    Command("rm", "runtime.cli.rm:main", "Remove containers"),
-    Command("ps", "runtime.cli.ps:main", "List containers"),
-    Command("logs", "runtime.cli.logs:main", "Show what a container has printed"),
-    Command("inspect", "runtime.cli.inspect:main", "Tell all about containers"),
+#: The commands in the groups that the help shows. A name of two words is a command of a family, as ``network create``.
+GROUPS: Final = {
+    "Containers": (
+        Command("run", "runtime.cli.run:main", "Run a command in a new container", 125),
+        Command("create", "runtime.cli.create:main", "Make a container without starting it"),
+        Command("start", "runtime.cli.start:main", "Start containers that do not run"),
+        Command("stop", "runtime.cli.stop:main", "End running containers"),
+        Command("kill", "runtime.cli.kill:main", "Send signals to running containers"),
+        Command("wait", "runtime.cli.wait:main", "Wait until containers end"),
+        Command("rm", "runtime.cli.rm:main", "Remove containers"),
+        Command("ps", "runtime.cli.ps:main", "List containers"),
+        Command("logs", "runtime.cli.logs:main", "Show what a container has printed"),
+        Command("inspect", "runtime.cli.inspect:main", "Tell all about containers"),
+    ),
+    "Images": (
+        Command("pull", "runtime.cli.pull:main", "Fetch an image from a registry"),
+        Command("push", "runtime.cli.push:main", "Send an image to a registry"),
+        Command("images", "runtime.cli.images:main", "List the images on this host"),
+        Command("login", "runtime.cli.login:main", "Log in to a registry"),
+        Command("logout", "runtime.cli.logout:main", "Forget the login to a registry"),
+    ),
     # Named by a string: the server is a room of its own, which the runtime does not know.
-    Command("serve", "registry.cli:main", "Start the registry"),
-    Command("storage", "registry.storage_cli:main", "Check where a registry is to keep its content"),
-    Command("user", "registry.user_cli:main", "Manage who may log in to a registry"),
-    Command("key", "registry.key_cli:main", "Manage API keys for machines"),
-    Command("auth", "registry.auth_cli:main", "Explain what a registry allows to whom", 2),
-)
+    "The registry": (
+        Command("serve", "registry.cli:main", "Start the registry"),
+        Command("storage", "registry.storage_cli:main", "Check where a registry is to keep its content"),
+        Command("user", "registry.user_cli:main", "Manage who may log in to a registry"),
+        Command("key", "registry.key_cli:main", "Manage API keys for machines"),
+        Command("auth", "registry.auth_cli:main", "Explain what a registry allows to whom", 2),
+    ),
+}
+COMMANDS: Final = tuple(command for group in GROUPS.values() for command in group)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command that the arguments name (default: those of the process) and give its exit status."""
     words = sys.argv[1:] if arguments is None else arguments
-    name = words[0] if words else "--help"
-    command = next((c for c in COMMANDS if c.name == name), None)
+    command = _find(words)
     try:
-        status = _run(command, name, words[1:])
+        status = _run(command, words)
         sys.stdout.flush()
     except KeyboardInterrupt:
         return 130
@@ -71,18 +76,26 @@ def main(arguments: list[str] | None = None) -> int:
     return status
 
 
-def _run(command: Command | None, name: str, arguments: list[str]) -> int:
-    if name in ("-h", "--help", "help"):
-        sys.stdout.write(_help())
-        return 0
+def _find(words: list[str]) -> Command | None:
+    for command in COMMANDS:
+        name = command.name.split()
+        if words[: len(name)] == name:
+            return command
+    return None
+
+
+def _run(command: Command | None, words: list[str]) -> int:
     if command is None:
-        raise UsageError(f"there is no command {name!r}; 'preg --help' lists those there are")
-    _check_rooms()
+        sys.stdout.write(_help_instead(words))
+        return 0
     try:
-        return _load(command.entry)(arguments)
+        return _load(command.entry)(words[len(command.name.split()) :])
     except HelpWanted as help_wanted:
         sys.stdout.write(str(help_wanted))
         return 0
+    except ImportError:
+        _check_rooms()
+        raise
 
 
 def _load(entry: str) -> "Callable[[list[str]], int]":
@@ -91,7 +104,10 @@ def _load(entry: str) -> "Callable[[list[str]], int]":
 
 
 def _check_rooms() -> None:
-    """Stop where another distribution's package of the same name would be imported instead of ours."""
+    """Tell if another distribution's package of the same name is imported instead of ours. Raises Fault."""
+    from importlib.util import find_spec  # noqa: PLC0415 - slow, and needed where all is lost anyway
+    from pathlib import Path  # noqa: PLC0415
+
     home = Path(__file__).parents[2]
     for room in _ROOMS:
         spec = find_spec(room)
@@ -114,6 +130,21 @@ def _describe(fault: Exception) -> str:
     return str(fault)
 
 
-def _help() -> str:
-    rows = "".join(f"  {c.name:<10}{c.summary}\n" for c in COMMANDS)
-    return f"Usage: preg COMMAND [ARGUMENT...]\n\nCommands:\n{rows}\n'preg COMMAND --help' tells more of each.\n"
+def _help_instead(words: list[str]) -> str:
+    """Give the help where no command is named, but perhaps a family of them. Raises UsageError."""
+    if not words or words[0] in ("-h", "--help", "help"):
+        return _help("COMMAND", GROUPS)
+    family = words[0]
+    own = {title: tuple(c for c in group if c.name.startswith(f"{family} ")) for title, group in GROUPS.items()}
+    own = {title: group for title, group in own.items() if group}
+    if own and words[1:] in ([], ["-h"], ["--help"]):
+        return _help(f"{family} COMMAND", own)
+    unknown, known = (" ".join(words[:2]), f"preg {family}") if own else (family, "preg")
+    raise UsageError(f"there is no command {unknown!r}; '{known} --help' lists those there are")
+
+
+def _help(usage: str, groups: "Mapping[str, tuple[Command, ...]]") -> str:
+    width = max(len(c.name) for group in groups.values() for c in group) + 2
+    rows = {title: "".join(f"  {c.name:<{width}}{c.summary}\n" for c in group) for title, group in groups.items()}
+    lists = "\n".join(f"{title}:\n{text}" for title, text in rows.items())
+    return f"Usage: preg {usage} [ARGUMENT...]\n\n{lists}\n'preg COMMAND --help' tells more of each.\n"

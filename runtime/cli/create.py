@@ -12,6 +12,10 @@ USAGE: Final = Usage(
     "create [OPTION...] IMAGE [COMMAND [ARGUMENT...]]",
     "Make a container, and print its ID. 'preg start' starts it.",
     OPTIONS,
+    notes="""
+Example:
+  preg create --name job localhost:5000/app && preg start -a job
+""",
     operands=(1, 1),
     command_follows=True,
 )

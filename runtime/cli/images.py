@@ -11,6 +11,11 @@ USAGE: Final = Usage(
     "images [OPTION...]",
     "List the images on this host.",
     (Option("--quiet", "Print digests alone", short="-q"),),
+    notes="""
+Examples:
+  preg images
+  preg images -q
+""",
 )
 _HEAD: Final = ("IMAGE", "DIGEST", "CREATED", "SIZE")
 

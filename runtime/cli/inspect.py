@@ -19,6 +19,11 @@ USAGE: Final = Usage(
     "inspect [OPTION...] CONTAINER...",
     "Tell all about containers, as JSON with Docker's names.",
     (Option("--format", "json, or the fields to print with tabs between, as Name,State.Status", "FORMAT", "-f"),),
+    notes="""
+Examples:
+  preg inspect web
+  preg inspect -f Name,State.Status web
+""",
     operands=(1, 10_000),
 )
 

@@ -11,6 +11,10 @@ USAGE: Final = Usage(
     "kill [OPTION...] CONTAINER...",
     "Send a signal to the first process of running containers.",
     (Option("--signal", "The signal's name or number (default: KILL)", "SIGNAL", "-s"),),
+    notes="""
+Example:
+  preg kill -s HUP web
+""",
     operands=(1, 10_000),
 )
 

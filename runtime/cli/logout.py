@@ -13,6 +13,10 @@ from storage.remote.docker_config import DockerConfig
 USAGE: Final = Usage(
     "logout [REGISTRY]",
     "Forget the login to a registry (default: Docker Hub), for preg and docker.",
+    notes="""
+Example:
+  preg logout registry.example
+""",
     operands=(0, 1),
 )
 

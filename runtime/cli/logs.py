@@ -20,6 +20,11 @@ USAGE: Final = Usage(
         Option("--until", "End at this time", "TIME"),
         Option("--timestamps", "Say when each line was printed", short="-t"),
     ),
+    notes="""
+Examples:
+  preg logs -f --tail 100 web
+  preg logs --since 10m -t web
+""",
     operands=(1, 1),
 )
 

@@ -72,6 +72,11 @@ class Usage(NamedTuple):
     """How many operands there must be, and how many there may."""
     command_follows: bool = False
 
+    @property
+    def command(self) -> str:
+        """Its name, of one word or two."""
+        return " ".join(word for word in self.synopsis.split()[:2] if word.islower())
+
     def parse(self, arguments: list[str]) -> Options:
         """Read the arguments. Raises UsageError, and HelpWanted."""
         found = Options()
@@ -126,7 +131,7 @@ class Usage(NamedTuple):
         for option in self.options:
             if getattr(option, kind) == name:
                 return option
-        raise UsageError(f"there is no option {name}; 'preg {self.synopsis.split()[0]} --help' lists those there are")
+        raise UsageError(f"there is no option {name}; 'preg {self.command} --help' lists those there are")
 
     def _next(self, words: Iterator[str], option: Option) -> str:
         value = next(words, None)

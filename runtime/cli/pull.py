@@ -20,6 +20,11 @@ USAGE: Final = Usage(
     "pull [OPTION...] IMAGE",
     "Fetch an image from a registry. What is already on this host is not fetched again.",
     (PLAIN_HTTP, Option("--quiet", "Print the digest alone", short="-q")),
+    notes="""
+Examples:
+  preg pull localhost:5000/team/app:1
+  preg pull alpine
+""",
     operands=(1, 1),
 )
 

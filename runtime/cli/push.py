@@ -22,6 +22,11 @@ USAGE: Final = Usage(
     "Send an image of this host to a registry, byte for byte as it was pulled.\n"
     "It goes to where its name says, or to TARGET, another name such as registry.example/team/app:1.",
     (PLAIN_HTTP,),
+    notes="""
+Examples:
+  preg push localhost:5000/team/app:1
+  preg push localhost:5000/team/app:1 registry.example/team/app:1
+""",
     operands=(1, 2),
 )
 

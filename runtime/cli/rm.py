@@ -10,6 +10,11 @@ USAGE: Final = Usage(
     "rm [OPTION...] CONTAINER...",
     "Remove containers, with all that they have written outside of volumes.",
     (Option("--force", "Kill those that run", short="-f"),),
+    notes="""
+Examples:
+  preg rm -f web
+  preg rm $(preg ps -aq --filter status=exited)
+""",
     operands=(1, 10_000),
 )
 

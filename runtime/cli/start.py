@@ -20,6 +20,11 @@ USAGE: Final = Usage(
         Option("--attach", "Show what it prints, and end with its exit status", short="-a"),
         Option("--interactive", "Pass standard input on", short="-i"),
     ),
+    notes="""
+Examples:
+  preg start web db
+  preg start -a -i shell
+""",
     operands=(1, 10_000),
 )
 

@@ -12,6 +12,11 @@ USAGE: Final = Usage(
     "stop [OPTION...] CONTAINER...",
     "Ask containers to end, and kill those that do not. They are not started again by their restart policies.",
     (TIME,),
+    notes="""
+Examples:
+  preg stop -t 30 db
+  preg stop $(preg ps -q)
+""",
     operands=(1, 10_000),
 )
 

@@ -9,6 +9,10 @@ from runtime.stop import wait
 USAGE: Final = Usage(
     "wait CONTAINER...",
     "Wait until containers end, and print their exit statuses.",
+    notes="""
+Example:
+  preg wait job
+""",
     operands=(1, 10_000),
 )
 

@@ -1,8 +1,10 @@
 """The preg command: its words, its faults, and what it must not import."""
 
 import json
+import re
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime import engine
-from runtime.cli import COMMANDS
+from runtime.cli import COMMANDS, Command
 from runtime.cli.options import HelpWanted, Option, Usage
 from runtime.errors import Fault, UsageError
 from tests.parts.required import ROOT, required
@@ -18,6 +20,17 @@ from tests.runtime.conftest import Preg
 
 #: A quick command must not pay for these; each takes as long to import as the command to run.
 HEAVY = {"aiohttp", "argparse", "asyncio", "boto3", "cryptography", "http.client", "rich", "subprocess", "tarfile"}
+
+
+#: The commands of this room; the registry's have parsers of their own.
+OWN = [command for command in COMMANDS if command.entry.startswith("runtime.")]
+
+
+def usage_of(command: Command) -> Usage:
+    """What a command understands."""
+    usage = import_module(command.entry.partition(":")[0]).USAGE
+    assert isinstance(usage, Usage)
+    return usage
 
 
 def imported_by(code: str, preg: Preg) -> set[str]:
@@ -45,9 +58,42 @@ def test_running_an_image_that_is_here_imports_nothing_heavy(preg: Preg) -> None
 
 @pytest.mark.parametrize("command", [c.name for c in COMMANDS])
 def test_each_command_is_there_and_explains_itself(command: str, preg: Preg) -> None:
-    text = preg.ok(command, "--help")
-    assert text.lower().startswith("usage: preg")
+    text = preg.ok(*command.split(), "--help")
+    assert text.lower().startswith(f"usage: preg {command}")
     assert command in preg.ok("--help")
+
+
+@pytest.mark.parametrize("command", OWN, ids=lambda command: command.name)
+def test_each_commands_help_has_an_example_of_it(command: Command) -> None:
+    usage = usage_of(command)
+    assert usage.command == command.name
+    examples = usage.help().partition("\nExample")[2]
+    assert re.search(rf"^  .*preg {command.name}\b", examples, re.MULTILINE)
+
+
+@pytest.mark.parametrize("command", OWN, ids=lambda command: command.name)
+def test_each_commands_options_have_names_of_their_own(command: Command) -> None:
+    options = usage_of(command).options
+    names = [name for option in options for name in (option.name, option.short) if name]
+    assert len(names) == len(set(names))
+    assert all(option.help for option in options)
+
+
+def test_the_help_lists_every_command_once_in_its_group(preg: Preg) -> None:
+    listed = re.findall(r"^  (\w+(?: \w+)?)  ", preg.ok("--help"), re.MULTILINE)
+    assert listed == [c.name for c in COMMANDS]
+    assert len(set(listed)) == len(listed)
+    assert preg.ok() == preg.ok("help") == preg.ok("--help")
+
+
+def test_a_family_of_commands_lists_its_own(preg: Preg) -> None:
+    for family in {c.name.split()[0] for c in COMMANDS if " " in c.name}:
+        own = [c.name for c in COMMANDS if c.name.startswith(f"{family} ")]
+        assert re.findall(r"^  (\w+ \w+)  ", preg.ok(family), re.MULTILINE) == own
+        assert preg.ok(family, "--help") == preg.ok(family)
+        assert preg.fails(family, "nothing", status=2) == (
+            f"there is no command '{family} nothing'; 'preg {family} --help' lists those there are"
+        )
 
 
 def test_an_unknown_command_is_one_sentence(preg: Preg) -> None:
@@ -104,8 +150,9 @@ def test_a_home_that_is_no_absolute_path_is_refused(preg: Preg) -> None:
 def test_a_package_that_stands_in_for_a_room_is_found_out(preg: Preg, tmp_path: Path) -> None:
     (tmp_path / "auth").mkdir()
     (tmp_path / "auth/__init__.py").write_text("")
+    (tmp_path / "auth/errors.py").write_text("class Other(Exception): ...")
     environ = {**preg.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"}
-    done = subprocess.run(preg.command("images"), env=environ, capture_output=True, text=True, check=False, cwd="/")
+    done = subprocess.run(preg.command("user"), env=environ, capture_output=True, text=True, check=False, cwd="/")
     assert done.returncode == 1
     assert f"the package 'auth' of preg was found at {tmp_path}/auth/__init__.py" in done.stderr
 
