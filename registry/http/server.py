@@ -1,7 +1,9 @@
 """aiohttp's low-level server, told what a registry needs: limits, no decompression, JSON even for broken requests."""
 
+import asyncio
 import logging
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -24,6 +26,8 @@ _LINE_LIMIT: Final = 64 * 1024
 _READ_AHEAD: Final = 256 * 1024
 #: Idle connections are kept longer than proxies keep theirs, so that it is never us who closes one in use.
 _KEEPALIVE: Final = 90.0
+#: How long a client may go on sending what was refused already, in seconds.
+_LINGER: Final = 1.0
 
 
 class HttpServer(web.Server):
@@ -51,8 +55,14 @@ class HttpServer(web.Server):
 class _Connection(web.RequestHandler):
     """One connection, whose malformed requests are answered like all others: in JSON, and without a traceback."""
 
+    _refused = False
+    """What came last was no request, so nothing behind it is one."""
+    _lost: asyncio.Future[None] | None = None
+
     def data_received(self, data: bytes) -> None:
         """Take the rest of a running request also while the server stops: aiohttp drops it and waits in vain."""
+        if self._refused:
+            return
         if self._current_request is None or not (self._close or self._force_close):
             super().data_received(data)
         else:
@@ -63,12 +73,35 @@ class _Connection(web.RequestHandler):
             finally:
                 self._close, self._force_close = stopping
         if self._messages and isinstance(self._messages[-1][0], _ErrInfo):
+            self._refused = True
             self._break_body()
 
     def _break_body(self) -> None:
         """Tell a handler that its body's framing is broken: aiohttp lets it wait for as long as the client does."""
         if self._current_request is not None and not self._current_request.content.is_eof():
             self._current_request.content.set_exception(web.RequestPayloadError())
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Wake who waits for the client to go."""
+        super().connection_lost(exc)
+        if self._lost is not None and not self._lost.done():
+            self._lost.set_result(None)
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Let the client read why it was refused: closing a socket with bytes unread takes the answer back.
+
+        RFC 9112, section 9.6.
+        """
+        done = await super().finish_response(request, resp, start_time)
+        if self._refused and not self._messages and self.transport is not None:
+            self._lost = self._loop.create_future()
+            if self.transport.can_write_eof():
+                self.transport.write_eof()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._lost, _LINGER)
+        return done
 
     def handle_error(
         self,

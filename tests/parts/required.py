@@ -4,6 +4,7 @@
 """
 
 import os
+import pty
 import shutil
 from pathlib import Path
 from typing import NoReturn
@@ -42,6 +43,15 @@ def require_root() -> None:
     """Skip or fail a test that only root can run."""
     if os.geteuid() != 0:
         missing("this test starts daemons and mounts: run the suite as root")
+
+
+def require_terminals() -> None:
+    """Skip or fail a test that needs a terminal, which a bare chroot cannot make."""
+    try:
+        for file in pty.openpty():
+            os.close(file)
+    except OSError as error:
+        missing(f"there are no terminals ({error}): mount -t devpts devpts /dev/pts")
 
 
 def missing(reason: str) -> NoReturn:

@@ -21,7 +21,7 @@ from registry import commands
 from registry.state import open_state
 from runtime.cli import main
 from storage.plugins import open_driver
-from tests.parts.required import ROOT
+from tests.parts.required import ROOT, require_terminals
 
 POLICY = """
 [[rule]]
@@ -165,6 +165,7 @@ class TestUser:
 
     @pytest.mark.parametrize(("second", "status"), [("s3cret", 0), ("another", 1)])
     def test_a_terminal_is_asked_twice_and_shows_nothing(self, preg: Shell, second: str, status: int) -> None:
+        require_terminals()
         master, slave = pty.openpty()
         process = subprocess.Popen(
             [sys.executable, "-m", "runtime", "user", "add", "alice", "--config", str(preg.config)],

@@ -226,6 +226,15 @@ class TestLimits:
         assert "Traceback" not in logged
 
 
+async def test_who_goes_on_sending_still_reads_the_refusal(client: Client) -> None:
+    """A connection that is closed with bytes unread is reset, which takes the answer back."""
+    async with client.connection() as (reader, writer):
+        writer.write(b"GET /v2/ HTTP/1.1\r\nHost: x\r\nAuthorization: " + b"a" * 16_000_000)
+        await writer.drain()
+        status, _, _ = await read_response(reader)
+    assert status in (400, 431)
+
+
 @pytest.mark.parametrize(
     "head",
     [

@@ -115,7 +115,7 @@ def test_the_authority_of_clients_can_be_exchanged(files: Files, authority: trus
     certificates = Certificates(files.tls, clock=clock)
     client = trusting(authority)
     assert shake_hands(certificates.context, client, "localhost").getpeercert() is None
-    files.clients.issue_cert(common_name="host1").configure_cert(client)
+    files.clients.issue_cert("host1.example", common_name="host1").configure_cert(client)
     certificate = shake_hands(certificates.context, client, "localhost").getpeercert()
     assert certificate
     assert (("commonName", "host1"),) in certificate["subject"]

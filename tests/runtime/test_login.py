@@ -17,6 +17,7 @@ from tests.parts.credential_helpers import Helpers
 from tests.parts.docker import Docker
 from tests.parts.guarded import PASSWORD, USER, Guarded
 from tests.parts.images import data
+from tests.parts.required import require_terminals
 from tests.runtime.conftest import Preg
 
 IMAGE = data("login", layers=2, size=1000)
@@ -148,6 +149,7 @@ async def test_a_password_as_an_argument_is_taken_with_a_warning(guarded: Guarde
 
 def typed(preg: Preg, arguments: list[str], answers: list[tuple[bytes, bytes]]) -> tuple[int, bytes]:
     """Run preg on a terminal, type each answer when its question has come; exit status and all that was to be seen."""
+    require_terminals()
     child, terminal = pty.fork()
     if child == 0:
         command = preg.command(*arguments)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.parts.images import File, Image, busybox, layer, push
+from tests.parts.required import require_terminals
 from tests.parts.server import Server
 from tests.runtime.archives import DIR, END, file, header
 from tests.runtime.conftest import Preg
@@ -168,6 +169,7 @@ def test_a_command_ended_by_a_signal_has_its_number_and_128(host: Preg, containe
 
 def test_a_terminal_is_one_and_its_size_is_ours(host: Preg, container: list[str]) -> None:
     start, *rest = container
+    require_terminals()
     master, slave = pty.openpty()
     script = "test -t 0 && test -t 1 && test -t 2 && echo terminal $TERM; exit 5"
     process = subprocess.Popen(
