@@ -87,6 +87,9 @@ class Session:
                 self._tell_size()
             inputs = {self.connection.fileno(), signals, *((0,) if stdin else ())}
             while True:
+                # What came together with an earlier answer is not announced again.
+                if self._received and (status := self._show()) is not None:
+                    return status
                 poll = select.poll()
                 for file in inputs:
                     poll.register(file, select.POLLIN)

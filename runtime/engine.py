@@ -8,14 +8,14 @@ from typing import Final, NamedTuple
 import msgspec
 
 from runtime.errors import CommandNotExecutable, CommandNotFound, Fault
-from runtime.kernel import MNT_DETACH, unmount, unshare_mounts
+from runtime.kernel import MS_BIND, mount, unshare_mounts
 
 _KNOWN: Final = ("crun", "runc")
 #: How engines say that a command is there and is none; crun has the third for a directory.
 _REFUSALS: Final = ("permission denied", "is a directory", "operation not permitted", "exec format error")
 #: What an engine is given of our environment: what it needs to find its own helpers.
 ENVIRON: Final = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
-_UNIFIED: Final = Path("/sys/fs/cgroup/unified")
+_SECOND_CONTROLLERS: Final = Path("/sys/fs/cgroup/unified/cgroup.controllers")
 
 
 class Engine(NamedTuple):
@@ -47,13 +47,13 @@ class Engine(NamedTuple):
     def prepare(self) -> None:
         """Make this host acceptable, in a mount namespace of our own.
 
-        crun refuses a host with both cgroup hierarchies if the second has controllers, although it uses the first only
-        (crun, src/libcrun/cgroup.c).
+        crun refuses a host with both cgroup hierarchies if the second has controllers, although it uses those of the
+        first only (crun, src/libcrun/cgroup.c). So it is shown a second one without.
         """
         if self.name == "crun":
             with suppress(OSError):
-                if (_UNIFIED / "cgroup.controllers").read_text().strip():
-                    unmount(str(_UNIFIED), MNT_DETACH)
+                if _SECOND_CONTROLLERS.read_text().strip():
+                    mount(os.devnull, str(_SECOND_CONTROLLERS), "", MS_BIND)
 
 
 def find(wanted: str | None, path: str, state: Path) -> Engine:

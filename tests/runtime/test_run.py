@@ -190,17 +190,31 @@ def test_a_terminal_is_one_and_its_size_is_ours(host: Preg, container: list[str]
     assert said == b"terminal xterm\r\n"
 
 
-def test_the_next_run_removes_what_a_killed_one_left(host: Preg, container: list[str]) -> None:
-    command = ("sh", "-c", f"echo ready; read word # {uuid.uuid4()}")
-    with started(host, container[0], "-i", *container[1:], *command) as process:
+def test_the_next_run_removes_what_a_killed_supervisor_left(host: Preg, container: list[str]) -> None:
+    command = ("sh", "-c", f"echo ready; while :; do sleep 1; done # {uuid.uuid4()}")
+    with started(host, *container, *command) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
-        process.kill()
-        process.wait()
-        assert len(running(*command)) == 1
+        (pid,) = running(*command)
+        os.kill(parent(pid), signal.SIGKILL)
+        assert process.wait() == 125
+        assert running(*command) == [pid]
         assert host.run(*container, "true").stderr == ""
         assert running(*command) == []
     # The fixture asserts that its directory is gone.
+
+
+def test_a_container_outlives_the_preg_that_started_it(host: Preg, container: list[str]) -> None:
+    command = ("sh", "-c", f"echo ready; while :; do sleep 1; done # {uuid.uuid4()}")
+    with started(host, *container, *command) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        identifier = host.ok("ps", "-q").strip()
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        assert len(running(*command)) == 1
+        assert host.ok("rm", "-f", identifier).strip() == identifier
+        assert running(*command) == []
 
 
 def test_without_rm_the_changes_stay_and_nothing_is_mounted(host: Preg, image: str, oci_runtime: str) -> None:
@@ -208,7 +222,7 @@ def test_without_rm_the_changes_stay_and_nothing_is_mounted(host: Preg, image: s
     (left,) = (host.home / "containers").iterdir()
     try:
         assert (left / "upper/file").read_text() == "kept\n"
-        assert not (left / "root").exists()
+        assert list((left / "root").iterdir()) == []
         assert str(host.home) not in Path("/proc/self/mounts").read_text()
         host.ok("run", "--rm", "--runtime", oci_runtime, image, "true")
         assert left.is_dir()
@@ -296,6 +310,10 @@ def started(host: Preg, *arguments: str) -> Iterator[subprocess.Popen[str]]:
         finally:
             # Not to be waited for: what goes wrong may be that it does not end. The next run removes the container.
             process.kill()
+
+
+def parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def running(*command: str) -> list[int]:
