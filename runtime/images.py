@@ -92,7 +92,7 @@ class Images:
     """The images below the home directory."""
 
     def __init__(self, home: Path) -> None:
-        self.layers = Layers(home / "layers")
+        self.layers = Layers(home / "layers", home / "containers")
         self._content = home / "content" / "sha256"
         self._references = home / "references"
         self._new = home / "new"

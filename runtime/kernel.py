@@ -7,6 +7,8 @@ from typing import Final
 _LIBC: Final = ctypes.CDLL(None, use_errno=True)
 
 MS_RDONLY: Final = 1
+MS_NOSUID: Final = 2
+MS_NODEV: Final = 4
 MS_BIND: Final = 0x1000
 MS_REC: Final = 0x4000
 MS_SLAVE: Final = 0x80000

@@ -67,11 +67,15 @@ def start(here: "Config", container: Container, held: int, supervisor: socket.so
     container.register()
     engine = Engine(Path(description.engine), here.state)
     ours = os.open("/proc/self/ns/mnt", os.O_RDONLY)
-    unshare_mounts()
-    mounts = os.open("/proc/self/ns/mnt", os.O_RDONLY)
-    engine.prepare()
     try:
-        _make_bundle(here, container, description)
+        # While what is mounted is not yet this container's alone.
+        images = Images(here.home)
+        config = ImageConfig.parse(images.read(Digest(description.image_id)), description.image)
+        images.layers.ready(config.rootfs.diff_ids)
+        unshare_mounts()
+        engine.prepare()
+        root = images.layers.mount(config.rootfs.diff_ids, Path(container.directory))
+        _make_bundle(container, description, config.config or Process(), root)
         order = {
             "home": str(here.home),
             "state": str(here.state),
@@ -82,7 +86,9 @@ def start(here: "Config", container: Container, held: int, supervisor: socket.so
             "environ": ENVIRON,
             "attach": attach,
         }
-        socket.send_fds(supervisor, [f.frame(f.START, json.dumps(order).encode())], [held, mounts])
+        with open("/proc/self/ns/mnt", "rb") as mounts:
+            order_frame = f.frame(f.START, json.dumps(order).encode())
+            socket.send_fds(supervisor, [order_frame], [held, mounts.fileno()])
         return _wait_until_started(supervisor, engine.name)
     except (Fault, OSError) as fault:
         container.unregister()
@@ -91,7 +97,6 @@ def start(here: "Config", container: Container, held: int, supervisor: socket.so
     finally:
         # What is mounted for one container must not be kept by the next one's namespace.
         join_mounts(ours)
-        os.close(mounts)
         os.close(ours)
 
 
@@ -105,12 +110,8 @@ def _wait_until_started(supervisor: socket.socket, engine: str) -> Session:
     raise Fault("the container's supervisor ended before it could start the container")
 
 
-def _make_bundle(here: "Config", container: Container, description: Description) -> None:
-    images, path = Images(here.home), Path(container.directory)
-    config = ImageConfig.parse(images.read(Digest(description.image_id)), description.image)
+def _make_bundle(container: Container, description: Description, image: Process, root: Path) -> None:
     wishes = msgspec.convert(description.wishes, bundle.Wishes)
-    root = images.layers.mount(config.rootfs.diff_ids, path)
-    image = config.config or Process()
     opened = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
     try:
         user = find_user(image.user, read_inside(opened, b"etc/passwd"), read_inside(opened, b"etc/group"))
@@ -128,7 +129,7 @@ def _make_bundle(here: "Config", container: Container, description: Description)
         files=_host_files(container, wishes.volumes),
         cgroup_namespace=Path("/sys/fs/cgroup/cgroup.controllers").exists(),
     )
-    (path / "config.json").write_bytes(msgspec.json.encode(described))
+    Path(container.directory, "config.json").write_bytes(msgspec.json.encode(described))
 
 
 def _host_files(container: Container, volumes: "Sequence[bundle.Volume]") -> list[bundle.Volume]:

@@ -1,26 +1,41 @@
 """Layers on this host, and how they become the root of a container.
 
-All that knows how a layer is kept is here: as an unpacked directory, a lower one of overlayfs.
+All that knows how a layer is kept is here. Each has a directory, in which ``root`` is a lower one of overlayfs: either
+the unpacked layer itself, or where its archive is mounted by means of an index (see ``runtime.erofs``).
+
+An archive is mounted once for all containers and stays so, as long as the layer is there or until a reboot. Mounts of
+each container's own would leave nothing to remove, but the kernel caches files by mount: fifty containers of one image
+would hold its libraries fifty times in memory, and every start would fill that cache anew.
 """
 
+import errno
 import os
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from runtime.kernel import mount
+from runtime.errors import Fault
+from runtime.kernel import MS_NODEV, MS_NOSUID, MS_RDONLY, mount, unmount
+from runtime.lock import lock
 from runtime.tree import remove_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from storage.oci.digest import Digest
 
+#: What lies in the directory of a layer; the last two only if it is not unpacked.
+ROOT: Final = "root"
+ARCHIVE: Final = "layer.tar"
+INDEX: Final = "layer.erofs"
+
 
 class Layers:
-    """The unpacked layers below a directory, each named by its diff ID."""
+    """The layers below a directory, each named by its diff ID, and the containers that are made of them."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, containers: Path) -> None:
         self._folder = folder
+        self._containers = containers
 
     def path(self, diff_id: "Digest") -> Path:
         """Give the directory of a layer; it need not exist."""
@@ -30,23 +45,92 @@ class Layers:
         """Tell whether a layer is there, which means whole."""
         return self.path(diff_id).is_dir()
 
-    def publish(self, unpacked: Path, diff_id: "Digest") -> None:
-        """Take over an unpacked layer, whose files are durable. If another process was faster, its copy stays."""
+    def names(self) -> "Iterator[str]":
+        """Give the digits of every layer's diff ID."""
+        with suppress(FileNotFoundError):
+            yield from sorted(os.listdir(self._folder))
+
+    def publish(self, made: Path, diff_id: "Digest") -> None:
+        """Take over the directory of a layer, all of it durable. If another process was faster, its copy stays."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # The root directory has the mode the archive gives it, the folder above keeps others out.
         try:
-            unpacked.rename(self.path(diff_id))
+            made.rename(self.path(diff_id))
         except OSError:
             if not self.has(diff_id):
                 raise
         sync_folder(self._folder)
 
+    def remove(self, diff_id: "Digest", workspace: Path) -> bool:
+        """Remove a layer, and tell whether it is gone: one that a container was started with stays.
+
+        It vanishes at once by a rename to ``workspace``, where the files are removed.
+        """
+        path = self.path(diff_id)
+        held = lock(path, wait=True)
+        if held is None:
+            return True
+        try:
+            if self._has_users(path):
+                return False
+            try:
+                _unmount(path / ROOT)
+            except OSError as error:
+                if error.errno != errno.EBUSY:
+                    raise
+                return False
+            gone = workspace / f"{path.name}.gone"
+            path.rename(gone)
+        finally:
+            os.close(held)
+        remove_tree(gone)
+        return True
+
+    def _has_users(self, path: Path) -> bool:
+        """Tell whether a container has a layer among its lower ones; none is being mounted while we hold the lock."""
+        with suppress(FileNotFoundError):
+            for container in self._containers.iterdir():
+                with suppress(FileNotFoundError):
+                    for link in (container / "lower").iterdir():
+                        if os.path.dirname(os.readlink(link)) == str(path):
+                            return True
+        return False
+
+    def ready(self, diff_ids: "Sequence[Digest]") -> None:
+        """Mount what is not mounted yet, in this process's mount namespace. Raises Fault."""
+        for held in self._hold(diff_ids):
+            os.close(held)
+
     def mount(self, diff_ids: "Sequence[Digest]", container: Path) -> Path:
         """Mount the layers, lowest first, as a root whose changes are kept in ``container``; give its path.
 
-        It is seen in this process's mount namespace. Raises OSError.
+        It is seen in this process's mount namespace. Layers that were not made ready before are mounted for this
+        namespace alone. Raises Fault or OSError.
         """
-        lowers = self._lowers(diff_ids)
+        held = self._hold(diff_ids)
+        try:
+            return self._mount(self._lowers(diff_ids), container)
+        finally:
+            for file in held:
+                os.close(file)
+
+    def _hold(self, diff_ids: "Sequence[Digest]") -> list[int]:
+        """Keep layers from being removed, for as long as the files that are given stay open, and mount them."""
+        held: list[int] = []
+        try:
+            for diff_id in diff_ids:
+                file = lock(self.path(diff_id), shared=True)
+                if file is None:
+                    raise Fault(f"the layer {diff_id} is missing on this host: pull the image again")
+                held.append(file)
+                _mount_archive(self.path(diff_id))
+        except BaseException:
+            for file in held:
+                os.close(file)
+            raise
+        return held
+
+    @staticmethod
+    def _mount(lowers: list[Path], container: Path) -> Path:
         links = container / "lower"
         remove_tree(links)  # of its last start
         links.mkdir()
@@ -70,12 +154,53 @@ class Layers:
         """List directories, highest first, down to one that hides all below it."""
         lowers = []
         for diff_id in reversed(diff_ids):
-            path = self.path(diff_id)
-            lowers.append(path)
+            root = self.path(diff_id) / ROOT
+            lowers.append(root)
             # overlayfs heeds the mark on every directory but a layer's root.
-            if "trusted.overlay.opaque" in os.listxattr(path):
+            if "trusted.overlay.opaque" in os.listxattr(root):
                 break
         return lowers
+
+
+def _mount_archive(path: Path) -> None:
+    """Mount a layer that is kept as an archive, unless it is mounted or unpacked."""
+    root = path / ROOT
+    if _is_mounted(root) or not (path / INDEX).exists():
+        return
+    # Two at once: the slower one finds it mounted.
+    held = lock(root, wait=True)
+    if held is None:
+        return
+    try:
+        if not _is_mounted(root):
+            mount_archive(path / INDEX, path / ARCHIVE, root)
+    finally:
+        os.close(held)
+
+
+def mount_archive(index: Path, archive: Path, root: Path) -> None:
+    """Mount an archive by its index (EROFS with an external device), from plain files. Raises OSError.
+
+    Nothing of it can be executed, or be a device, but through the overlays above it.
+    """
+    # The kernel reads metadata itself and then warns of ext4 (6.18, ext4_check_map_extents_env); not from its cache.
+    index.read_bytes()
+    device = os.open(archive, os.O_RDONLY)
+    try:
+        flags = MS_RDONLY | MS_NODEV | MS_NOSUID
+        # A path of its own could hold a comma, which ends an option.
+        mount(str(index), str(root), "erofs", flags, f"device=/proc/self/fd/{device}")
+    finally:
+        os.close(device)
+
+
+def _unmount(root: Path) -> None:
+    while _is_mounted(root):
+        unmount(str(root))
+
+
+def _is_mounted(root: Path) -> bool:
+    return os.stat(root).st_dev != os.stat(root.parent).st_dev
 
 
 def sync_folder(folder: Path) -> None:

@@ -7,17 +7,19 @@ import fcntl
 import os
 
 
-def lock(directory: str | os.PathLike[str], *, wait: bool = False) -> int | None:
+def lock(directory: str | os.PathLike[str], *, wait: bool = False, shared: bool = False) -> int | None:
     """Lock a directory: give an open file that holds the lock until it is closed, here and where it was passed on to.
 
-    None if somebody else holds it, or has removed the directory before the lock was ours.
+    None if somebody else holds it, or has removed the directory before the lock was ours. A ``shared`` lock is waited
+    for, and keeps out only those that want it for themselves.
     """
     try:
         held = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     except (FileNotFoundError, NotADirectoryError):
         return None
     try:
-        fcntl.flock(held, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+        fcntl.flock(held, kind if wait or shared else kind | fcntl.LOCK_NB)
         if os.path.samestat(os.fstat(held), os.stat(directory)):
             return held
     except (BlockingIOError, FileNotFoundError):

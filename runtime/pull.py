@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from runtime.errors import Fault, LayerInvalid
 from runtime.images import CONFIG_LIMIT, ImageConfig, Images
+from runtime.layers import ROOT
 from storage.copy import Progress
 from storage.oci import media
 from storage.oci.digest import Digest
@@ -121,10 +122,10 @@ class _Fetching:
         if layer.digest.algorithm != "sha256" or diff_id.algorithm != "sha256":
             raise ManifestInvalid(f"the layer {layer.digest} has a digest other than SHA-256, which is not supported")
         async with self._slots:
-            tree = self._workspace / f"{layer.digest.hex}.tree"
+            tree = self._workspace / f"{layer.digest.hex}.made"
             file = self._workspace / f"{layer.digest.hex}.layer"
-            tree.mkdir(mode=0o755)
-            await self._unpack(layer, diff_id, tree, file)
+            (tree / ROOT).mkdir(mode=0o755, parents=True)
+            await self._unpack(layer, diff_id, tree / ROOT, file)
             # First the tree: content that is here says that its layer is, too.
             self._images.layers.publish(tree, diff_id)
             self._images.add(file, layer.digest)

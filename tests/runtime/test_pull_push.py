@@ -28,7 +28,7 @@ def test_an_image_is_pulled_whole_and_a_second_pull_downloads_nothing(
     for digest, content in {**image.blobs, image.digest: image.manifest}.items():
         assert (preg.home / "content/sha256" / digest.removeprefix("sha256:")).read_bytes() == content
     for number, diff_id in enumerate(image.diff_ids):
-        root = preg.home / "layers" / diff_id.removeprefix("sha256:")
+        root = preg.home / "layers" / diff_id.removeprefix("sha256:") / "root"
         assert (root / f"data/{number}").stat().st_size == 1 << 20
     with server.recording() as requests:
         assert preg.ok("pull", "-q", name) == f"{image.digest}\n"
