@@ -24,11 +24,12 @@ from runtime.containers import Containers
 from runtime.kernel import MNT_DETACH, adopt_orphans, join_mounts, unmount
 from runtime.log import LogWriter
 from runtime.restart import is_due, next_delay
+from runtime.streams import PIECE, Streams
 from runtime.tree import remove_tree
+from runtime.visitor import Visitor
 
 #: Who prints, or types, faster than somebody reads has to wait when so much is on its way.
 _BACKLOG: Final = 1024 * 1024
-_PIECE: Final = 64 * 1024
 #: Those of a terminal, which is not ours.
 _IGNORED: Final = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
 
@@ -46,82 +47,6 @@ class Order(NamedTuple):
     environ: dict[str, str]
     attach: bool
     """Whoever gives the order wants to see what the container prints."""
-
-
-class Visitor:
-    """Somebody on the other end of a socket."""
-
-    def __init__(self, connection: socket.socket) -> None:
-        self.connection = connection
-        connection.setblocking(False)
-        self.frames = f.Frames()
-        self.outgoing = bytearray()
-        self.attached = False
-        self.waits = False
-
-    def send(self, kind: int, content: bytes = b"") -> None:
-        """Have something sent as soon as it can be."""
-        self.outgoing += f.frame(kind, content)
-        self.flush()
-
-    def flush(self) -> None:
-        """Send what can be sent now."""
-        with suppress(BlockingIOError):
-            while self.outgoing:
-                sent = self.connection.send(self.outgoing)
-                del self.outgoing[:sent]
-
-
-class Streams:
-    """The container's ends of what it reads and prints; for a terminal all are one."""
-
-    def __init__(self) -> None:
-        self.outputs: dict[int, int] = {}
-        """The kind of frame for what is read from a file."""
-        self.input: int | None = None
-        self.pending = bytearray()
-        """What is still to be written to ``input``."""
-        self.input_ends = False
-
-    def write(self) -> None:
-        """Write to the container what it takes now."""
-        if self.input is None:
-            self.pending.clear()
-            return
-        try:
-            while self.pending:
-                del self.pending[: os.write(self.input, self.pending[:_PIECE])]
-        except BlockingIOError:
-            return
-        except OSError:  # it does not read any more
-            self.pending.clear()
-        if self.input_ends and self.input not in self.outputs:
-            os.close(self.input)
-            self.input = None
-
-    def read(self, file: int) -> bytes | None:
-        """Read what was printed; None if nothing is there for now, nothing at the end."""
-        try:
-            return os.read(file, _PIECE)
-        except BlockingIOError:
-            return None
-        except OSError:  # how a terminal ends
-            return b""
-
-    def close_output(self, file: int) -> None:
-        """Close what has come to its end."""
-        del self.outputs[file]
-        if self.input == file:
-            self.input = None
-        os.close(file)
-
-    def close(self) -> None:
-        """Close all."""
-        for file in list(self.outputs):
-            self.close_output(file)
-        if self.input is not None:
-            os.close(self.input)
-            self.input = None
 
 
 class Supervisor:
@@ -387,7 +312,7 @@ class Supervisor:
         try:
             visitor.flush()
             if events & ~select.POLLOUT:
-                data = visitor.connection.recv(_PIECE)
+                data = visitor.connection.recv(PIECE)
                 if not data:
                     self._drop(visitor)
                     return
@@ -475,7 +400,7 @@ def main() -> None:
 def _read_order(connection: socket.socket, visitor: Visitor) -> tuple[Order, list[int]] | None:
     files: list[int] = []
     while True:
-        data, received, _, _ = socket.recv_fds(connection, _PIECE, 2)
+        data, received, _, _ = socket.recv_fds(connection, PIECE, 2)
         if not data:
             return None
         files += received
