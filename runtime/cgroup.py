@@ -35,6 +35,15 @@ def remove(identifier: str) -> None:
                 time.sleep(0.002)
 
 
+def kill(identifier: str) -> None:
+    """Kill the processes of a container."""
+    for group in groups(identifier):
+        with suppress(FileNotFoundError):
+            for pid in _read(f"{group}/cgroup.procs").split():
+                with suppress(ProcessLookupError):
+                    os.kill(int(pid), 9)
+
+
 def set_frozen(identifier: str, *, frozen: bool) -> bool:
     """Stop or wake all processes of a container; False if it has no group to do it with."""
     for group in groups(identifier):
@@ -49,9 +58,14 @@ def is_frozen(identifier: str) -> bool:
     """Tell whether the processes of a container are stopped."""
     for group in groups(identifier):
         for name, values in (("freezer.state", ("FROZEN", "FREEZING")), ("cgroup.freeze", ("1",))):
-            with suppress(OSError), open(f"{group}/{name}", encoding="ascii") as file:
-                return file.read().strip() in values
+            with suppress(OSError):
+                return _read(f"{group}/{name}") in values
     return False
+
+
+def _read(path: str) -> str:
+    with open(path, encoding="ascii") as file:
+        return file.read().strip()
 
 
 def _write(path: str, value: str) -> None:

@@ -102,6 +102,16 @@ class Containers:
             with suppress(FileNotFoundError):
                 os.unlink(f"{self._names}/{description.name}")
 
+    def stray_names(self) -> list[str]:
+        """List the names that stand for no container."""
+        return [name for name in _listed(self._names) if self._owner(name) is None]
+
+    def release_stray(self, name: str) -> None:
+        """Remove a name that stands for no container."""
+        with self._changing_names():
+            if self._owner(name) is None:
+                os.unlink(f"{self._names}/{name}")
+
     def remove(self, container: Container) -> None:
         """Remove a container that we hold the lock of, and nobody runs."""
         with suppress(FileNotFoundError):

@@ -10,7 +10,7 @@ import msgspec
 from runtime.errors import CommandNotExecutable, CommandNotFound, Fault
 from runtime.kernel import MS_BIND, mount, unshare_mounts
 
-_KNOWN: Final = ("crun", "runc")
+KNOWN: Final = ("crun", "runc")
 #: How engines say that a command is there and is none; crun has the third for a directory.
 _REFUSALS: Final = ("permission denied", "is a directory", "operation not permitted", "exec format error")
 #: What an engine is given of our environment: what it needs to find its own helpers.
@@ -65,15 +65,15 @@ def find(wanted: str | None, path: str, state: Path) -> Engine:
         if os.access(wanted, os.X_OK):
             return Engine(Path(wanted).resolve(), state)
         raise Fault(f"the OCI runtime {wanted} cannot be executed")
-    names = _KNOWN if wanted is None else (wanted,)
+    names = KNOWN if wanted is None else (wanted,)
     # root's PATH often lacks where Debian puts runc.
     folders = [*path.split(os.pathsep), "/usr/local/sbin", "/usr/sbin", "/sbin"]
     for name in names:
         for folder in folders:
             if folder and os.access(f"{folder}/{name}", os.X_OK):
                 return Engine(Path(folder) / name, state)
-    if wanted is not None and wanted not in _KNOWN:
-        raise Fault(f"there is no OCI runtime {wanted!r} on PATH; preg knows {' and '.join(_KNOWN)}")
+    if wanted is not None and wanted not in KNOWN:
+        raise Fault(f"there is no OCI runtime {wanted!r} on PATH; preg knows {' and '.join(KNOWN)}")
     raise Fault(f"no OCI runtime ({' or '.join(names)}) is installed: apt install {names[0]}")
 
 

@@ -89,6 +89,7 @@ def _end(container: Container, engine: str) -> bool:
     if ran:
         end(known, container.id)
         with suppress(OSError):
+            cgroup.kill(container.id)  # whom the engine knows no more
             cgroup.remove(container.id)
         remove_tree(remains)
     return ran

@@ -32,6 +32,8 @@ def is_due(restart: Restart, state: State) -> bool:
 
 def is_due_at_boot(restart: Restart, state: State) -> bool:
     """Tell whether a container is to be started when its host is."""
+    if not state.started:
+        return False
     if restart.policy == "always":
         return True
     if restart.policy == "unless-stopped":

@@ -45,6 +45,13 @@ GROUPS: Final = {
         Command("login", "runtime.cli.login:main", "Log in to a registry"),
         Command("logout", "runtime.cli.logout:main", "Forget the login to a registry"),
     ),
+    "This host": (
+        Command("info", "runtime.cli.info:main", "Tell what is on this host, and what it can do"),
+        Command("system check", "runtime.cli.system_check:main", "Find what is damaged or left over, and mend it"),
+        Command("system restore", "runtime.cli.system_restore:main", "Start what ran when the host went down"),
+        Command("version", "runtime.cli.version:main", "Tell which preg this is"),
+        Command("completion", "runtime.cli.completion:main", "Have a shell complete the words of a command"),
+    ),
     # Named by a string: the server is a room of its own, which the runtime does not know.
     "The registry": (
         Command("serve", "registry.cli:main", "Start the registry"),
@@ -54,6 +61,7 @@ GROUPS: Final = {
         Command("auth", "registry.auth_cli:main", "Explain what a registry allows to whom", 2),
     ),
 }
+_VERSION: Final = Command("--version", "runtime.cli.version:in_a_line", "")
 COMMANDS: Final = tuple(command for group in GROUPS.values() for command in group)
 
 
@@ -77,6 +85,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _find(words: list[str]) -> Command | None:
+    if words[:1] in (["--version"], ["-v"]):
+        return _VERSION
     for command in COMMANDS:
         name = command.name.split()
         if words[: len(name)] == name:

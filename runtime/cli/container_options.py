@@ -35,7 +35,7 @@ OPTIONS: Final = (
     Option("--workdir", "Start in this directory", "DIR", "-w"),
     Option("--entrypoint", "Execute this instead of the image's entrypoint", "COMMAND"),
     Option("--network", "none (its own, loopback only; the default) or host (this host's)", "NETWORK"),
-    Option("--runtime", "The OCI runtime, by name or path (default: crun, then runc)", "NAME"),
+    Option("--runtime", "The OCI runtime, by name or path (default: crun, then runc)", "RUNTIME"),
     Option("--plain-http", "Pull without TLS; from this host's own addresses always so"),
 )
 _NETWORKS: Final = ("none", "host")

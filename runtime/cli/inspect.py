@@ -1,17 +1,17 @@
 """``preg inspect``: tell all about containers."""
 
 import json
-import shlex
 import sys
 from typing import Any, Final
 
 from runtime import cgroup
 from runtime.cli.options import Option, Usage
+from runtime.cli.table import select
 from runtime.cli.targets import here
 from runtime.cli.times import show_time
 from runtime.container import RESTARTING, RUNNING, Container
 from runtime.containers import Containers
-from runtime.errors import Fault, UsageError
+from runtime.errors import Fault
 from runtime.leftovers import look
 from runtime.signals import signal_name
 
@@ -42,7 +42,7 @@ def main(arguments: list[str]) -> int:
     if form is None:
         sys.stdout.write(json.dumps(found, indent=4, ensure_ascii=False) + "\n")
     for document in found if form is not None else ():
-        sys.stdout.write(_select(document, form or "") + "\n")
+        sys.stdout.write(select(document, form or "") + "\n")
     return status
 
 
@@ -107,18 +107,3 @@ def describe(containers: Containers, container: Container) -> dict[str, Any]:
             "StopTimeout": description.stop_timeout,
         },
     }
-
-
-def _select(document: dict[str, Any], form: str) -> str:
-    """Give the fields that ``form`` names, each by the names on the way to it with dots between."""
-    if form == "json":
-        return json.dumps(document, ensure_ascii=False)
-    cells = []
-    for path in form.split(","):
-        value: Any = document
-        for name in path.strip().removeprefix(".").split("."):
-            if not isinstance(value, dict) or name not in value:
-                raise UsageError(f"--format {shlex.quote(form)}: there is no field {path.strip()!r}")
-            value = value[name]
-        cells.append(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
-    return "\t".join(cells)

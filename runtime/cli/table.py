@@ -1,9 +1,10 @@
 """Rows for people and for programs."""
 
 import json
+import shlex
 import sys
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from runtime.cli.options import Option
 from runtime.errors import UsageError
@@ -30,3 +31,34 @@ def write_records(records: Sequence[dict[str, str]], names: Sequence[str], wante
         if field not in names:
             raise UsageError(f"--format {wanted}: there is no field {field!r}, but {', '.join(names)}")
     sys.stdout.writelines("\t".join(record[field] for field in fields) + "\n" for record in records)
+
+
+def print_document(document: dict[str, Any], wanted: str | None) -> None:
+    """Print what is told of one thing: for people, or as ``wanted`` says. Raises UsageError."""
+    if wanted is not None and wanted != "table":
+        sys.stdout.write(f"{select(document, wanted)}\n")
+        return
+    for name, value in document.items():
+        if isinstance(value, dict):
+            value = " ".join(value)  # noqa: PLW2901 - what is below a name is for programs
+        elif isinstance(value, list):
+            value = ", ".join(" ".join(item) if isinstance(item, list) else item for item in value)  # noqa: PLW2901
+        sys.stdout.write(f"{name}: {value}\n")
+
+
+def select(document: dict[str, Any], wanted: str) -> str:
+    """Give all as JSON, or the fields that are named, each by the names on the way to it with dots between.
+
+    Raises UsageError.
+    """
+    if wanted == "json":
+        return json.dumps(document, ensure_ascii=False)
+    cells = []
+    for path in wanted.split(","):
+        value: Any = document
+        for name in path.strip().removeprefix(".").split("."):
+            if not isinstance(value, dict) or name not in value:
+                raise UsageError(f"--format {shlex.quote(wanted)}: there is no field {path.strip()!r}")
+            value = value[name]
+        cells.append(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+    return "\t".join(cells)

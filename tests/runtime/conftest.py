@@ -29,6 +29,7 @@ class Preg:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(others)}
         mine = {
             "PREG_HOME": self.home,
+            "PREG_STATE": self.state,
             "DOCKER_CONFIG": self.home / "docker",
             "XDG_RUNTIME_DIR": self.home / "run",
             "XDG_CONFIG_HOME": self.home / "config",

@@ -136,7 +136,7 @@ def test_an_image_that_cannot_be_pulled_is_not_run(preg: Preg) -> None:
 
 def test_a_missing_oci_runtime_is_named_with_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Where Debian has its runtimes is looked at whatever PATH says, so names that cannot be there stand in.
-    monkeypatch.setattr(engine, "_KNOWN", ("crun-gone", "runc-gone"))
+    monkeypatch.setattr(engine, "KNOWN", ("crun-gone", "runc-gone"))
     with pytest.raises(Fault, match=r"no OCI runtime \(crun-gone or runc-gone\) is installed: apt install crun-gone"):
         engine.find(None, str(tmp_path), tmp_path)
 

@@ -1,0 +1,151 @@
+"""Whether all that preg keeps on this host fits together, and how to mend what does not.
+
+Whoever is killed at any moment leaves nothing worse than what is found here, and most of it the next command puts away
+by itself.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from runtime import cgroup, leftovers
+from runtime.claim import sweep
+from runtime.container import Container
+from runtime.containers import Containers
+from runtime.engine import KNOWN, end, find
+from runtime.errors import Fault
+from runtime.kernel import MNT_DETACH, unmount
+from runtime.lock import lock
+from runtime.tree import remove_tree
+
+if TYPE_CHECKING:
+    from runtime.config import Config
+
+
+class Finding(NamedTuple):
+    """Something that is not as it should be."""
+
+    what: str
+    repair: Callable[[], object]
+
+
+def check(here: "Config") -> Iterator[Finding]:
+    """Look through everything but what running commands are busy with."""
+    containers = Containers(str(here.home), str(here.state))
+    yield from _half_made(here.home / "new")
+    yield from _containers(containers)
+    yield from _names(containers)
+    yield from _mounts(here.home)
+    yield from _engines(containers, here)
+    yield from _groups(containers)
+
+
+def _half_made(folder: Path) -> Iterator[Finding]:
+    for path in _sorted(folder):
+        if _is_free(path):
+            yield Finding(f"{path} was left half made", partial(sweep, folder, remove_tree))
+
+
+# Containers
+
+
+def _containers(containers: Containers) -> Iterator[Finding]:
+    for container in containers.unfinished():
+        if _is_free(container.directory):
+            yield Finding(
+                f"the container {container.short_id} was left half made or half removed",
+                partial(leftovers.remove_unfinished, containers),
+            )
+    for container in containers:
+        with suppress(FileNotFoundError):
+            try:
+                alive = container.state().alive
+                container.describe()
+            except (ValueError, TypeError) as error:
+                yield Finding(
+                    f"what {container.directory} says of its container cannot be read: save what you need, and"
+                    f" remove it ({error})",
+                    lambda: None,
+                )
+                continue
+            if alive and _is_free(container.directory):
+                yield Finding(
+                    f"the container {container.short_id} has lost its supervisor",
+                    partial(leftovers.look, containers, container),
+                )
+    for container in containers.started():
+        if not os.path.exists(container.directory) or _is_free(container.directory):
+            yield Finding(
+                f"{container.running} is left of a container that does not run", partial(leftovers.sweep, containers)
+            )
+
+
+def _names(containers: Containers) -> Iterator[Finding]:
+    for name in containers.stray_names():
+        yield Finding(f"the name {name!r} stands for a container that is gone", partial(containers.release_stray, name))
+
+
+# What the kernel and the engines keep
+
+
+def _mounts(home: Path) -> Iterator[Finding]:
+    """Find mounts of containers that are seen by all the host: those of preg are seen by their containers alone."""
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+        targets = [line.split()[4] for line in file]
+    for target in reversed(targets):
+        if target.startswith(f"{home}/containers/"):
+            yield Finding(f"{target} is mounted, and no container needs that", partial(unmount, target, MNT_DETACH))
+
+
+def _engines(containers: Containers, here: "Config") -> Iterator[Finding]:
+    for name in KNOWN:
+        for path in _sorted(here.state / name):
+            container = containers.get(path.name)
+            if not os.path.exists(container.running) and _is_free_or_gone(container):
+                yield Finding(
+                    f"{name} still knows the container {container.short_id}, which does not run",
+                    partial(_let_engine_forget, path, here),
+                )
+
+
+def _let_engine_forget(path: Path, here: "Config") -> None:
+    with suppress(Fault):  # the engine is not installed any more
+        end(find(path.parent.name, here.path, here.state), path.name)
+    remove_tree(path)
+
+
+def _groups(containers: Containers) -> Iterator[Finding]:
+    for container in containers:
+        if cgroup.groups(container.id) and _is_free(container.directory):
+            yield Finding(
+                f"the control groups of the container {container.short_id} are left",
+                partial(_remove_groups, container.id),
+            )
+
+
+def _remove_groups(identifier: str) -> None:
+    cgroup.kill(identifier)
+    cgroup.remove(identifier)
+
+
+def _sorted(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except FileNotFoundError:
+        return []
+
+
+def _is_free_or_gone(container: Container) -> bool:
+    return not os.path.exists(container.directory) or _is_free(container.directory)
+
+
+def _is_free(directory: str | Path) -> bool:
+    """Tell whether nobody is responsible for a directory."""
+    held = lock(directory)
+    if held is None:
+        return False
+    os.close(held)
+    return True

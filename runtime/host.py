@@ -1,0 +1,119 @@
+"""What this host can do for containers, and what it lacks."""
+
+import os
+import platform
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from runtime.engine import KNOWN, find
+from runtime.errors import Fault
+
+if TYPE_CHECKING:
+    from runtime.config import Config
+
+_CGROUPS: Final = Path("/sys/fs/cgroup")
+
+
+class Lack(NamedTuple):
+    """Something this host does without."""
+
+    what: str
+    cure: str
+    needed: bool
+    """No container runs without it."""
+
+
+class Runtime(NamedTuple):
+    """An OCI runtime that is installed."""
+
+    name: str
+    program: str
+    version: str
+
+
+def runtimes(here: "Config") -> list[Runtime]:
+    """List the OCI runtimes, that which is used by default first."""
+    found = []
+    for name in KNOWN:
+        try:
+            program = find(name, here.path, here.state).program
+        except Fault:
+            continue
+        found.append(
+            Runtime(name, str(program), _first_line(str(program), "--version").removeprefix(f"{name} version "))
+        )
+    return found
+
+
+def operating_system() -> str:
+    """Give the name of the distribution."""
+    try:
+        return platform.freedesktop_os_release().get("PRETTY_NAME", "Linux")
+    except OSError:
+        return "Linux"
+
+
+def memory() -> int:
+    """Give the bytes of memory."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def cgroup_version() -> int:
+    """Tell which version of control groups limits containers; 0 is none."""
+    if (_CGROUPS / "cgroup.controllers").exists():
+        return 2
+    return 1 if any(_CGROUPS.glob("*/tasks")) else 0
+
+
+def has_seccomp() -> bool:
+    """Tell whether the kernel can filter system calls."""
+    return Path("/proc/sys/kernel/seccomp/actions_avail").exists()
+
+
+def file_systems() -> set[str]:
+    """List the kinds of file system that the kernel knows now; it may load more when they are asked for."""
+    return {line.split()[-1] for line in Path("/proc/filesystems").read_text().splitlines()}
+
+
+def file_system_of(folder: Path) -> str:
+    """Give the kind of file system that a directory, which need not exist yet, is on."""
+    while not folder.exists():
+        folder = folder.parent
+    device = os.stat(folder).st_dev
+    wanted = f"{os.major(device)}:{os.minor(device)}"
+    for line in reversed(Path("/proc/self/mountinfo").read_text().splitlines()):
+        left, _, right = line.partition(" - ")
+        if left.split()[2] == wanted:
+            return right.split()[0]
+    return "unknown"
+
+
+def lacks(here: "Config") -> Iterator[Lack]:
+    """Tell what is missing, with what to do about it."""
+    if not runtimes(here):
+        yield Lack("no OCI runtime is installed, so no container runs", f"apt install {KNOWN[0]}", needed=True)
+    if "overlay" not in file_systems():
+        yield Lack(
+            "the kernel has no overlay file system, so no container gets a root", "modprobe overlay", needed=True
+        )
+    if file_system_of(here.home) == "overlay":
+        cure = "let PREG_HOME be a directory on another file system"
+        yield Lack(
+            f"{here.home} is on an overlay file system, which the kernel refuses below another", cure, needed=True
+        )
+    if not has_seccomp():
+        what = "the kernel cannot filter system calls, so containers may make all"
+        yield Lack(what, "boot one with CONFIG_SECCOMP_FILTER", needed=False)
+    if cgroup_version() == 0:
+        cure = "mount -t cgroup2 none /sys/fs/cgroup"
+        yield Lack("no control groups are mounted, so nothing limits containers", cure, needed=False)
+
+
+def _first_line(*command: str) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    except OSError:
+        return "unknown"
+    return (done.stdout.splitlines() or ["unknown"])[0]

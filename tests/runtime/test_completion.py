@@ -1,0 +1,121 @@
+"""What the shells offer where a preg command is typed."""
+
+import os
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from runtime.cli import COMMANDS
+from tests.parts.images import data, push
+from tests.parts.required import required
+from tests.parts.server import Server
+from tests.runtime.conftest import Preg
+
+
+@pytest.fixture(scope="module")
+def host(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Preg:
+    """A host with an image, whose containers have been described and nothing more."""
+    preg = Preg(tmp_path_factory.mktemp("host") / "home")
+    push(server, "tests/data", "1", data("completion", layers=1, size=10))
+    preg.ok("pull", f"{server.address}/tests/data:1")
+    return preg
+
+
+@pytest.fixture
+def container(host: Preg, server: Server) -> str:
+    required("crun")
+    if "web" not in host.ok("ps", "-a", "--format", "Names").split():
+        host.ok("create", "--name", "web", f"{server.address}/tests/data:1")
+    return "web"
+
+
+def offered(preg: Preg, *words: str) -> list[str]:
+    return preg.ok("completion", "--complete", "--", *words).split()
+
+
+def test_the_commands_and_those_of_a_family(host: Preg) -> None:
+    assert offered(host, "") == sorted({command.name.split()[0] for command in COMMANDS})
+    assert offered(host, "pus") == ["push"]
+    assert offered(host, "system", "") == ["check", "restore"]
+    assert offered(host, "nothing", "") == []
+
+
+def test_the_options_of_a_command(host: Preg) -> None:
+    assert offered(host, "run", "--rest") == ["--restart"]
+    assert {"--all", "--filter", "--help"} <= set(offered(host, "ps", "-"))
+    assert offered(host, "system", "check", "--r") == ["--repair"]
+    assert offered(host, "serve", "--") == []
+
+
+def test_the_values_of_an_option_in_both_forms(host: Preg) -> None:
+    assert offered(host, "run", "--restart", "o") == ["on-failure"]
+    assert offered(host, "run", "--runtime=c") == ["--runtime=crun"]
+    assert offered(host, "run", "--name", "") == []
+
+
+def test_names_of_images_and_containers(host: Preg, container: str, server: Server) -> None:
+    image = f"{server.address}/tests/data:1"
+    for before in (["run"], ["run", "--rm", "--name", "x"], ["push"]):
+        assert offered(host, *before, "") == [image]
+    assert offered(host, "run", image, "") == []
+    for command in ("rm", "start", "stop", "logs", "inspect"):
+        assert container in offered(host, command, "")
+    assert container in offered(host, "rm", "-f", "first", "")
+    assert offered(host, "logs", container, "") == []
+
+
+def shell_environ(preg: Preg, folder: Path) -> dict[str, str]:
+    """The variables of a shell that finds preg."""
+    command = folder / "preg"
+    command.write_text(f'#!/bin/sh\nexec {shlex.join(preg.command())} "$@"\n')
+    command.chmod(0o755)
+    return {**preg.environ, "PATH": f"{folder}:{os.environ['PATH']}"}
+
+
+def test_bash_asks_and_parts_words_as_it_does(host: Preg, container: str, server: Server, tmp_path: Path) -> None:
+    script = """
+    source <(preg completion bash)
+    for COMP_LINE in "preg rm $1" "preg run $2" "preg run --restart=o" "preg system "; do
+        COMP_POINT=${#COMP_LINE}
+        _preg
+        echo "${COMPREPLY[@]}"
+    done"""
+    started = f"{server.address}/tests"
+    done = subprocess.run(
+        [required("bash"), "-c", script, "bash", container[:1], started],
+        env=shell_environ(host, tmp_path),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    port = server.address.rpartition(":")[2]
+    assert done.stdout.splitlines() == [container, f"{port}/tests/data:1", "on-failure", "check restore"]
+    assert done.stderr == ""
+
+
+def test_fish_asks(host: Preg, container: str, tmp_path: Path) -> None:
+    script = f"preg completion fish | source; complete -C 'preg rm {container[:1]}'"
+    command = [required("fish"), "--no-config", "--command", script]
+    environ = {**shell_environ(host, tmp_path), "HOME": str(tmp_path)}
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)
+    assert container in done.stdout.split()
+
+
+def test_zsh_asks(host: Preg, container: str, tmp_path: Path) -> None:
+    # Outside of a person's line editor zsh has nothing to complete, so what it would offer is printed instead.
+    script = f"""
+    compdef() {{ : }}
+    compadd() {{ print -l ${{(P)2}} }}
+    source <(preg completion zsh)
+    words=(preg rm {container[:1]}) CURRENT=3
+    _preg"""
+    command = [required("zsh"), "-f", "-c", script]
+    done = subprocess.run(command, env=shell_environ(host, tmp_path), capture_output=True, text=True, check=True)
+    assert (done.stdout.split(), done.stderr) == ([container], "")
+
+
+def test_another_shell_is_one_sentence(preg: Preg) -> None:
+    sentence = "there is no completion for 'tcsh', but for bash, zsh, fish"
+    assert preg.fails("completion", "tcsh", status=2) == sentence
