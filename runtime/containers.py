@@ -5,15 +5,14 @@ Whoever is killed while making or removing a container leaves a link without its
 taken. Links are taken away under a lock on ``names``, held no longer than that takes.
 """
 
-import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from typing import Final
 
 from runtime.container import Container
 from runtime.errors import Fault, UsageError
-from runtime.lock import lock
+from runtime.lock import holding, lock
 from runtime.tree import remove_tree
 
 _NAME_CHARACTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
@@ -157,14 +156,8 @@ class Containers:
             os.close(held)
         return None if held is not None or not os.path.exists(container.directory) else container
 
-    @contextmanager
-    def _changing_names(self) -> Iterator[None]:
-        held = os.open(self._names, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(held)
+    def _changing_names(self) -> AbstractContextManager[None]:
+        return holding(self._names)
 
     def _identifiers(self) -> list[str]:
         return _listed(f"{self._home}/containers")

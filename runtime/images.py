@@ -1,16 +1,29 @@
 """The images on this host.
 
 ``content/sha256/HEX`` holds manifests, configurations and layers as they came, so that an image can be pushed as it was
-pulled; ``layers/`` the layers ready for use; ``references/`` a file for each name. Every one of them appears whole by a
-rename: commands may run at once and be killed at any moment. What is half done lies in ``new/``, and the next command
-sweeps it away.
+pulled; ``layers/`` the layers ready for use. ``images/ID.json`` says that an image is here, by the digest of its
+configuration, and ``references/`` has a file for each name, by tag or by digest, that says what it stands for. So an
+image from which a newer one has taken the tag is still here, and nothing has to be counted: what no image, name,
+container or running command needs is found by looking (``garbage.py``).
+
+Every file appears whole by a rename: commands may run at once and be killed at any moment. What is half done lies in
+``new/``, and the next command sweeps it away. Two locks on ``images/``, each held for moments only, keep those who use
+images from those who remove them:
+
+* ``using``, shared: to look for an image and note down in the same breath that it is needed, whether in a container's
+  description, in a name, or, by a command that fetches layers, in a list in its workspace (``pin``). Only then does it
+  look for what is here already.
+* ``removing``, exclusive: to take names and images away, and then what nobody has noted down. It is renamed away or
+  unlinked; deleting trees comes after the lock.
+
+Names and images go first and durably, so that after a power cut nothing is promised that is gone.
 """
 
 import hashlib
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +32,8 @@ import msgspec
 from runtime.claim import claim, sweep
 from runtime.errors import Fault
 from runtime.layers import Layers, sync_folder
+from runtime.lock import holding
+from runtime.platforms import Platform, of_image
 from runtime.tree import remove_tree
 from storage.oci.digest import Digest
 from storage.oci.manifest import Manifest
@@ -27,11 +42,17 @@ from storage.oci.reference import Reference
 #: A configuration lists a line of history for each layer; a larger one is no image's.
 CONFIG_LIMIT: Final = 8 * 1024 * 1024
 
+_HEX: Final = frozenset("0123456789abcdef")
+#: In a workspace, the list of what must not be removed while it is there.
+_PINNED: Final = "pinned"
+
 
 class Record(msgspec.Struct, frozen=True):
-    """What a name stands for. ``pulled`` is in seconds since the epoch."""
+    """That an image is here and, with a reference, that it has this name. ``pulled`` is in seconds since the epoch."""
 
     reference: str
+    image: Digest
+    """The image's ID, which is the digest of its configuration."""
     manifest: Digest
     media_type: str
     target: Digest
@@ -62,9 +83,15 @@ class ImageConfig(msgspec.Struct, frozen=True):
 
     architecture: str = ""
     os: str = ""
+    variant: str | None = None
     created: str | None = None
     config: Process | None = None
     rootfs: RootFs = RootFs()
+
+    @property
+    def platform(self) -> Platform:
+        """What the image is for."""
+        return of_image(self.os, self.architecture, self.variant)
 
     @classmethod
     def parse(cls, raw: bytes, name: str) -> "ImageConfig":
@@ -83,9 +110,9 @@ class Image(msgspec.Struct, frozen=True):
     config: ImageConfig
 
     @property
-    def size(self) -> int:
-        """What its layers take in a registry, in bytes."""
-        return sum(layer.size for layer in self.manifest.layers)
+    def id(self) -> Digest:
+        """The digest of its configuration, by which Docker knows it."""
+        return self.record.image
 
 
 class Images:
@@ -94,6 +121,7 @@ class Images:
     def __init__(self, home: Path) -> None:
         self.layers = Layers(home / "layers", home / "containers")
         self._content = home / "content" / "sha256"
+        self._records = home / "images"
         self._references = home / "references"
         self._new = home / "new"
 
@@ -116,22 +144,66 @@ class Images:
             raise Fault(f"{digest} was damaged on this host and has been removed: pull the image again")
         return raw
 
-    def find(self, reference: Reference) -> Image | None:
-        """Find an image by its name. Raises Fault if it is damaged."""
+    def find(self, reference: Reference) -> Record | None:
+        """Find an image by its name."""
         try:
-            raw = self._file(str(reference)).read_bytes()
+            raw = self._file(str(reference.decisive)).read_bytes()
         except FileNotFoundError:
             return None
-        return self._open(raw, str(reference))
+        return _read_record(raw, str(reference))
 
-    def __iter__(self) -> Iterator[Image]:
-        """Give every image, by name."""
-        try:
-            files = [file for file in self._references.iterdir() if file.suffix == ".json"]
-        except FileNotFoundError:
-            return
-        images = [self._open(file.read_bytes(), file.name) for file in files]
-        yield from sorted(images, key=lambda image: image.record.reference)
+    def find_by_id(self, text: str) -> Record | None:
+        """Find an image by its ID or the first characters of it. Raises Fault if it is one of several."""
+        digits = text.removeprefix("sha256:")
+        if not digits or not set(digits) <= _HEX:
+            return None
+        found = [name for name in self._listed(self._records) if name.startswith(digits)]
+        if len(found) > 1:
+            raise Fault(f"{text!r} begins the IDs of {len(found)} images: write more of the one you mean")
+        return _read_record((self._records / found[0]).read_bytes(), text) if found else None
+
+    def records(self) -> list[Record]:
+        """Give a record for each image, in no order. Raises Fault if one is damaged."""
+        return list(self._read_all(self._records))
+
+    def names(self) -> list[Record]:
+        """Give a record for each name, in their order. Raises Fault if one is damaged."""
+        return sorted(self._read_all(self._references), key=lambda record: record.reference)
+
+    def open(self, record: Record) -> Image:
+        """Read an image. Raises Fault if it is damaged."""
+        manifest = Manifest.parse(self.read(record.manifest), record.media_type, record.manifest)
+        if manifest.config is None:
+            raise Fault(f"{record.reference or record.image} is no container image")
+        name = record.reference or str(record.image)
+        return Image(record, manifest, ImageConfig.parse(self.read(manifest.config.digest), name))
+
+    @contextmanager
+    def using(self) -> Iterator[None]:
+        """Keep images from being removed while something is noted down for which they are needed."""
+        self._records.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with holding(self._records, shared=True):
+            yield
+
+    @contextmanager
+    def removing(self) -> Iterator[None]:
+        """Keep others from relying on what is about to be removed."""
+        self._records.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with holding(self._records):
+            yield
+
+    def pin(self, workspace: Path, digests: Iterable[Digest]) -> None:
+        """Keep content, and layers by their diff IDs, from being removed for as long as the workspace is there."""
+        with self.using():
+            (workspace / _PINNED).write_text("\n".join(digests))
+
+    def pinned(self) -> set[Digest]:
+        """List what running commands have pinned; asked for while ``removing``."""
+        digests: set[Digest] = set()
+        for workspace in self._listed(self._new):
+            with suppress(OSError):
+                digests.update(map(Digest, (self._new / workspace / _PINNED).read_text().split()))
+        return digests
 
     @contextmanager
     def workspace(self) -> Iterator[Path]:
@@ -154,27 +226,74 @@ class Images:
         file.write_bytes(raw)
         self.add(file, digest)
 
-    def name(self, workspace: Path, reference: Reference, manifest: Manifest, target: Digest) -> None:
-        """Let a name stand for an image, all of which is here."""
-        record = Record(str(reference), manifest.digest, manifest.media_type, target, time.time())
-        file = workspace / "reference"
-        file.write_bytes(msgspec.json.encode(record, enc_hook=str))
+    def keep(self, workspace: Path, manifest: Manifest, target: Digest, references: Iterable[Reference]) -> None:
+        """Say that an image is here, all of which is pinned or kept already, and let names stand for it.
+
+        ``target`` is what the registry knows it by: the manifest's digest, or that of an index.
+        """
+        if manifest.config is None:
+            raise Fault(f"{target} is no container image")
+        record = Record("", manifest.config.digest, manifest.digest, manifest.media_type, target, time.time())
+        with self.using():
+            self._write(workspace, record, self._record_file(record.image))
+            for reference in references:
+                self.name(workspace, record, reference)
+
+    def name(self, workspace: Path, record: Record, reference: Reference) -> None:
+        """Let a name stand for an image that is here; called while ``using``."""
+        text = str(reference.decisive)
         self._references.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _publish(file, self._file(record.reference))
+        self._write(workspace, msgspec.structs.replace(record, reference=text), self._file(text))
+
+    def forget_name(self, reference: str) -> None:
+        """Let a name stand for nothing; called while ``removing``."""
+        self._file(reference).unlink(missing_ok=True)
+
+    def forget(self, image: Digest) -> None:
+        """Say that an image is no longer here, whose names are gone; called while ``removing``."""
+        self._record_file(image).unlink(missing_ok=True)
+
+    def make_forgetting_durable(self) -> None:
+        """Make sure that what is forgotten stays so, before what it stood for is removed."""
+        for folder in (self._references, self._records):
+            if folder.is_dir():
+                sync_folder(folder)
+
+    def contents(self) -> Iterator[Path]:
+        """Give the file of each manifest, configuration and layer; its name is the digits of its digest."""
+        return (self._content / name for name in self._listed(self._content))
+
+    @staticmethod
+    def _write(workspace: Path, record: Record, target: Path) -> None:
+        file = workspace / "record"
+        file.write_bytes(msgspec.json.encode(record, enc_hook=str))
+        _publish(file, target)
+
+    def _read_all(self, folder: Path) -> Iterator[Record]:
+        for name in self._listed(folder):
+            with suppress(FileNotFoundError):  # removed while we looked
+                yield _read_record((folder / name).read_bytes(), name)
+
+    @staticmethod
+    def _listed(folder: Path) -> list[str]:
+        try:
+            return os.listdir(folder)
+        except FileNotFoundError:
+            return []
 
     def _file(self, reference: str) -> Path:
         # A digest, because a reference may be longer than a file name and holds slashes.
         return self._references / f"{hashlib.sha256(reference.encode()).hexdigest()}.json"
 
-    def _open(self, raw: bytes, name: str) -> Image:
-        try:
-            record = _RECORD_DECODER.decode(raw)
-        except msgspec.MsgspecError as error:
-            raise Fault(f"the note of the image {name} on this host is damaged: pull it again ({error})") from error
-        manifest = Manifest.parse(self.read(record.manifest), record.media_type, record.manifest)
-        if manifest.config is None:
-            raise Fault(f"{record.reference} is no container image")
-        return Image(record, manifest, ImageConfig.parse(self.read(manifest.config.digest), record.reference))
+    def _record_file(self, image: Digest) -> Path:
+        return self._records / f"{image.hex}.json"
+
+
+def _read_record(raw: bytes, name: str) -> Record:
+    try:
+        return _RECORD_DECODER.decode(raw)
+    except msgspec.MsgspecError as error:
+        raise Fault(f"the note of the image {name} on this host is damaged: pull it again ({error})") from error
 
 
 def _publish(file: Path, target: Path) -> None:

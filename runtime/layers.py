@@ -50,6 +50,20 @@ class Layers:
         with suppress(FileNotFoundError):
             yield from sorted(os.listdir(self._folder))
 
+    def size(self, diff_id: "Digest") -> int:
+        """Say how large a layer is, in bytes: its archive or, unpacked, its files together; 0 if it is not there."""
+        with suppress(FileNotFoundError):
+            return (self.path(diff_id) / ARCHIVE).stat().st_size
+        found, pending = 0, [self.path(diff_id) / ROOT]
+        while pending:
+            with suppress(FileNotFoundError), os.scandir(pending.pop()) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        pending.append(Path(entry.path))
+                    elif entry.is_file(follow_symlinks=False):
+                        found += entry.stat(follow_symlinks=False).st_size
+        return found
+
     def publish(self, made: Path, diff_id: "Digest") -> None:
         """Take over the directory of a layer, all of it durable. If another process was faster, its copy stays."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -63,7 +77,7 @@ class Layers:
     def remove(self, diff_id: "Digest", workspace: Path) -> bool:
         """Remove a layer, and tell whether it is gone: one that a container was started with stays.
 
-        It vanishes at once by a rename to ``workspace``, where the files are removed.
+        It vanishes at once by a rename to ``workspace``, and its files go with that.
         """
         path = self.path(diff_id)
         held = lock(path, wait=True)
@@ -78,11 +92,9 @@ class Layers:
                 if error.errno != errno.EBUSY:
                     raise
                 return False
-            gone = workspace / f"{path.name}.gone"
-            path.rename(gone)
+            path.rename(workspace / f"{path.name}.gone")
         finally:
             os.close(held)
-        remove_tree(gone)
         return True
 
     def _has_users(self, path: Path) -> bool:

@@ -5,6 +5,8 @@ The kernel lets go of it with the process that holds it, however that ends.
 
 import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 def lock(directory: str | os.PathLike[str], *, wait: bool = False, shared: bool = False) -> int | None:
@@ -26,3 +28,14 @@ def lock(directory: str | os.PathLike[str], *, wait: bool = False, shared: bool 
         pass
     os.close(held)
     return None
+
+
+@contextmanager
+def holding(directory: str | os.PathLike[str], *, shared: bool = False) -> Iterator[None]:
+    """Hold the lock of a directory that nobody removes, after waiting for it; ``shared`` with all who ask so, too."""
+    held = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(held)

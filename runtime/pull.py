@@ -1,7 +1,6 @@
 """Fetch an image: layers side by side, each unpacked by a process of its own while it is still being downloaded."""
 
 import asyncio
-import platform
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -10,13 +9,14 @@ from typing import TYPE_CHECKING, Final
 from runtime.errors import Fault, LayerInvalid
 from runtime.images import CONFIG_LIMIT, ImageConfig, Images
 from runtime.layers import ROOT
+from runtime.platforms import Platform, check, of_image, this_host, this_machine
 from storage.copy import Progress
 from storage.oci import media
 from storage.oci.digest import Digest
 from storage.oci.errors import DigestInvalid, ManifestInvalid
 
 if TYPE_CHECKING:
-    from storage.oci.manifest import Descriptor, Manifest, Platform
+    from storage.oci.manifest import Descriptor, Manifest
     from storage.oci.reference import Reference
     from storage.repository import Repository
 
@@ -24,48 +24,53 @@ _PARALLEL: Final = 4
 _LAYERS_LIMIT: Final = 127
 """As many as overlayfs stacks under Docker's options."""
 
-_ARCHITECTURES: Final = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "armv6l": "arm", "i686": "386"}
-
 Report = Callable[[Progress], None]
 
 
-async def pull(images: Images, source: "Repository", reference: "Reference", report: Report) -> "Manifest":
+async def pull(
+    images: Images, source: "Repository", reference: "Reference", report: Report, wanted: Platform | None = None
+) -> "Manifest":
     """Fetch what is not here of an image, check every byte, and let the reference stand for it.
 
     Raises:
-        RegistryError: as the registry says. Fault: it is no image that runs here, or it is damaged.
+        RegistryError: as the registry says. Fault: it is damaged, no image, or not for the platform that is wanted,
+        which without a wish is this machine's.
 
     """
     named = await source.manifests.get(reference.target)
-    manifest = await _for_this_host(source, named, str(reference))
+    manifest = await _choose(source, named, wanted, str(reference))
     config = _check_config(manifest, str(reference))
     with images.workspace() as workspace:
         raw = await _read_config(images, source, config)
-        diff_ids = ImageConfig.parse(raw, str(reference)).rootfs.diff_ids
+        parsed = ImageConfig.parse(raw, str(reference))
+        if not named.is_index:
+            check(parsed.platform, wanted, str(reference))
+        diff_ids = parsed.rootfs.diff_ids
         if len(diff_ids) != len(manifest.layers):
             raise Fault(f"{reference} has {len(manifest.layers)} layers, and its configuration lists {len(diff_ids)}")
+        # Only now may we look for what is here already.
+        contents = [manifest.digest, config.digest, *(layer.digest for layer in manifest.layers)]
+        images.pin(workspace, [*contents, *diff_ids])
         fetching = _Fetching(images, source, workspace, report)
         await fetching.layers(list(zip(manifest.layers, diff_ids, strict=True)))
         images.add_bytes(workspace, raw, config.digest)
         images.add_bytes(workspace, manifest.raw, manifest.digest)
-        images.name(workspace, reference, manifest, named.digest)
+        by_digest = reference._replace(tag=None, digest=named.digest)
+        images.keep(workspace, manifest, named.digest, [by_digest, reference])
     return manifest
 
 
-async def _for_this_host(source: "Repository", named: "Manifest", name: str) -> "Manifest":
+async def _choose(source: "Repository", named: "Manifest", wanted: Platform | None, name: str) -> "Manifest":
+    """Choose from an index what suits best."""
     if not named.is_index:
         return named
-    wanted = _ARCHITECTURES.get(platform.machine(), platform.machine())
-    offered = [child for child in named.children if child.platform is not None]
-    for child in offered:
-        if child.platform is not None and (child.platform.os, child.platform.architecture) == ("linux", wanted):
-            return await source.manifests.get(child.digest)
-    there = sorted({_show(child.platform) for child in offered if child.platform and child.platform.os != "unknown"})
-    raise Fault(f"{name} is not offered for linux/{wanted}, only for {', '.join(there) or 'no platform'}")
-
-
-def _show(offered: "Platform") -> str:
-    return "/".join(part for part in (offered.os, offered.architecture, offered.variant) if part)
+    offered = [(of_image(p.os, p.architecture, p.variant), child) for child in named.children if (p := child.platform)]
+    for possible in (wanted or this_machine()).alternatives():
+        for there, child in offered:
+            if there == possible:
+                return await source.manifests.get(child.digest)
+    others = sorted({str(there) for there, _ in offered if there.os != "unknown"})
+    raise Fault(f"{name} is not offered for {wanted or this_host()}, only for {', '.join(others) or 'no platform'}")
 
 
 def _check_config(manifest: "Manifest", name: str) -> "Descriptor":

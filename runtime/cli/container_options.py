@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Final
 
 from runtime import config
 from runtime.bundle import Volume, Wishes
-from runtime.cli.naming import read_reference
+from runtime.cli.naming import find_record, read_reference
 from runtime.cli.options import Option, Options
+from runtime.cli.platform import PLATFORM, Wish
 from runtime.containers import Containers
 from runtime.create import Wanted, create
 from runtime.engine import find
 from runtime.errors import Fault, UsageError
 from runtime.images import Image, Images
+from runtime.platforms import Platform, check
 from runtime.restart import read_restart
 
 if TYPE_CHECKING:
@@ -36,8 +38,12 @@ OPTIONS: Final = (
     Option("--entrypoint", "Execute this instead of the image's entrypoint", "COMMAND"),
     Option("--network", "none (its own, loopback only; the default) or host (this host's)", "NETWORK"),
     Option("--runtime", "The OCI runtime, by name or path (default: crun, then runc)", "RUNTIME"),
+    PLATFORM,
+    Option("--pull", "Fetch the image: missing (the default), always, never", "WHEN"),
+    Option("--quiet", "Do not show how a pull comes along", short="-q"),
     Option("--plain-http", "Pull without TLS; from this host's own addresses always so"),
 )
+_PULL: Final = ("always", "missing", "never")
 _NETWORKS: Final = ("none", "host")
 #: What -v takes behind the second colon, as mount options; those of SELinux are for hosts that have it.
 _VOLUME_OPTIONS: Final = {
@@ -55,17 +61,44 @@ def make(here: config.Config, options: Options, *, attached: bool) -> "tuple[Con
     Raises Fault.
     """
     wishes, wanted, cidfile = read_wishes(options), _read_wanted(options, attached=attached), options.last("--cidfile")
-    reference = read_reference(options.operands[0])
+    wish, when, name = Wish.read(options), options.last("--pull") or "missing", options.operands[0]
+    if when not in _PULL:
+        raise UsageError(f"--pull is {', '.join(_PULL)}, not {when!r}")
     engine = find(options.last("--runtime"), here.path, here.state)
-    images = Images(here.home)
+    images, containers = Images(here.home), Containers(str(here.home), str(here.state))
     if cidfile is not None and os.path.exists(cidfile):
         raise Fault(f"the file {cidfile} is there already: it may be another container's, so remove it or name another")
-    image = images.find(reference) or _fetch(here, options, images)
-    container, held = create(Containers(str(here.home), str(here.state)), image, wishes, wanted, engine)
+
+    def create_if_here() -> "tuple[Container, int] | None":
+        with images.using():
+            image = _find(images, name, None if when == "never" else wish.platform)
+            if image is None:
+                return None
+            check(image.config.platform, wish.platform, name)
+            return create(containers, image, wishes, wanted, engine)
+
+    made = None if when == "always" else create_if_here()
+    if made is None and when == "never":
+        raise Fault(f"there is no image {name} on this host, and --pull never forbids to fetch it")
+    if made is None:
+        _fetch(here, options, wish)
+        made = create_if_here()
+    if made is None:
+        raise Fault(f"{name} was pulled and removed again by somebody else")
+    container, held = made
     if cidfile is not None:
         with open(cidfile, "x", encoding="ascii") as file:
             file.write(container.id)
     return container, held
+
+
+def _find(images: Images, name: str, platform: Platform | None) -> Image | None:
+    """Find the image that is meant, which one for another platform than is asked for is not."""
+    record = find_record(images, name)
+    image = images.open(record) if record is not None else None
+    if image is not None and platform is not None and not platform.runs(image.config.platform):
+        return None
+    return image
 
 
 def _read_wanted(options: Options, *, attached: bool) -> Wanted:
@@ -146,13 +179,8 @@ def read_volume(text: str) -> Volume:
     return Volume(os.path.abspath(source), os.path.normpath(target), ("rbind", *wanted))
 
 
-def _fetch(here: config.Config, options: Options, images: Images) -> Image:
+def _fetch(here: config.Config, options: Options, wish: Wish) -> None:
     # Whoever runs an image that is here must not wait for an HTTP client to be imported.
     from runtime.cli.pull import fetch  # noqa: PLC0415
 
-    reference = read_reference(options.operands[0])
-    fetch(here, reference, plain_http="--plain-http" in options)
-    image = images.find(reference)
-    if image is None:
-        raise Fault(f"{reference} was pulled and removed again by somebody else")
-    return image
+    fetch(here, read_reference(options.operands[0]), wish, quiet="--quiet" in options)

@@ -1,50 +1,92 @@
 """``preg images``: list the images on this host."""
 
 import sys
+from collections import defaultdict
+from collections.abc import Iterator
 from typing import Final
 
 from runtime import config
+from runtime.cli.image_filters import Listed, list_images, matches, read_filters, show_age
 from runtime.cli.options import Option, Usage
+from runtime.cli.sizes import show_size
+from runtime.cli.table import FORMAT, write_records, write_table
+from runtime.cli.times import show_time
 from runtime.images import Images
 
+_FIELDS: Final = ("Repository", "Tag", "Digest", "ID", "CreatedSince", "CreatedAt", "Size")
+_FILTERS: Final = ("reference", "dangling", "label", "before", "since", "until")
+_NONE: Final = "<none>"
 USAGE: Final = Usage(
-    "images [OPTION...]",
-    "List the images on this host.",
-    (Option("--quiet", "Print digests alone", short="-q"),),
-    notes="""
+    "images [OPTION...] [REPOSITORY[:TAG]]",
+    "List the images on this host, the newest first. REPOSITORY may be a pattern, as 'localhost:5000/team/*'.",
+    (
+        Option("--all", "As without: preg keeps no images that are part of others", short="-a"),
+        Option("--quiet", "Print IDs alone", short="-q"),
+        Option("--digests", "Show the digests by which registries know them"),
+        Option("--no-trunc", "Print whole IDs"),
+        Option("--filter", f"List those that have {', '.join(_FILTERS)} so", "KEY=VALUE", "-f"),
+        FORMAT,
+    ),
+    notes=f"""
+Fields: {", ".join(_FIELDS)}.
+
 Examples:
-  preg images
-  preg images -q
+  preg images --filter dangling=true -q
+  preg images --format Repository,Tag,Size 'localhost:5000/team/*'
 """,
+    operands=(0, 1),
 )
-_HEAD: Final = ("IMAGE", "DIGEST", "CREATED", "SIZE")
 
 
 def main(arguments: list[str]) -> int:
     """Run the command."""
     options = USAGE.parse(arguments)
-    images = list(Images(config.load().home))
-    if "--quiet" in options:
-        sys.stdout.writelines(f"{image.manifest.digest}\n" for image in images)
-        return 0
-    rows = [
-        (
-            image.record.reference,
-            image.manifest.digest.hex[:12],
-            (image.config.created or "")[:10] or "-",
-            _show_size(image.size),
-        )
-        for image in images
+    images, pattern = Images(config.load().home), options.operands[0] if options.operands else ""
+    wanted = [*options.all("--filter"), *(["reference=" + pattern] if pattern else [])]
+    filters = read_filters(wanted, _FILTERS, images)
+    patterns = [text.removeprefix("reference=") for text in wanted if text.startswith("reference=")]
+    wide, digests, form = "--no-trunc" in options, "--digests" in options, options.last("--format")
+    records = [
+        record
+        for listed in list_images(images)
+        if all(passes(listed) for passes in filters)
+        for record in _rows(images, _only(listed, patterns), wide=wide, digests=digests or "Digest" in (form or ""))
     ]
-    widths = [max(len(row[column]) for row in (_HEAD, *rows)) for column in range(len(_HEAD))]
-    for row in (_HEAD, *rows):
-        sys.stdout.write("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() + "\n")
+    if "--quiet" in options:
+        sys.stdout.writelines(f"{record['ID']}\n" for record in records)
+    elif form is not None and form != "table":
+        write_records(records, _FIELDS, form)
+    else:
+        columns = ("Repository", "Tag", *(("Digest",) if digests else ()), "ID", "CreatedSince", "Size")
+        head = ("REPOSITORY", "TAG", *(("DIGEST",) if digests else ()), "IMAGE ID", "CREATED", "SIZE")
+        write_table(head, [[record[column] for column in columns] for record in records])
     return 0
 
 
-def _show_size(size: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.3g} {unit}"
-        size /= 1000
-    return f"{size:.3g} TB"
+def _only(listed: Listed, patterns: list[str]) -> Listed:
+    """Leave out the names that were not asked for."""
+    if not patterns:
+        return listed
+    kept = (name for name in listed.names if any(matches(name, pattern) for pattern in patterns))
+    return listed._replace(names=tuple(kept))
+
+
+def _rows(images: Images, listed: Listed, *, wide: bool, digests: bool) -> Iterator[dict[str, str]]:
+    """Give a row for each tag; for what is known by digest only, one for each repository, or each digest."""
+    size = sum(map(images.layers.size, listed.image.config.rootfs.diff_ids))
+    fixed = {
+        "ID": listed.image.id if wide else listed.image.id.hex[:12],
+        "CreatedSince": show_age(listed.created),
+        "CreatedAt": show_time(listed.created),
+        "Size": show_size(size),
+    }
+    tags, known = defaultdict[str, list[str]](list), defaultdict[str, list[str]](list)
+    for name in listed.names:
+        if name.tag is not None:
+            tags[name.familiar_name].append(name.tag)
+        if name.digest is not None:
+            known[name.familiar_name].append(name.digest)
+    for repository in sorted({*tags, *known}) or [_NONE]:
+        for tag in tags[repository] or [_NONE]:
+            for digest in (known[repository] if digests else []) or [_NONE]:
+                yield {"Repository": repository, "Tag": tag, "Digest": digest, **fixed}

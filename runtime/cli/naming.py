@@ -1,6 +1,7 @@
 """Images and registries as they are named on a command line."""
 
-from runtime.errors import UsageError
+from runtime.errors import Fault, UsageError
+from runtime.images import Images, Record
 from storage.oci.errors import RegistryError
 from storage.oci.reference import DEFAULT_REGISTRY, Reference
 
@@ -11,6 +12,19 @@ def read_reference(text: str) -> Reference:
         return Reference.parse(text)
     except RegistryError as error:
         raise UsageError(f"{text[:200]!r} is no name of an image: {error}") from error
+
+
+def find_record(images: Images, text: str) -> Record | None:
+    """Find an image by its name or, as none is called so, by its ID or the beginning of that. Raises Fault."""
+    return images.find(read_reference(text)) or images.find_by_id(text)
+
+
+def get_record(images: Images, text: str) -> Record:
+    """Find an image as ``find_record`` does, or raise Fault."""
+    record = find_record(images, text)
+    if record is None:
+        raise Fault(f"there is no image {text} on this host; 'preg images' lists those there are")
+    return record
 
 
 def read_registry(text: str) -> str:

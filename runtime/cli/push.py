@@ -4,11 +4,11 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from runtime import config
-from runtime.cli.naming import read_reference
+from runtime.cli.naming import get_record, read_reference
 from runtime.cli.options import Usage
 from runtime.cli.progress import progress
 from runtime.cli.registries import PLAIN_HTTP, with_registry
-from runtime.errors import Fault, UsageError
+from runtime.errors import UsageError
 from runtime.images import Images
 from runtime.push import StoredImage
 from storage.copy import copy
@@ -41,9 +41,7 @@ def main(arguments: list[str]) -> int:
     tag = target.tag
     here = config.load()
     images = Images(here.home)
-    image = images.find(reference)
-    if image is None:
-        raise Fault(f"there is no image {reference} on this host; 'preg images' lists those there are")
+    image = images.open(get_record(images, options.operands[0]))
     source = StoredImage(images, image, reference.name)
 
     with progress("push") as show:

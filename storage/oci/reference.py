@@ -104,11 +104,33 @@ class Reference(NamedTuple):
             return self.digest
         return self.tag if self.tag is not None else Tag("latest")
 
+    @property
+    def decisive(self) -> "Reference":
+        """The same without what does not decide: a tag beside a digest."""
+        return self if self.digest is None else self._replace(tag=None)
+
+    @property
+    def familiar_name(self) -> str:
+        """Registry and name as Docker shows them: without what it adds to what people type."""
+        first, _, rest = self.name.partition("/")
+        # What would be read as a host stays behind one.
+        if self.registry != DEFAULT_REGISTRY or "." in first or (rest and first == "localhost"):
+            return f"{self.registry}/{self.name}"
+        return rest if first == "library" and "/" not in rest else self.name
+
+    @property
+    def familiar(self) -> str:
+        """The whole reference as Docker shows it; ``parse`` reads it back to an equal one."""
+        return f"{self.familiar_name}{self._suffix}"
+
+    @property
+    def _suffix(self) -> str:
+        tag = f":{self.tag}" if self.tag is not None else ""
+        return f"{tag}@{self.digest}" if self.digest is not None else tag
+
     def __str__(self) -> str:
         """Give the full form, which ``parse`` reads back to an equal reference."""
-        tag = f":{self.tag}" if self.tag is not None else ""
-        digest = f"@{self.digest}" if self.digest is not None else ""
-        return f"{self.registry}/{self.name}{tag}{digest}"
+        return f"{self.registry}/{self.name}{self._suffix}"
 
 
 def _split_registry(text: str) -> tuple[str, str]:

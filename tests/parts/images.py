@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import io
+import itertools
 import json
 import random
 import tarfile
@@ -39,6 +40,7 @@ class Image:
     tars: tuple[bytes, ...] = field(repr=False)
     settings: Mapping[str, Any]
     architecture: str = "amd64"
+    created: str = "1970-01-01T00:00:00Z"
 
     @cached_property
     def layers(self) -> tuple[bytes, ...]:
@@ -49,7 +51,7 @@ class Image:
     def config(self) -> bytes:
         return _json(
             {
-                "created": "1970-01-01T00:00:00Z",
+                "created": self.created,
                 "architecture": self.architecture,
                 "os": "linux",
                 "config": self.settings,
@@ -94,12 +96,13 @@ class Index:
     """One name for several images, one for each architecture."""
 
     images: tuple[Image, ...]
+    variants: tuple[str, ...] = ()
 
     @cached_property
     def manifest(self) -> bytes:
         entries = []
-        for image in self.images:
-            platform = {"architecture": image.architecture, "os": "linux"}
+        for image, variant in itertools.zip_longest(self.images, self.variants):
+            platform = {"architecture": image.architecture, "os": "linux"} | ({"variant": variant} if variant else {})
             entries.append({**_descriptor(MANIFEST, image.manifest), "platform": platform})
         return _json({"schemaVersion": 2, "mediaType": INDEX, "manifests": entries})
 

@@ -109,7 +109,7 @@ def test_an_unknown_command_is_one_sentence(preg: Preg) -> None:
         (["pull", "UPPER"], 2, "'UPPER' is no name of an image"),
         (["pull", "a@sha256:12"], 2, "is no name of an image"),
         (["pull", "127.0.0.1:1/a"], 1, "127.0.0.1:1 cannot be reached"),
-        (["push", "nothing"], 1, "no image docker.io/library/nothing:latest on this host"),
+        (["push", "nothing"], 1, "no image nothing on this host"),
         (["push", "nothing", f"127.0.0.1:1/a@sha256:{'0' * 64}"], 2, "is pushed by a tag"),
         (["run"], 125, "used as: preg run"),
         (["run", "--rm=perhaps", "a"], 125, "'perhaps' cannot be its value"),

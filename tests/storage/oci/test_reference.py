@@ -182,3 +182,32 @@ def _accepts(parse: Callable[[str], str], text: str) -> bool:
     except (NameInvalid, TagInvalid):
         return False
     return True
+
+
+@given(st.one_of(st.just("docker.io"), hosts), names, st.none() | tags, st.none() | digests)
+def test_the_familiar_form_is_read_back(host: str, name: str, tag: str | None, digest: Digest | None) -> None:
+    if tag is None and digest is None:
+        tag = "latest"
+    text = f"{host}/{name}" + (f":{tag}" if tag else "") + (f"@{digest}" if digest else "")
+    try:
+        reference = Reference.parse(text)
+    except NameInvalid:  # too long with what Docker adds
+        return
+    assert Reference.parse(reference.familiar) == reference
+
+
+@pytest.mark.parametrize(
+    ("text", "familiar"),
+    [
+        ("alpine", "alpine:latest"),
+        ("docker.io/library/alpine:3", "alpine:3"),
+        ("docker.io/team/app", "team/app:latest"),
+        ("docker.io/library/a/b", "library/a/b:latest"),
+        ("docker.io/localhost/a", "docker.io/localhost/a:latest"),
+        ("docker.io/a.b/c", "docker.io/a.b/c:latest"),
+        ("localhost:5000/a", "localhost:5000/a:latest"),
+        (f"alpine:3@{DIGEST}", f"alpine:3@{DIGEST}"),
+    ],
+)
+def test_the_familiar_form_is_dockers(text: str, familiar: str) -> None:
+    assert Reference.parse(text).familiar == familiar

@@ -1,0 +1,117 @@
+"""Images as they are listed and chosen from: what is known of each, and the filters."""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from runtime.cli.naming import get_record
+from runtime.cli.times import read_time, show_duration
+from runtime.errors import UsageError
+from runtime.images import Image, Images
+from storage.oci.reference import Reference
+
+if TYPE_CHECKING:
+    from storage.oci.digest import Digest
+
+_NEVER: Final = -62135596800.0
+
+Filter = Callable[["Listed"], bool]
+
+
+class Listed(NamedTuple):
+    """An image with all its names."""
+
+    image: Image
+    names: tuple[Reference, ...]
+
+    @property
+    def created(self) -> float:
+        """When it was made, in seconds since the epoch; long ago if it does not tell."""
+        return created_at(self.image)
+
+    @property
+    def dangling(self) -> bool:
+        """Whether nothing but digests leads to it."""
+        return all(name.tag is None for name in self.names)
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The labels its configuration gives to containers."""
+        return (self.image.config.config.labels if self.image.config.config else None) or {}
+
+
+def list_images(images: Images) -> list[Listed]:
+    """Give every image, the newest first. Raises Fault if one is damaged."""
+    names: defaultdict[Digest, list[Reference]] = defaultdict(list)
+    for record in images.names():
+        names[record.image].append(Reference.parse(record.reference))
+    found = [Listed(images.open(record), tuple(names[record.image])) for record in images.records()]
+    return sorted(found, key=lambda listed: (-listed.created, listed.image.id))
+
+
+def created_at(image: Image) -> float:
+    """Say when an image was made, in seconds since the epoch; if it does not tell, when Go's time begins."""
+    try:
+        return datetime.fromisoformat(image.config.created or "").timestamp()
+    except ValueError:
+        return _NEVER
+
+
+def read_filters(texts: Iterable[str], allowed: Iterable[str], images: Images) -> list[Filter]:
+    """Read ``KEY=VALUE`` and ``KEY!=VALUE``; an image is to pass all of them. Raises UsageError."""
+    filters: list[Filter] = []
+    patterns = []
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if key.removesuffix("!") not in allowed or not equals or (key.endswith("!") and key != "label!"):
+            raise UsageError(f"--filter {text}: it is KEY=VALUE, and KEY is one of {', '.join(allowed)}")
+        if key == "reference":
+            patterns.append(value)
+        else:
+            filters.append(_read_filter(key, value, images))
+    if patterns:
+        filters.append(lambda listed: any(_named(listed, pattern) for pattern in patterns))
+    return filters
+
+
+def matches(reference: Reference, pattern: str) -> bool:
+    """Tell whether a name fits a pattern, in which ``*`` and ``?`` stand for no slash, with or without its tag."""
+    return any(_fits(name, pattern) for name in (reference.familiar, reference.familiar_name))
+
+
+def _fits(name: str, pattern: str) -> bool:
+    parts, patterns = name.split("/"), pattern.split("/")
+    return len(parts) == len(patterns) and all(map(fnmatchcase, parts, patterns))
+
+
+def _named(listed: Listed, pattern: str) -> bool:
+    return any(matches(name, pattern) for name in listed.names)
+
+
+def _read_filter(key: str, value: str, images: Images) -> Filter:
+    if key == "dangling":
+        if value not in ("true", "false", "1", "0"):
+            raise UsageError(f"--filter dangling={value}: it is true or false")
+        return lambda listed: listed.dangling is (value in ("true", "1"))
+    if key in ("label", "label!"):
+        return lambda listed: _has_label(listed, value) is (key == "label")
+    if key == "until":
+        until = read_time(value, "--filter until=")
+        return lambda listed: listed.created <= until
+    reference = created_at(images.open(get_record(images, value)))
+    if key == "before":
+        return lambda listed: listed.created < reference
+    return lambda listed: listed.created > reference
+
+
+def _has_label(listed: Listed, wanted: str) -> bool:
+    name, equals, value = wanted.partition("=")
+    return name in listed.labels and (not equals or listed.labels[name] == value)
+
+
+def show_age(seconds: float) -> str:
+    """Say how long ago an image was made, in Docker's words."""
+    return "N/A" if seconds == _NEVER else f"{show_duration(time.time() - seconds)} ago"

@@ -1,0 +1,74 @@
+"""``preg prune``: remove the images that nobody needs, and whatever else takes room for nothing."""
+
+import sys
+from contextlib import suppress
+from typing import Final
+
+from runtime import config
+from runtime.cli.image_filters import Listed, list_images, read_filters
+from runtime.cli.options import Option, Usage
+from runtime.cli.sizes import show_size
+from runtime.containers import Containers
+from runtime.errors import Fault
+from runtime.garbage import discard, find_garbage, look_around, measure
+from runtime.images import Images
+from runtime.rmi import Removal, Step
+
+_FILTERS: Final = ("until", "label")
+USAGE: Final = Usage(
+    "prune [OPTION...]",
+    "Remove images that no tag leads to and no container uses, and the layers that nothing needs.",
+    (
+        Option("--all", "Those with tags as well, unless a container uses them", short="-a"),
+        Option("--filter", "Remove those made before (until=10m, until=2026-01-31), or with a label", "KEY=VALUE"),
+        Option("--force", "Do not ask", short="-f"),
+    ),
+    notes="""
+Examples:
+  preg prune
+  preg prune -a -f --filter until=240h --filter label!=keep
+""",
+)
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command."""
+    options, here = USAGE.parse(arguments), config.load()
+    images, containers = Images(here.home), Containers(str(here.home), str(here.state))
+    everything = "--all" in options
+    filters = read_filters(options.all("--filter"), _FILTERS, images)
+    if "--force" not in options and not _agreed(everything=everything):
+        return 0
+    with images.workspace() as workspace, images.removing():
+        removal = Removal(images, containers, workspace, keep_layers=True)
+        steps: list[Step] = []
+        for listed in list_images(images):
+            if (everything or listed.dangling) and all(passes(listed) for passes in filters):
+                steps += _remove(images, removal, listed)
+        garbage = find_garbage(images, look_around(images, containers))
+        freed = measure(images, garbage)
+        discard(images, garbage, workspace)
+    if steps:
+        sys.stdout.write("Deleted Images:\n")
+        sys.stdout.writelines(f"{step.kind.lower()}: {step.what}\n" for step in steps)
+        sys.stdout.write("\n")
+    sys.stdout.write(f"Total reclaimed space: {show_size(freed)}\n")
+    return 0
+
+
+def _remove(images: Images, removal: Removal, listed: Listed) -> list[Step]:
+    """Remove what of an image can be: one that is used stays, and that is no fault."""
+    steps: list[Step] = []
+    # Looked up one by one: the last tag of a repository takes its digests along.
+    records = (images.find(name) for name in listed.names) if listed.names else iter([listed.image.record])
+    for record in records:
+        with suppress(Fault):
+            steps += removal.remove(record, force=False) if record is not None else ()
+    return steps
+
+
+def _agreed(*, everything: bool) -> bool:
+    what = "all images that no container uses" if everything else "all images that no tag leads to"
+    sys.stdout.write(f"WARNING! This will remove {what}.\nAre you sure you want to continue? [y/N] ")
+    sys.stdout.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")

@@ -1,0 +1,49 @@
+"""``preg rmi``: remove images."""
+
+import sys
+from typing import Final
+
+from runtime import config
+from runtime.cli.naming import find_record, get_record
+from runtime.cli.options import Option, Usage
+from runtime.containers import Containers
+from runtime.errors import Fault
+from runtime.images import Images
+from runtime.rmi import Removal
+
+USAGE: Final = Usage(
+    "rmi [OPTION...] IMAGE...",
+    "Take names from images, by tag or by digest, and remove those that have none left; or remove images by their IDs.",
+    (
+        Option("--force", "Even if containers that do not run use them, or they have names elsewhere", short="-f"),
+        Option("--no-prune", "Keep the layers that nothing needs any more, until 'preg prune'"),
+    ),
+    notes="""
+Examples:
+  preg rmi localhost:5000/team/app:1
+  preg rmi $(preg images -q --filter dangling=true)
+""",
+    operands=(1, 10_000),
+)
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command."""
+    options, here = USAGE.parse(arguments), config.load()
+    images, containers = Images(here.home), Containers(str(here.home), str(here.state))
+    force, status = "--force" in options, 0
+    for word in options.operands:
+        if find_record(images, word) is None:
+            sys.stderr.write(f"preg: there is no image {word} on this host\n")
+            status = status if force else 1
+            continue
+        try:
+            with images.workspace() as workspace, images.removing():
+                removal = Removal(images, containers, workspace, keep_layers="--no-prune" in options)
+                for step in removal.remove(get_record(images, word), force=force):
+                    sys.stdout.write(f"{step.kind}: {step.what}\n")
+        except Fault as fault:
+            sys.stderr.write(f"preg: {fault}\n")
+            status = 1
+        sys.stdout.flush()
+    return status
