@@ -26,7 +26,8 @@ def test_a_layer_is_removed_once(layers: Layers, tmp_path: Path) -> None:
     assert list(layers.names()) == [DIFF_ID.hex]
     assert layers.remove(DIFF_ID, tmp_path / "new")
     assert not layers.has(DIFF_ID)
-    assert list(layers.names()) == list((tmp_path / "new").iterdir()) == []
+    assert list(layers.names()) == []
+    assert [path.name for path in (tmp_path / "new").iterdir()] == [f"{DIFF_ID.hex}.gone"]
     assert layers.remove(DIFF_ID, tmp_path / "new")
 
 
