@@ -14,6 +14,7 @@ from runtime.engine import KNOWN
 from runtime.errors import Fault, UsageError
 from runtime.images import Images
 from runtime.restart import POLICIES
+from storage.oci.reference import Reference
 
 # Each function hands the words up to the cursor to preg, and takes what it prints; nothing printed means files.
 _BASH: Final = """\
@@ -138,7 +139,8 @@ def _containers() -> list[str]:
 
 
 def _images() -> list[str]:
-    return [image.record.reference for image in Images(config.load().home)]
+    names = (Reference.parse(record.reference) for record in Images(config.load().home).names())
+    return [name.familiar for name in names if name.tag is not None]
 
 
 _SOURCES: Final[dict[str, Callable[[], Iterable[str]]]] = {

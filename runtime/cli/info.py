@@ -48,7 +48,7 @@ def describe(here: config.Config, warnings: list[str]) -> dict[str, Any]:
         "ContainersRunning": len(running) - len(paused),
         "ContainersPaused": len(paused),
         "ContainersStopped": len(states) - len(running),
-        "Images": sum(1 for _ in Images(here.home)),
+        "Images": len(Images(here.home).records()),
         "ServerVersion": own_version(),
         "Driver": "overlay",
         "DriverStatus": [["Layers", "directories"], ["Backing Filesystem", host.file_system_of(here.home)]],
