@@ -4,31 +4,19 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from runtime.devices import Device, rules
 from runtime.errors import Fault
+from runtime.mounts import SHM_SIZE, Tmpfs, Volume, all_mounts
+from runtime.resources import Resources
+from runtime.ulimits import Ulimit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runtime.images import Process
+    from runtime.isolation import Isolation
     from runtime.users import User
 
-#: What root in a container may do (moby, oci/caps/defaults.go).
-CAPABILITIES: Final = (
-    "CAP_CHOWN",
-    "CAP_DAC_OVERRIDE",
-    "CAP_FSETID",
-    "CAP_FOWNER",
-    "CAP_MKNOD",
-    "CAP_NET_RAW",
-    "CAP_SETGID",
-    "CAP_SETUID",
-    "CAP_SETFCAP",
-    "CAP_SETPCAP",
-    "CAP_NET_BIND_SERVICE",
-    "CAP_SYS_CHROOT",
-    "CAP_KILL",
-    "CAP_AUDIT_WRITE",
-)
 #: What of the kernel's a container must not read, and what it must not write (moby, oci/defaults.go).
 MASKED_PATHS: Final = (
     "/proc/asound",
@@ -47,15 +35,7 @@ MASKED_PATHS: Final = (
 READONLY_PATHS: Final = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
 DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-_STRICT: Final = ("nosuid", "noexec", "nodev")
-
-
-class Volume(msgspec.Struct, frozen=True):
-    """A path of the host that is seen in the container."""
-
-    source: str
-    target: str
-    options: tuple[str, ...] = ("rbind", "rprivate")
+_NETWORK_SYSCTLS: Final = {"net.ipv4.ip_unprivileged_port_start": "0", "net.ipv4.ping_group_range": "0 2147483647"}
 
 
 class Wishes(msgspec.Struct, frozen=True):
@@ -71,6 +51,39 @@ class Wishes(msgspec.Struct, frozen=True):
     working_dir: str = ""
     terminal: bool = False
     host_network: bool = False
+    user: str = ""
+    groups: tuple[str, ...] = ()
+    hostname: str = ""
+    domainname: str = ""
+    init: bool = False
+    privileged: bool = False
+    cap_add: tuple[str, ...] = ()
+    cap_drop: tuple[str, ...] = ()
+    devices: tuple[Device, ...] = ()
+    read_only: bool = False
+    seccomp: str = ""
+    """A profile in Docker's format, or what stands for none."""
+    apparmor: str = ""
+    no_new_privileges: bool = False
+    unmasked: bool = False
+    """Nothing of the kernel's files is hidden."""
+    resources: Resources = Resources()
+    ulimits: tuple[Ulimit, ...] = ()
+    oom_score_adj: int | None = None
+    sysctls: dict[str, str] = {}
+    tmpfs: tuple[Tmpfs, ...] = ()
+    shm_size: int = SHM_SIZE
+    host_pid: bool = False
+    host_uts: bool = False
+    ipc: str = "private"
+    """private, host, or none: without /dev/shm."""
+    cgroupns: str = ""
+    """private, host, or the default: private with cgroup v2."""
+
+    @property
+    def shows_kernel(self) -> bool:
+        """Whether all of /proc and /sys is there, to be written to."""
+        return self.privileged or self.unmasked
 
 
 def arguments(image: "Process", wishes: Wishes) -> list[str]:
@@ -107,85 +120,77 @@ def build(  # noqa: PLR0913 - what the host adds to what image and person want
     identifier: str,
     root: str,
     files: "Sequence[Volume]",
-    cgroup_namespace: bool,
+    isolation: "Isolation",
 ) -> dict[str, Any]:
     """Write the configuration. ``files`` are those of ``/etc`` that the host provides."""
-    capabilities = list(CAPABILITIES)
-    hostname = identifier[:12]
-    return {
+    linux: dict[str, Any] = {
+        "namespaces": _namespaces(wishes, cgroup_namespace=isolation.cgroup_namespace),
+        "cgroupsPath": f"/preg/{identifier}",
+        "resources": {
+            "devices": rules(isolation.nodes, privileged=wishes.privileged),
+            **wishes.resources.render(swap=isolation.swap),
+        },
+        "devices": [node.describe() for node in isolation.nodes],
+        "sysctl": _sysctls(wishes),
+    }
+    if not wishes.shows_kernel:
+        linux |= {"maskedPaths": [*MASKED_PATHS, *isolation.masked], "readonlyPaths": list(READONLY_PATHS)}
+    described = {
         "ociVersion": "1.0.2",
-        "hostname": hostname,
-        "root": {"path": root, "readonly": False},
-        "process": {
-            "terminal": wishes.terminal,
-            # The group is listed among the others too: a setgid program would replace it else, and so evade what
-            # a file denies to that group (CVE-2022-36109).
-            "user": {"uid": user.uid, "gid": user.gid, "additionalGids": [user.gid, *user.groups], "umask": 0o022},
-            "args": arguments(image, wishes),
-            "env": environment(image, wishes, hostname, user.home),
-            "cwd": wishes.working_dir or image.working_dir or "/",
-            # Capabilities are root's; another user may gain them by a setuid program, as with Docker.
-            "capabilities": {
-                "bounding": capabilities,
-                "effective": capabilities if user.uid == 0 else [],
-                "permitted": capabilities if user.uid == 0 else [],
-            },
-            "noNewPrivileges": False,
-        },
-        "mounts": [*_mounts(), *(_bind(volume) for volume in (*files, *wishes.volumes))],
-        "linux": {
-            "namespaces": _namespaces(wishes, cgroup_namespace=cgroup_namespace),
-            "cgroupsPath": f"/preg/{identifier}",
-            "resources": {"devices": _devices()},
-            "maskedPaths": list(MASKED_PATHS),
-            "readonlyPaths": list(READONLY_PATHS),
-        },
+        "root": {"path": root, "readonly": wishes.read_only},
+        "process": _process(image, wishes, user, wishes.hostname or identifier[:12], isolation),
+        "mounts": all_mounts(wishes, files, isolation.shared),
+        "linux": linux,
     }
+    if not wishes.host_uts:
+        described["hostname"] = wishes.hostname or identifier[:12]
+    if wishes.domainname:
+        linux["sysctl"]["kernel.domainname"] = wishes.domainname
+    if isolation.filter is not None:
+        linux["seccomp"] = isolation.filter.profile
+        described["annotations"] = isolation.filter.annotations
+    return described
 
 
-def _mount(kind: str, target: str, *options: str) -> dict[str, Any]:
-    return {"destination": target, "type": kind, "source": kind, "options": list(options)}
-
-
-def _mounts() -> list[dict[str, Any]]:
-    return [
-        _mount("proc", "/proc", *_STRICT),
-        _mount("tmpfs", "/dev", "nosuid", "strictatime", "mode=755", "size=65536k"),
-        _mount("devpts", "/dev/pts", "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"),
-        _mount("sysfs", "/sys", *_STRICT, "ro"),
-        _mount("cgroup", "/sys/fs/cgroup", *_STRICT, "ro"),
-        _mount("mqueue", "/dev/mqueue", *_STRICT),
-        _mount("tmpfs", "/dev/shm", *_STRICT, "mode=1777", "size=65536k"),  # noqa: S108 - of the container
-    ]
-
-
-def _bind(volume: Volume) -> dict[str, Any]:
-    return {
-        "destination": volume.target,
-        "type": "bind",
-        "source": volume.source,
-        "options": list(volume.options),
+def _process(image: "Process", wishes: Wishes, user: "User", hostname: str, isolation: "Isolation") -> dict[str, Any]:
+    capabilities = isolation.capabilities
+    process: dict[str, Any] = {
+        "terminal": wishes.terminal,
+        # The group is listed among the others too: a setgid program would replace it else, and so evade what
+        # a file denies to that group (CVE-2022-36109).
+        "user": {"uid": user.uid, "gid": user.gid, "additionalGids": [user.gid, *user.groups], "umask": 0o022},
+        "args": arguments(image, wishes),
+        "env": environment(image, wishes, hostname, user.home),
+        "cwd": wishes.working_dir or image.working_dir or "/",
+        # Capabilities are root's; another user may gain them by a setuid program, as with Docker.
+        "capabilities": {
+            "bounding": capabilities,
+            "effective": capabilities if user.uid == 0 else [],
+            "permitted": capabilities if user.uid == 0 else [],
+        },
+        "noNewPrivileges": wishes.no_new_privileges,
     }
+    if wishes.ulimits:
+        process["rlimits"] = [limit.describe() for limit in wishes.ulimits]
+    if wishes.oom_score_adj is not None:
+        process["oomScoreAdj"] = wishes.oom_score_adj
+    if isolation.apparmor:
+        process["apparmorProfile"] = isolation.apparmor
+    return process
 
 
 def _namespaces(wishes: Wishes, *, cgroup_namespace: bool) -> list[dict[str, str]]:
-    kinds = ["mount", "pid", "uts", "ipc"]
-    if not wishes.host_network:
-        kinds.append("network")
-    if cgroup_namespace:
-        kinds.append("cgroup")
-    return [{"type": kind} for kind in kinds]
+    shared = {
+        "network": wishes.host_network,
+        "pid": wishes.host_pid,
+        "uts": wishes.host_uts,
+        "ipc": wishes.ipc == "host",
+        "cgroup": not cgroup_namespace,
+    }
+    return [{"type": "mount"}, *({"type": kind} for kind, with_host in shared.items() if not with_host)]
 
 
-def _devices() -> list[dict[str, Any]]:
-    """Forbid all devices but the usual ones; any may be made, but not opened (moby, oci/defaults.go)."""
-    usual = ((1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 1), (5, 2), (136, None))
-    rules: list[dict[str, Any]] = [
-        {"allow": False, "access": "rwm"},
-        {"allow": True, "type": "c", "access": "m"},
-        {"allow": True, "type": "b", "access": "m"},
-    ]
-    for major, minor in usual:
-        rule = {"allow": True, "type": "c", "major": major, "access": "rwm"}
-        rules.append(rule if minor is None else rule | {"minor": minor})
-    return rules
+def _sysctls(wishes: Wishes) -> dict[str, str]:
+    """List settings of the namespaces; those of the network let users other than root ping and serve (moby)."""
+    usual = {} if wishes.host_network else _NETWORK_SYSCTLS
+    return usual | wishes.sysctls

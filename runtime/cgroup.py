@@ -10,9 +10,24 @@ _ROOT: Final = "/sys/fs/cgroup"
 _TRIES: Final = 50
 
 
+def is_unified() -> bool:
+    """Tell whether this host has cgroup v2 alone."""
+    return os.path.exists(f"{_ROOT}/cgroup.controllers")
+
+
+def counts_swap() -> bool:
+    """Tell whether this host can limit swap; kernels can be told not to count it."""
+    if not is_unified():
+        return os.path.exists(f"{_ROOT}/memory/memory.memsw.limit_in_bytes")
+    with open("/proc/self/cgroup", encoding="ascii") as file:
+        ours = next(line.rstrip("\n").partition("::")[2] for line in file if line.startswith("0::"))
+    # The root of all groups has no limits.
+    return ours == "/" or os.path.exists(f"{_ROOT}{ours}/memory.swap.max")
+
+
 def groups(identifier: str) -> list[str]:
     """List the directories of a container: one with cgroup v2, one for each controller with v1."""
-    if os.path.exists(f"{_ROOT}/cgroup.controllers"):
+    if is_unified():
         parents = [_ROOT]
     else:
         # Some names are links to others.

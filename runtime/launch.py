@@ -17,7 +17,9 @@ from runtime.container import Container, Description
 from runtime.engine import ENVIRON, Engine, read_failure
 from runtime.errors import Fault
 from runtime.images import ImageConfig, Images, Process
+from runtime.isolation import isolate
 from runtime.kernel import join_mounts, unshare_mounts
+from runtime.mounts import Volume
 from runtime.users import find_user, read_inside
 from storage.oci.digest import Digest
 
@@ -75,7 +77,7 @@ def start(here: "Config", container: Container, held: int, supervisor: socket.so
         unshare_mounts()
         engine.prepare()
         root = images.layers.mount(config.rootfs.diff_ids, Path(container.directory))
-        _make_bundle(container, description, config.config or Process(), root)
+        _make_bundle(container, description, config.config or Process(), root, engine)
         order = {
             "home": str(here.home),
             "state": str(here.state),
@@ -110,11 +112,13 @@ def _wait_until_started(supervisor: socket.socket, engine: str) -> Session:
     raise Fault("the container's supervisor ended before it could start the container")
 
 
-def _make_bundle(container: Container, description: Description, image: Process, root: Path) -> None:
+def _make_bundle(container: Container, description: Description, image: Process, root: Path, engine: Engine) -> None:
     wishes = msgspec.convert(description.wishes, bundle.Wishes)
     opened = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        user = find_user(image.user, read_inside(opened, b"etc/passwd"), read_inside(opened, b"etc/group"))
+        user = find_user(
+            wishes.user or image.user, read_inside(opened, b"etc/passwd"), read_inside(opened, b"etc/group")
+        )
     finally:
         os.close(opened)
     for volume in wishes.volumes:
@@ -127,12 +131,12 @@ def _make_bundle(container: Container, description: Description, image: Process,
         identifier=container.id,
         root=str(root),
         files=_host_files(container, wishes.volumes),
-        cgroup_namespace=Path("/sys/fs/cgroup/cgroup.controllers").exists(),
+        isolation=isolate(wishes, engine),
     )
     Path(container.directory, "config.json").write_bytes(msgspec.json.encode(described))
 
 
-def _host_files(container: Container, volumes: "Sequence[bundle.Volume]") -> list[bundle.Volume]:
+def _host_files(container: Container, volumes: "Sequence[Volume]") -> list[Volume]:
     """Write the files of ``/etc`` that tell a container of its host, but for those that the person brings along."""
     try:
         resolvers = Path("/etc/resolv.conf").read_text()
@@ -150,5 +154,5 @@ def _host_files(container: Container, volumes: "Sequence[bundle.Volume]") -> lis
             path = Path(container.directory, name)
             path.write_text(content)
             path.chmod(0o644)
-            files.append(bundle.Volume(str(path), f"/etc/{name}"))
+            files.append(Volume(str(path), f"/etc/{name}"))
     return files

@@ -5,15 +5,18 @@ import shlex
 from typing import TYPE_CHECKING, Final
 
 from runtime import config
-from runtime.bundle import Volume, Wishes
+from runtime.bundle import Wishes
+from runtime.cli.isolation_options import ISOLATION_OPTIONS, ask_isolation
 from runtime.cli.naming import find_record, read_reference
 from runtime.cli.options import Option, Options
 from runtime.cli.platform import PLATFORM, Wish
+from runtime.cli.resource_options import RESOURCE_OPTIONS, read_resources
 from runtime.containers import Containers
 from runtime.create import Wanted, create
 from runtime.engine import find
 from runtime.errors import Fault, UsageError
 from runtime.images import Image, Images
+from runtime.mounts import Volume
 from runtime.platforms import Platform, check
 from runtime.restart import read_restart
 
@@ -42,6 +45,8 @@ OPTIONS: Final = (
     Option("--pull", "Fetch the image: missing (the default), always, never", "WHEN"),
     Option("--quiet", "Do not show how a pull comes along", short="-q"),
     Option("--plain-http", "Pull without TLS; from this host's own addresses always so"),
+    *ISOLATION_OPTIONS,
+    *RESOURCE_OPTIONS,
 )
 _PULL: Final = ("always", "missing", "never")
 _NETWORKS: Final = ("none", "host")
@@ -139,7 +144,7 @@ def read_wishes(options: Options) -> Wishes:
     if working_dir and not working_dir.startswith("/"):
         raise UsageError(f"-w {working_dir}: the directory must be an absolute path")
     entrypoint = options.last("--entrypoint")
-    return Wishes(
+    wishes = Wishes(
         command=tuple(options.operands[1:]),
         entrypoint=None if entrypoint is None else (entrypoint,) if entrypoint else (),
         environment=tuple(item for text in options.all("--env") if (item := read_variable(text)) is not None),
@@ -147,7 +152,9 @@ def read_wishes(options: Options) -> Wishes:
         working_dir=working_dir,
         terminal="--tty" in options,
         host_network=network == "host",
+        resources=read_resources(options),
     )
+    return ask_isolation(options, wishes)
 
 
 def read_variable(text: str) -> str | None:

@@ -7,10 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.bundle import Volume, Wishes, arguments, build, environment
+from runtime.bundle import Wishes, arguments, build, environment
+from runtime.capabilities import ALL, grant
 from runtime.cli.container_options import read_volume
 from runtime.errors import Fault, UsageError
 from runtime.images import Process
+from runtime.isolation import Isolation
+from runtime.mounts import Volume
 from runtime.users import User, find_user
 
 ROOT = User(0, 0, (), "/root")
@@ -21,7 +24,9 @@ GROUP = "root:x:0:root\nweb:x:1001:\nmore:x:2000:other,web\nlast:x:2001:web\nbro
 
 def made(user: User = ROOT, wishes: Wishes = NOTHING, *, cgroup_namespace: bool = True) -> dict[str, Any]:
     image = Process(cmd=["sh"])
-    return build(image, wishes, user, identifier="abc", root="/r", files=(), cgroup_namespace=cgroup_namespace)
+    granted = grant(wishes.cap_add, wishes.cap_drop, ALL, privileged=wishes.privileged)
+    isolation = Isolation(granted, None, [], [], [], "", cgroup_namespace, swap=True)
+    return build(image, wishes, user, identifier="abc", root="/r", files=(), isolation=isolation)
 
 
 def test_root_gets_dockers_fourteen_capabilities_and_others_none() -> None:
@@ -60,14 +65,16 @@ def test_the_configuration_is_json_and_limits_are_never_raised() -> None:
     assert "rlimits" not in made()["process"]
 
 
-def test_volumes_come_last_so_that_they_cover_what_the_host_provides() -> None:
-    wishes = Wishes(volumes=(Volume("/here", "/run", ("rbind", "ro")),))
-    assert made(wishes=wishes)["mounts"][-1] == {
-        "destination": "/run",
+def test_a_volume_comes_after_what_holds_it_and_takes_the_place_of_what_would_be_there() -> None:
+    mounts = [Volume("/here", "/dev/mqueue/deep", ("rbind", "ro")), Volume("/there", "/dev/mqueue")]
+    described = made(wishes=Wishes(volumes=tuple(mounts)))["mounts"]
+    assert described[-1] == {
+        "destination": "/dev/mqueue/deep",
         "type": "bind",
         "source": "/here",
         "options": ["rbind", "ro"],
     }
+    assert [each["source"] for each in described if each["destination"] == "/dev/mqueue"] == ["/there"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,157 @@
+"""The options of a container that say how far it is kept apart from this host."""
+
+import os
+import shlex
+from typing import Final
+
+import msgspec
+
+from runtime.bundle import Wishes
+from runtime.capabilities import read_capability
+from runtime.cli.options import Option, Options
+from runtime.cli.quantities import read_number, read_size
+from runtime.devices import Device
+from runtime.errors import UsageError
+from runtime.mounts import SHM_SIZE, Tmpfs, tmpfs_options
+from runtime.seccomp import UNCONFINED, check_profile
+from runtime.ulimits import read_ulimit
+
+ISOLATION_OPTIONS: Final = (
+    Option("--privileged", "Give it all of root's power and all devices: it can do anything to this host"),
+    Option("--cap-add", "Give it a capability, as NET_ADMIN; ALL for each of them", "CAPABILITY"),
+    Option("--cap-drop", "Take one away that it has by default; ALL for each of them", "CAPABILITY"),
+    Option(
+        "--security-opt",
+        "no-new-privileges, seccomp=unconfined|FILE, systempaths=unconfined, apparmor=PROFILE",
+        "OPTION",
+    ),
+    Option("--device", "Give it a device of this host; ACCESS is of r, w and m", "HOST[:CONTAINER][:ACCESS]"),
+    Option("--read-only", "Mount its root read-only"),
+    Option("--tmpfs", "Mount a directory in memory; OPTIONS as size=64m,mode=1777,exec", "DIR[:OPTIONS]"),
+    Option("--shm-size", "The size of /dev/shm (default: 64m)", "SIZE"),
+    Option("--ulimit", "Limit its processes, as nofile=1024:2048", "NAME=SOFT[:HARD]"),
+    Option("--oom-score-adj", "How soon it is killed when memory is scarce, from -1000 to 1000", "NUMBER"),
+    Option("--sysctl", "Set something of its kernel namespaces, as net.core.somaxconn=1024", "NAME=VALUE"),
+    Option("--pid", "host: let it see this host's processes", "NAMESPACE"),
+    Option("--ipc", "private (the default), none (without /dev/shm) or host", "NAMESPACE"),
+    Option("--uts", "host: let it have this host's name", "NAMESPACE"),
+    Option("--cgroupns", "private (the default with cgroup v2) or host", "NAMESPACE"),
+    Option("--userns", "host; there are no others yet", "NAMESPACE"),
+)
+_ACCESS: Final = frozenset("rwm")
+#: What of the kernel's settings belongs to a namespace; by Docker's list.
+_IPC_SYSCTLS: Final = (
+    *("kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem"),
+    *("kernel.shmall", "kernel.shmmax", "kernel.shmmni", "kernel.shm_rmid_forced"),
+)
+
+
+def ask_isolation(options: Options, wishes: Wishes) -> Wishes:
+    """Add to the wishes what the options say. Raises UsageError."""
+    shm_size, score = options.last("--shm-size"), options.last("--oom-score-adj")
+    asked = msgspec.structs.replace(
+        wishes,
+        privileged="--privileged" in options,
+        cap_add=tuple(read_capability("--cap-add", text) for text in options.all("--cap-add")),
+        cap_drop=tuple(read_capability("--cap-drop", text) for text in options.all("--cap-drop")),
+        devices=tuple(read_device(text) for text in options.all("--device")),
+        read_only="--read-only" in options,
+        tmpfs=tuple(read_tmpfs(text) for text in options.all("--tmpfs")),
+        shm_size=(read_size("--shm-size", shm_size) if shm_size else 0) or SHM_SIZE,
+        ulimits=tuple({limit.name: limit for limit in map(read_ulimit, options.all("--ulimit"))}.values()),
+        oom_score_adj=None if score is None else read_number("--oom-score-adj", score, -1000, 1000),
+        sysctls=dict(read_sysctl(text) for text in options.all("--sysctl")),
+        host_pid=_one_of(options, "--pid", ("", "host")) == "host",
+        host_uts=_one_of(options, "--uts", ("", "host")) == "host",
+        ipc=_one_of(options, "--ipc", ("private", "none", "host", "shareable")),
+        cgroupns=_one_of(options, "--cgroupns", ("", "private", "host")),
+    )
+    _one_of(options, "--userns", ("", "host"))
+    for text in options.all("--security-opt"):
+        asked = _ask_security(asked, text)
+    _check_sysctls(asked)
+    return asked
+
+
+def read_device(text: str) -> Device:
+    """Read ``HOST[:CONTAINER][:ACCESS]``. Raises UsageError."""
+    source, *rest = text.split(":")
+    access = rest.pop() if rest and _is_access(rest[-1]) else "rwm"
+    target = rest.pop() if rest else source
+    if rest or not source.startswith("/") or not target.startswith("/"):
+        raise UsageError(
+            f"--device {shlex.quote(text)}: a device is HOST[:CONTAINER][:ACCESS], with two absolute paths"
+        )
+    return Device(source, os.path.normpath(target), access)
+
+
+def read_tmpfs(text: str) -> Tmpfs:
+    """Read ``DIR[:OPTIONS]``. Raises UsageError."""
+    target, _, words = text.partition(":")
+    target = os.path.normpath(target)
+    if not target.startswith("/") or target == "/" or "\0" in text:
+        raise UsageError(f"--tmpfs {shlex.quote(text)}: the directory must be an absolute path, and not /")
+    return Tmpfs(target, tmpfs_options(f"--tmpfs {shlex.quote(text)}", [word for word in words.split(",") if word]))
+
+
+def read_sysctl(text: str) -> tuple[str, str]:
+    """Read ``NAME=VALUE`` of what belongs to a namespace. Raises UsageError."""
+    name, equals, value = text.partition("=")
+    if not equals or not (name in _IPC_SYSCTLS or name.startswith(("net.", "fs.mqueue."))) or "/" in name:
+        raise UsageError(
+            f"--sysctl {shlex.quote(text)}: it is NAME=VALUE, of net.*, fs.mqueue.* or {', '.join(_IPC_SYSCTLS)}; "
+            "what else the kernel can be told is of the whole host"
+        )
+    return name, value
+
+
+def _is_access(text: str) -> bool:
+    return bool(text) and set(text) <= _ACCESS and len(set(text)) == len(text)
+
+
+def _one_of(options: Options, name: str, choices: tuple[str, ...]) -> str:
+    """Give what was chosen; the first choice is the default."""
+    chosen = options.last(name) or choices[0]
+    if chosen not in choices:
+        raise UsageError(f"{name} {chosen}: it is {' or '.join(choice for choice in choices if choice)}")
+    return chosen
+
+
+def _ask_security(wishes: Wishes, text: str) -> Wishes:
+    """Add what a ``--security-opt`` says; Docker once had a colon for the equals sign."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        name, _, value = text.partition(":")
+    if name == "no-new-privileges" and value in ("", "true", "false"):
+        return msgspec.structs.replace(wishes, no_new_privileges=value != "false")
+    if name == "seccomp" and value:
+        return msgspec.structs.replace(wishes, seccomp=_read_profile(value))
+    if name == "systempaths" and value == UNCONFINED:
+        return msgspec.structs.replace(wishes, unmasked=True)
+    if name == "apparmor" and value:
+        return msgspec.structs.replace(wishes, apparmor=value)
+    if name == "label" and value:
+        return wishes  # of SELinux, whose labels preg does not set
+    raise UsageError(
+        f"--security-opt {shlex.quote(text)}: it is no-new-privileges, seccomp=unconfined|FILE, "
+        "systempaths=unconfined, apparmor=PROFILE or label=OPTION"
+    )
+
+
+def _read_profile(value: str) -> str:
+    """Give the profile that a file holds, in Docker's format."""
+    if value == UNCONFINED:
+        return value
+    if value == "builtin":
+        return ""
+    with open(value, encoding="utf-8") as file:
+        try:
+            return check_profile(file.read(), value)
+        except UnicodeDecodeError as error:
+            raise UsageError(f"the seccomp profile {value} is no text") from error
+
+
+def _check_sysctls(wishes: Wishes) -> None:
+    for name in wishes.sysctls:
+        if wishes.host_network if name.startswith("net.") else wishes.ipc == "host":
+            raise UsageError(f"--sysctl {name}: it would be set on this host, whose namespace the container shares")

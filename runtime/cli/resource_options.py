@@ -1,0 +1,98 @@
+"""The options of a container that limit what it uses of the host."""
+
+import os
+import re
+from typing import Final
+
+from runtime.cli.options import Option, Options
+from runtime.cli.quantities import read_cpus, read_number, read_size
+from runtime.errors import UsageError
+from runtime.resources import Resources
+
+RESOURCE_OPTIONS: Final = (
+    Option("--memory", "Let it have so much memory, as 512m", "SIZE", "-m"),
+    Option("--memory-swap", "Memory and swap together (default: twice the memory); -1 for all swap", "SIZE"),
+    Option("--memory-reservation", "What it keeps when memory is scarce", "SIZE"),
+    Option("--memory-swappiness", "How readily its memory is swapped out, from 0 to 100 (cgroup v1)", "NUMBER"),
+    Option("--oom-kill-disable", "Let it wait for memory, not be killed (cgroup v1)"),
+    Option("--cpus", "Let it have so many processors, as 1.5", "NUMBER"),
+    Option("--cpu-shares", "Its weight among others when processors are scarce (default: 1024)", "NUMBER", "-c"),
+    Option("--cpu-period", "Count its time in such periods, in microseconds", "NUMBER"),
+    Option("--cpu-quota", "Let it have so much of each period, in microseconds", "NUMBER"),
+    Option("--cpuset-cpus", "Run it on these processors, as 0-2,4", "LIST"),
+    Option("--cpuset-mems", "Give it memory of these nodes", "LIST"),
+    Option("--pids-limit", "Let it have so many processes; -1 for any number", "NUMBER"),
+    Option("--blkio-weight", "Its weight among others that use a disk, from 10 to 1000", "NUMBER"),
+)
+#: Less than this an OCI runtime cannot start in.
+_LEAST_MEMORY: Final = 6 * 1024 * 1024
+_LIST: Final = re.compile(r"\d+(?:-\d+)?(?:,\d+(?:-\d+)?)*", re.ASCII)
+
+
+def read_resources(options: Options) -> Resources:
+    """Read the limits. Raises UsageError."""
+    resources = Resources(
+        memory=_size(options, "--memory"),
+        memory_swap=-1 if options.last("--memory-swap") == "-1" else _size(options, "--memory-swap"),
+        memory_reservation=_size(options, "--memory-reservation"),
+        memory_swappiness=_number(options, "--memory-swappiness", -1, 100, default=-1),
+        oom_kill_disable="--oom-kill-disable" in options,
+        nano_cpus=_cpus(options),
+        cpu_shares=_number(options, "--cpu-shares", 0),
+        cpu_period=_number(options, "--cpu-period", 0, 1_000_000),
+        cpu_quota=_number(options, "--cpu-quota", -1),
+        cpuset_cpus=_list(options, "--cpuset-cpus"),
+        cpuset_mems=_list(options, "--cpuset-mems"),
+        pids_limit=_number(options, "--pids-limit", -1),
+        blkio_weight=_number(options, "--blkio-weight", 0, 1000),
+    )
+    _check_memory(resources)
+    _check_cpu(resources)
+    return resources
+
+
+def _check_memory(resources: Resources) -> None:
+    if 0 < resources.memory < _LEAST_MEMORY:
+        raise UsageError("--memory: a container needs at least 6m")
+    if resources.memory_swap and not resources.memory:
+        raise UsageError("--memory-swap counts memory and swap together, so it needs --memory too")
+    if 0 < resources.memory_swap < resources.memory:
+        raise UsageError("--memory-swap counts memory and swap together, so it cannot be less than --memory")
+    if resources.memory and resources.memory_reservation > resources.memory:
+        raise UsageError("--memory-reservation cannot be more than --memory")
+
+
+def _check_cpu(resources: Resources) -> None:
+    if resources.nano_cpus and (resources.cpu_period or resources.cpu_quota):
+        raise UsageError("--cpus says the same as --cpu-period and --cpu-quota: use one way or the other")
+    if 0 < resources.cpu_period < 1000 or 0 < resources.cpu_quota < 1000:
+        raise UsageError("--cpu-period and --cpu-quota cannot be less than 1000 microseconds")
+    if 0 < resources.blkio_weight < 10:
+        raise UsageError("--blkio-weight is from 10 to 1000, or 0 for none")
+
+
+def _size(options: Options, name: str) -> int:
+    text = options.last(name)
+    return 0 if text is None else read_size(name, text)
+
+
+def _number(options: Options, name: str, least: int, most: int = 2**63 - 1, *, default: int = 0) -> int:
+    text = options.last(name)
+    return default if text is None else read_number(name, text, least, most)
+
+
+def _cpus(options: Options) -> int:
+    text = options.last("--cpus")
+    if text is None:
+        return 0
+    wanted, there = read_cpus("--cpus", text), os.cpu_count() or 1
+    if wanted and not 10_000_000 <= wanted <= there * 10**9:
+        raise UsageError(f"--cpus {text}: it is from 0.01 to {there}, for so many processors are there")
+    return wanted
+
+
+def _list(options: Options, name: str) -> str:
+    text = options.last(name) or ""
+    if text and not _LIST.fullmatch(text):
+        raise UsageError(f"{name} {text}: a list is such as 0-2,4")
+    return text

@@ -1,0 +1,69 @@
+"""What this host has to say about how a container is kept apart from it."""
+
+import os
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from runtime import cgroup
+from runtime.capabilities import EVERY, grant, held_by_us
+from runtime.devices import Node, find_nodes
+from runtime.errors import Fault
+from runtime.seccomp import UNCONFINED, Filter, find_filter
+
+if TYPE_CHECKING:
+    from runtime.bundle import Wishes
+    from runtime.engine import Engine
+
+_CPUS: Final = "/sys/devices/system/cpu"
+
+
+class Isolation(NamedTuple):
+    """All of it that a configuration needs."""
+
+    capabilities: list[str]
+    filter: Filter | None
+    nodes: list[Node]
+    masked: list[str]
+    """Paths to be hidden that other hosts may not have."""
+    shared: list[str]
+    """Where this host keeps what ``--ipc host`` shows."""
+    apparmor: str
+    cgroup_namespace: bool
+    swap: bool
+    """Swap is counted, so it can be limited."""
+
+
+def isolate(wishes: "Wishes", engine: "Engine") -> Isolation:
+    """Find out what a container with these wishes gets here. Raises Fault."""
+    held = held_by_us()
+    for name in wishes.cap_add:
+        if name not in (EVERY, *held):
+            raise Fault(f"--cap-add {name}: this host keeps it from preg itself")
+    granted = grant(wishes.cap_add, wishes.cap_drop, held, privileged=wishes.privileged)
+    if "CAP_SYS_RESOURCE" not in held:
+        for limit in wishes.ulimits:
+            limit.check()
+    unfiltered = wishes.seccomp == UNCONFINED or (wishes.privileged and not wishes.seccomp)
+    return Isolation(
+        capabilities=granted,
+        filter=None if unfiltered else find_filter(wishes.seccomp, granted, engine.name, engine.state),
+        nodes=find_nodes(wishes.devices, privileged=wishes.privileged),
+        masked=_thermal_paths(),
+        shared=[path for path in ("/dev/mqueue", "/dev/shm") if os.path.isdir(path)],  # noqa: S108
+        apparmor=_apparmor(wishes),
+        cgroup_namespace=cgroup.is_unified() if not wishes.cgroupns else wishes.cgroupns == "private",
+        swap=bool(wishes.resources.memory) and cgroup.counts_swap(),
+    )
+
+
+def _thermal_paths() -> list[str]:
+    """List what tells how warm each processor is, by which others' work can be watched (moby, oci/defaults.go)."""
+    if not os.path.exists(f"{_CPUS}/cpu0/thermal_throttle"):
+        return []
+    return [f"{_CPUS}/cpu{number}/thermal_throttle" for number in range(os.cpu_count() or 1)]
+
+
+def _apparmor(wishes: "Wishes") -> str:
+    """Give the profile that was asked for, where the kernel has such things; where not it is passed over."""
+    if not wishes.apparmor or not os.path.exists("/sys/kernel/security/apparmor"):
+        return ""
+    return wishes.apparmor

@@ -1,0 +1,110 @@
+"""What is mounted in a container beside its root."""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from runtime.errors import UsageError
+
+if TYPE_CHECKING:
+    from runtime.bundle import Wishes
+
+_STRICT: Final = ("nosuid", "noexec", "nodev")
+#: Docker's default for /dev/shm.
+SHM_SIZE: Final = 64 * 1024 * 1024
+#: The options of a tmpfs (tmpfs(5)): words that exclude each other have a common name here.
+_TMPFS_WORDS: Final = {
+    word: name
+    for name, words in {
+        "write": ("rw", "ro"),
+        "suid": ("suid", "nosuid"),
+        "dev": ("dev", "nodev"),
+        "exec": ("exec", "noexec"),
+        "sync": ("async", "sync"),
+        "atime": ("atime", "noatime", "relatime", "norelatime", "strictatime", "nostrictatime"),
+        "diratime": ("diratime", "nodiratime"),
+        "propagation": ("private", "rprivate", "slave", "rslave", "shared", "rshared"),
+    }.items()
+    for word in words
+}
+_TMPFS_VALUES: Final = ("size", "mode", "uid", "gid", "nr_inodes", "nr_blocks", "mpol")
+
+
+class Volume(msgspec.Struct, frozen=True):
+    """A path of the host that is seen in the container."""
+
+    source: str
+    target: str
+    options: tuple[str, ...] = ("rbind", "rprivate")
+
+    def describe(self) -> dict[str, Any]:
+        """Say how to mount it (runtime-spec, config.md, "Mounts")."""
+        return {"destination": self.target, "type": "bind", "source": self.source, "options": list(self.options)}
+
+
+class Tmpfs(msgspec.Struct, frozen=True):
+    """A directory of the container that is kept in memory, and gone with it."""
+
+    target: str
+    options: tuple[str, ...]
+
+    def describe(self) -> dict[str, Any]:
+        """Say how to mount it."""
+        return _mount("tmpfs", self.target, *self.options)
+
+
+def tmpfs_options(option: str, words: Iterable[str]) -> tuple[str, ...]:
+    """Put the words that were given for a tmpfs together with Docker's defaults. Raises UsageError."""
+    given = {"suid": "nosuid", "dev": "nodev", "exec": "noexec"}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals and word in _TMPFS_WORDS:
+            given[_TMPFS_WORDS[word]] = word
+        elif value and key in _TMPFS_VALUES:
+            given[key] = word
+        else:
+            raise UsageError(f"{option}: a tmpfs has no option {word!r}")
+    return tuple(given.values())
+
+
+def all_mounts(wishes: "Wishes", files: Sequence[Volume], shared: Sequence[str]) -> list[dict[str, Any]]:
+    """List what is mounted, what holds others before them. What was asked for takes the place of what would be there.
+
+    ``files`` are those of ``/etc`` that the host provides, ``shared`` its own places for messages between processes.
+    """
+    asked = [*(volume.describe() for volume in wishes.volumes), *(tmpfs.describe() for tmpfs in wishes.tmpfs)]
+    taken = {mount["destination"] for mount in asked}
+    provided = [*_file_systems(wishes, shared), *(file.describe() for file in files)]
+    if "/dev" in taken:
+        provided = [mount for mount in provided if not mount["destination"].startswith("/dev/")]
+    if wishes.read_only:
+        for mount in provided:
+            if mount["type"] in ("bind", "sysfs"):
+                mount["options"].append("ro")
+    kept = [mount for mount in provided if mount["destination"] not in taken]
+    return sorted([*kept, *asked], key=lambda mount: mount["destination"].count("/"))
+
+
+def _file_systems(wishes: "Wishes", shared: Sequence[str]) -> list[dict[str, Any]]:
+    """List those of the kernel (moby, oci/defaults.go)."""
+    sys = () if wishes.privileged and not wishes.read_only else ("ro",)
+    cgroup = () if wishes.privileged else ("ro",)
+    mounts = [
+        _mount("proc", "/proc", *_STRICT),
+        _mount("tmpfs", "/dev", "nosuid", "strictatime", "mode=755", "size=65536k"),
+        _mount("devpts", "/dev/pts", "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"),
+        _mount("sysfs", "/sys", *_STRICT, *sys),
+        _mount("cgroup", "/sys/fs/cgroup", *_STRICT, *cgroup),
+    ]
+    if wishes.ipc == "host":
+        return [*mounts, *(Volume(path, path).describe() for path in shared)]
+    mounts.append(_mount("mqueue", "/dev/mqueue", *_STRICT))
+    if wishes.ipc != "none":
+        size = f"size={wishes.shm_size}"
+        mounts.append(_mount("tmpfs", "/dev/shm", *_STRICT, "mode=1777", size, source="shm"))  # noqa: S108
+    return mounts
+
+
+def _mount(kind: str, target: str, *options: str, source: str = "") -> dict[str, Any]:
+    return {"destination": target, "type": kind, "source": source or kind, "options": list(options)}

@@ -1,0 +1,56 @@
+"""How much of the host a container may use, by its control group."""
+
+from typing import Any, Final
+
+import msgspec
+
+#: How often the kernel looks whether a container has used up its time, in microseconds.
+_PERIOD: Final = 100_000
+
+
+class Resources(msgspec.Struct, frozen=True):
+    """Limits in Docker's terms; 0 and empty are none, and -1 lifts one. Memory is in bytes, periods in microseconds."""
+
+    memory: int = 0
+    memory_swap: int = 0
+    """Memory and swap together; without it twice the memory."""
+    memory_reservation: int = 0
+    memory_swappiness: int = -1
+    oom_kill_disable: bool = False
+    nano_cpus: int = 0
+    """Processors, in billionths."""
+    cpu_shares: int = 0
+    cpu_period: int = 0
+    cpu_quota: int = 0
+    cpuset_cpus: str = ""
+    cpuset_mems: str = ""
+    pids_limit: int = 0
+    blkio_weight: int = 0
+
+    def render(self, *, swap: bool) -> dict[str, Any]:
+        """Give what was asked as ``linux.resources``; ``swap`` says whether this host counts that."""
+        period, quota = self.cpu_period, self.cpu_quota
+        if self.nano_cpus:
+            period, quota = _PERIOD, self.nano_cpus * _PERIOD // 1_000_000_000
+        memory = {
+            "limit": self.memory,
+            "swap": (self.memory_swap or 2 * self.memory) if swap else 0,
+            "reservation": self.memory_reservation,
+            "disableOOMKiller": self.oom_kill_disable,
+        }
+        if self.memory_swappiness >= 0:
+            memory["swappiness"] = self.memory_swappiness
+        cpu = {
+            "shares": self.cpu_shares,
+            "period": period,
+            "quota": quota,
+            "cpus": self.cpuset_cpus,
+            "mems": self.cpuset_mems,
+        }
+        asked = {
+            "memory": {name: value for name, value in memory.items() if value or name == "swappiness"},
+            "cpu": {name: value for name, value in cpu.items() if value},
+            "pids": {"limit": self.pids_limit} if self.pids_limit > 0 else {},
+            "blockIO": {"weight": self.blkio_weight} if self.blkio_weight else {},
+        }
+        return {name: values for name, values in asked.items() if values}
