@@ -6,6 +6,7 @@ import msgspec
 
 from runtime.devices import Device, rules
 from runtime.errors import Fault
+from runtime.init import PLACE
 from runtime.mounts import SHM_SIZE, Tmpfs, Volume, all_mounts
 from runtime.resources import Resources
 from runtime.ulimits import Ulimit
@@ -55,6 +56,11 @@ class Wishes(msgspec.Struct, frozen=True):
     groups: tuple[str, ...] = ()
     hostname: str = ""
     domainname: str = ""
+    hosts: tuple[str, ...] = ()
+    """Names and addresses, as ``NAME:ADDRESS``."""
+    dns: tuple[str, ...] = ()
+    dns_search: tuple[str, ...] = ()
+    dns_options: tuple[str, ...] = ()
     init: bool = False
     privileged: bool = False
     cap_add: tuple[str, ...] = ()
@@ -118,6 +124,7 @@ def build(  # noqa: PLR0913 - what the host adds to what image and person want
     user: "User",
     *,
     identifier: str,
+    hostname: str,
     root: str,
     files: "Sequence[Volume]",
     isolation: "Isolation",
@@ -138,12 +145,12 @@ def build(  # noqa: PLR0913 - what the host adds to what image and person want
     described = {
         "ociVersion": "1.0.2",
         "root": {"path": root, "readonly": wishes.read_only},
-        "process": _process(image, wishes, user, wishes.hostname or identifier[:12], isolation),
+        "process": _process(image, wishes, user, hostname, isolation),
         "mounts": all_mounts(wishes, files, isolation.shared),
         "linux": linux,
     }
     if not wishes.host_uts:
-        described["hostname"] = wishes.hostname or identifier[:12]
+        described["hostname"] = hostname
     if wishes.domainname:
         linux["sysctl"]["kernel.domainname"] = wishes.domainname
     if isolation.filter is not None:
@@ -159,7 +166,7 @@ def _process(image: "Process", wishes: Wishes, user: "User", hostname: str, isol
         # The group is listed among the others too: a setgid program would replace it else, and so evade what
         # a file denies to that group (CVE-2022-36109).
         "user": {"uid": user.uid, "gid": user.gid, "additionalGids": [user.gid, *user.groups], "umask": 0o022},
-        "args": arguments(image, wishes),
+        "args": [*([PLACE, "--"] if isolation.init else []), *arguments(image, wishes)],
         "env": environment(image, wishes, hostname, user.home),
         "cwd": wishes.working_dir or image.working_dir or "/",
         # Capabilities are root's; another user may gain them by a setuid program, as with Docker.

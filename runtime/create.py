@@ -42,6 +42,7 @@ def create(
     Raises Fault, and leaves nothing then.
     """
     settings = image.config.config or Process()
+    wishes = msgspec.structs.replace(wishes, user=wishes.user or settings.user)
     description = Description(
         name=wanted.name or "",
         created=time.time(),

@@ -7,6 +7,7 @@ from runtime import cgroup
 from runtime.capabilities import EVERY, grant, held_by_us
 from runtime.devices import Node, find_nodes
 from runtime.errors import Fault
+from runtime.init import find_init
 from runtime.seccomp import UNCONFINED, Filter, find_filter
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ class Isolation(NamedTuple):
     shared: list[str]
     """Where this host keeps what ``--ipc host`` shows."""
     apparmor: str
+    init: str
+    """The program that comes first, if one was asked for."""
     cgroup_namespace: bool
     swap: bool
     """Swap is counted, so it can be limited."""
@@ -50,6 +53,7 @@ def isolate(wishes: "Wishes", engine: "Engine") -> Isolation:
         masked=_thermal_paths(),
         shared=[path for path in ("/dev/mqueue", "/dev/shm") if os.path.isdir(path)],  # noqa: S108
         apparmor=_apparmor(wishes),
+        init=find_init() if wishes.init else "",
         cgroup_namespace=cgroup.is_unified() if not wishes.cgroupns else wishes.cgroupns == "private",
         swap=bool(wishes.resources.memory) and cgroup.counts_swap(),
     )

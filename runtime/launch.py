@@ -17,15 +17,15 @@ from runtime.container import Container, Description
 from runtime.engine import ENVIRON, Engine, read_failure
 from runtime.errors import Fault
 from runtime.images import ImageConfig, Images, Process
+from runtime.init import PLACE
 from runtime.isolation import isolate
 from runtime.kernel import join_mounts, unshare_mounts
 from runtime.mounts import Volume
+from runtime.resolver import hosts_lines, resolv_conf
 from runtime.users import find_user, read_inside
 from storage.oci.digest import Digest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from runtime.config import Config
 
 _HOSTS: Final = """127.0.0.1\tlocalhost
@@ -35,6 +35,8 @@ ff00::0\tip6-mcastprefix
 ff02::1\tip6-allnodes
 ff02::2\tip6-allrouters
 """
+#: All of this host that a container without a network reaches is what shares its network.
+_LOOPBACK: Final = "127.0.0.1"
 _SUPERVISOR: Final = "import sys; sys.path.insert(0, sys.argv[1]); from runtime.supervisor import main; main()"
 
 
@@ -116,39 +118,52 @@ def _make_bundle(container: Container, description: Description, image: Process,
     wishes = msgspec.convert(description.wishes, bundle.Wishes)
     opened = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        user = find_user(
-            wishes.user or image.user, read_inside(opened, b"etc/passwd"), read_inside(opened, b"etc/group")
-        )
+        passwd, group = read_inside(opened, b"etc/passwd"), read_inside(opened, b"etc/group")
+        user = find_user(wishes.user or image.user, passwd, group, wishes.groups)
     finally:
         os.close(opened)
     for volume in wishes.volumes:
         if not Path(volume.source).exists():
             Path(volume.source).mkdir(parents=True)  # as Docker does
+    isolation = isolate(wishes, engine)
+    hostname = _hostname(container, wishes)
+    files = _host_files(container, wishes, hostname)
+    if isolation.init:
+        files.append(Volume(isolation.init, PLACE, ("bind", "ro")))
     described = bundle.build(
         image,
         wishes,
         user,
         identifier=container.id,
+        hostname=hostname,
         root=str(root),
-        files=_host_files(container, wishes.volumes),
-        isolation=isolate(wishes, engine),
+        files=files,
+        isolation=isolation,
     )
     Path(container.directory, "config.json").write_bytes(msgspec.json.encode(described))
 
 
-def _host_files(container: Container, volumes: "Sequence[Volume]") -> list[Volume]:
+def _hostname(container: Container, wishes: bundle.Wishes) -> str:
+    if wishes.hostname:
+        return wishes.hostname
+    return os.uname().nodename if wishes.host_uts else container.short_id
+
+
+def _host_files(container: Container, wishes: bundle.Wishes, hostname: str) -> list[Volume]:
     """Write the files of ``/etc`` that tell a container of its host, but for those that the person brings along."""
     try:
         resolvers = Path("/etc/resolv.conf").read_text()
     except OSError:
         resolvers = ""
+    full_name = f"{hostname}.{wishes.domainname}" if wishes.domainname else hostname
+    names = hostname if full_name == hostname else f"{full_name} {hostname}"
     contents = {
-        "hosts": f"{_HOSTS}127.0.0.1\t{container.short_id}\n",
-        "hostname": f"{container.short_id}\n",
-        "resolv.conf": resolvers,
+        "hosts": f"{_HOSTS}127.0.0.1\t{names}\n{hosts_lines(wishes.hosts, _LOOPBACK)}",
+        "hostname": f"{full_name}\n",
+        "resolv.conf": resolv_conf(resolvers, wishes.dns, wishes.dns_search, wishes.dns_options),
     }
     files = []
-    taken = {volume.target for volume in volumes}
+    taken = {volume.target for volume in wishes.volumes}
     for name, content in contents.items():
         if f"/etc/{name}" not in taken:
             path = Path(container.directory, name)

@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from runtime.errors import Fault
@@ -21,10 +21,11 @@ class User(NamedTuple):
     home: str
 
 
-def find_user(text: str, passwd: str, group: str) -> User:
+def find_user(text: str, passwd: str, group: str, more: Sequence[str] = ()) -> User:
     """Resolve ``user``, ``uid``, ``user:group`` and so on, as Docker does; empty means root.
 
-    A number that the files do not know is taken as it is. Raises Fault for a name they do not know.
+    A number that the files do not know is taken as it is. ``more`` are other groups it shall be in. Raises Fault for a
+    name they do not know.
     """
     wanted, colon, wanted_group = text.partition(":")
     wanted = wanted or "0"
@@ -33,12 +34,13 @@ def find_user(text: str, passwd: str, group: str) -> User:
         raise Fault(f"the image has no user {wanted!r} in its /etc/passwd")
     uid = int(row[2]) if row else int(wanted)
     home = (row[5] if row else "") or "/"
+    added = {_find_group(name, group) for name in more}
     if colon and wanted_group:
-        return User(uid, _find_group(wanted_group, group), (), home)
+        return User(uid, _find_group(wanted_group, group), tuple(sorted(added)), home)
     gid = int(row[3]) if row else 0
     name = row[0] if row else ""
     others = (int(r[2]) for r in _rows(group, 4) if name and name in r[3].split(","))
-    return User(uid, gid, tuple(sorted({g for g in others if g != gid})), home)
+    return User(uid, gid, tuple(sorted({g for g in others if g != gid} | added)), home)
 
 
 def read_inside(root: int, path: bytes) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from runtime import config
 from runtime.bundle import Wishes
+from runtime.cli.identity_options import IDENTITY_OPTIONS, ask_identity
 from runtime.cli.isolation_options import ISOLATION_OPTIONS, ask_isolation
 from runtime.cli.naming import find_record, read_reference
 from runtime.cli.options import Option, Options
@@ -45,6 +46,7 @@ OPTIONS: Final = (
     Option("--pull", "Fetch the image: missing (the default), always, never", "WHEN"),
     Option("--quiet", "Do not show how a pull comes along", short="-q"),
     Option("--plain-http", "Pull without TLS; from this host's own addresses always so"),
+    *IDENTITY_OPTIONS,
     *ISOLATION_OPTIONS,
     *RESOURCE_OPTIONS,
 )
@@ -154,7 +156,7 @@ def read_wishes(options: Options) -> Wishes:
         host_network=network == "host",
         resources=read_resources(options),
     )
-    return ask_isolation(options, wishes)
+    return ask_isolation(options, ask_identity(options, wishes))
 
 
 def read_variable(text: str) -> str | None:

@@ -4,7 +4,11 @@ import json
 import sys
 from typing import Any, Final
 
+import msgspec
+
 from runtime import cgroup
+from runtime.bundle import Wishes
+from runtime.cli.host_config import describe_isolation
 from runtime.cli.options import Option, Usage
 from runtime.cli.table import select
 from runtime.cli.targets import here
@@ -50,6 +54,7 @@ def describe(containers: Containers, container: Container) -> dict[str, Any]:
     """Put together what is known of a container, in the names of Docker's API. Raises FileNotFoundError."""
     state, description = look(containers, container), container.describe()
     wishes = description.wishes
+    asked = msgspec.convert(wishes, Wishes)
     paused = state.alive and cgroup.is_frozen(container.id)
     return {
         "Id": container.id,
@@ -85,6 +90,7 @@ def describe(containers: Containers, container: Container) -> dict[str, Any]:
                 "MaximumRetryCount": description.restart.retries,
             },
             "Runtime": description.engine,
+            **describe_isolation(asked),
         },
         "Mounts": [
             {
@@ -96,7 +102,9 @@ def describe(containers: Containers, container: Container) -> dict[str, Any]:
             for volume in wishes.get("volumes", ())
         ],
         "Config": {
-            "Hostname": container.short_id,
+            "Hostname": asked.hostname or container.short_id,
+            "Domainname": asked.domainname,
+            "User": asked.user,
             "AttachStdin": description.stdin_once,
             "Tty": description.terminal,
             "OpenStdin": description.stdin,

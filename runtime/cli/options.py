@@ -97,7 +97,9 @@ class Usage(NamedTuple):
 
     def help(self) -> str:
         """Write the text of ``--help``."""
-        options = (*self.options, HELP)
+        # To Docker -h is a host name where there is one.
+        taken = any(option.short == HELP.short for option in self.options)
+        options = (*self.options, HELP._replace(short="") if taken else HELP)
         width = max(len(option.title) for option in options) + 2
         rows = "".join(f"  {option.title:<{width}}{option.help}\n" for option in options)
         notes = f"\n{self.notes.strip()}\n" if self.notes else ""
@@ -126,11 +128,11 @@ class Usage(NamedTuple):
             found.add(option.name, "true")
 
     def _find(self, name: str, kind: str) -> Option:
-        if name in (HELP.name, HELP.short):
-            raise HelpWanted(self.help())
         for option in self.options:
             if getattr(option, kind) == name:
                 return option
+        if name in (HELP.name, HELP.short):
+            raise HelpWanted(self.help())
         raise UsageError(f"there is no option {name}; 'preg {self.command} --help' lists those there are")
 
     def _next(self, words: Iterator[str], option: Option) -> str:

@@ -25,8 +25,8 @@ GROUP = "root:x:0:root\nweb:x:1001:\nmore:x:2000:other,web\nlast:x:2001:web\nbro
 def made(user: User = ROOT, wishes: Wishes = NOTHING, *, cgroup_namespace: bool = True) -> dict[str, Any]:
     image = Process(cmd=["sh"])
     granted = grant(wishes.cap_add, wishes.cap_drop, ALL, privileged=wishes.privileged)
-    isolation = Isolation(granted, None, [], [], [], "", cgroup_namespace, swap=True)
-    return build(image, wishes, user, identifier="abc", root="/r", files=(), isolation=isolation)
+    isolation = Isolation(granted, None, [], [], [], "", "", cgroup_namespace, swap=True)
+    return build(image, wishes, user, identifier="abc", hostname="abc", root="/r", files=(), isolation=isolation)
 
 
 def test_root_gets_dockers_fourteen_capabilities_and_others_none() -> None:

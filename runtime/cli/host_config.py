@@ -1,0 +1,80 @@
+"""What was asked of a container about its isolation, in the names of Docker's API (``HostConfig``)."""
+
+from typing import TYPE_CHECKING, Any
+
+from runtime.bundle import MASKED_PATHS, READONLY_PATHS
+from runtime.seccomp import UNCONFINED
+from runtime.ulimits import UNLIMITED
+
+if TYPE_CHECKING:
+    from runtime.bundle import Wishes
+    from runtime.ulimits import Ulimit
+
+
+def describe_isolation(wishes: "Wishes") -> dict[str, Any]:
+    """Give the part that says how the container is kept apart."""
+    return {
+        "Privileged": wishes.privileged,
+        "CapAdd": list(wishes.cap_add) or None,
+        "CapDrop": list(wishes.cap_drop) or None,
+        "SecurityOpt": _security_options(wishes) or None,
+        "ReadonlyRootfs": wishes.read_only,
+        "MaskedPaths": None if wishes.shows_kernel else list(MASKED_PATHS),
+        "ReadonlyPaths": None if wishes.shows_kernel else list(READONLY_PATHS),
+        "Init": wishes.init or None,
+        "Devices": [
+            {"PathOnHost": device.source, "PathInContainer": device.target, "CgroupPermissions": device.access}
+            for device in wishes.devices
+        ],
+        "Tmpfs": {tmpfs.target: ",".join(tmpfs.options) for tmpfs in wishes.tmpfs} or None,
+        "ShmSize": wishes.shm_size,
+        "Sysctls": wishes.sysctls or None,
+        "Ulimits": [_describe_ulimit(limit) for limit in wishes.ulimits] or None,
+        "OomScoreAdj": wishes.oom_score_adj or 0,
+        "PidMode": "host" if wishes.host_pid else "",
+        "UTSMode": "host" if wishes.host_uts else "",
+        "IpcMode": wishes.ipc,
+        "CgroupnsMode": wishes.cgroupns,
+        "UsernsMode": "",
+        "GroupAdd": list(wishes.groups) or None,
+        "ExtraHosts": list(wishes.hosts) or None,
+        "Dns": list(wishes.dns),
+        "DnsSearch": list(wishes.dns_search),
+        "DnsOptions": list(wishes.dns_options),
+        **_describe_resources(wishes),
+    }
+
+
+def _security_options(wishes: "Wishes") -> list[str]:
+    options = ["no-new-privileges"] if wishes.no_new_privileges else []
+    if wishes.seccomp:
+        # Docker, too, gives the profile itself.
+        options.append(f"seccomp={wishes.seccomp}")
+    if wishes.apparmor:
+        options.append(f"apparmor={wishes.apparmor}")
+    return [*options, f"systempaths={UNCONFINED}"] if wishes.unmasked else options
+
+
+def _describe_ulimit(limit: "Ulimit") -> dict[str, Any]:
+    soft, hard = (-1 if value == UNLIMITED else value for value in (limit.soft, limit.hard))
+    return {"Name": limit.name, "Soft": soft, "Hard": hard}
+
+
+def _describe_resources(wishes: "Wishes") -> dict[str, Any]:
+    resources = wishes.resources
+    swap = resources.memory_swap or 2 * resources.memory
+    return {
+        "Memory": resources.memory,
+        "MemorySwap": swap,
+        "MemoryReservation": resources.memory_reservation,
+        "MemorySwappiness": None if resources.memory_swappiness < 0 else resources.memory_swappiness,
+        "OomKillDisable": resources.oom_kill_disable,
+        "NanoCpus": resources.nano_cpus,
+        "CpuShares": resources.cpu_shares,
+        "CpuPeriod": resources.cpu_period,
+        "CpuQuota": resources.cpu_quota,
+        "CpusetCpus": resources.cpuset_cpus,
+        "CpusetMems": resources.cpuset_mems,
+        "PidsLimit": resources.pids_limit or None,
+        "BlkioWeight": resources.blkio_weight,
+    }
