@@ -7,7 +7,7 @@ import msgspec
 from runtime.devices import Device, rules
 from runtime.errors import Fault
 from runtime.init import PLACE
-from runtime.mounts import SHM_SIZE, Tmpfs, Volume, all_mounts
+from runtime.mounts import SHM_SIZE, Mount, Tmpfs, all_mounts
 from runtime.resources import Resources
 from runtime.ulimits import Ulimit
 
@@ -48,7 +48,7 @@ class Wishes(msgspec.Struct, frozen=True):
     command: tuple[str, ...] = ()
     entrypoint: tuple[str, ...] | None = None
     environment: tuple[str, ...] = ()
-    volumes: tuple[Volume, ...] = ()
+    mounts: tuple[Mount, ...] = ()
     working_dir: str = ""
     terminal: bool = False
     host_network: bool = False
@@ -126,7 +126,7 @@ def build(  # noqa: PLR0913 - what the host adds to what image and person want
     identifier: str,
     hostname: str,
     root: str,
-    files: "Sequence[Volume]",
+    files: "Sequence[Mount]",
     isolation: "Isolation",
 ) -> dict[str, Any]:
     """Write the configuration. ``files`` are those of ``/etc`` that the host provides."""

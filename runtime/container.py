@@ -85,6 +85,7 @@ class Container:
 
     def __init__(self, home: str, state: str, identifier: str) -> None:
         self.id = identifier
+        self.home = home
         self.directory = f"{home}/containers/{identifier}"
         self.running = f"{state}/containers/{identifier}"
         """Here while it runs: its socket, what its engine says, and a link to ``directory``."""

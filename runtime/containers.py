@@ -23,13 +23,13 @@ class Containers:
     """The containers below a home directory; ``state`` is what a reboot may forget of them."""
 
     def __init__(self, home: str, state: str) -> None:
-        self._home = home
+        self.home = home
         self._state = state
         self._names = f"{home}/names"
 
     def get(self, identifier: str) -> Container:
         """Give the container with an ID; it need not be there."""
-        return Container(self._home, self._state, identifier)
+        return Container(self.home, self._state, identifier)
 
     def find(self, text: str) -> Container:
         """Find a container by its ID, its name, or the first characters of its ID. Raises Fault."""
@@ -111,14 +111,23 @@ class Containers:
             if self._owner(name) is None:
                 os.unlink(f"{self._names}/{name}")
 
-    def remove(self, container: Container) -> None:
-        """Remove a container that we hold the lock of, and nobody runs."""
+    def remove(self, container: Container, *, volumes: bool = False) -> None:
+        """Remove a container that we hold the lock of, and nobody runs; with ``volumes`` also those without a name."""
+        if volumes:
+            self._remove_volumes(container)
         with suppress(FileNotFoundError):
             self._release(container.describe().name, container)
         with suppress(FileNotFoundError):
             # Without this it is no container, so what is left is swept away if we are killed.
             os.unlink(f"{container.directory}/container.json")
         remove_tree(container.directory)
+
+    def _remove_volumes(self, container: Container) -> None:
+        with suppress(FileNotFoundError):
+            if any(mount.get("anonymous") for mount in container.describe().wishes.get("mounts", ())):
+                from runtime.volumes import remove_anonymous  # noqa: PLC0415 - few containers have any
+
+                remove_anonymous(self, container)
 
     def _release(self, name: str, container: Container) -> None:
         with self._changing_names(), suppress(FileNotFoundError):
@@ -160,7 +169,7 @@ class Containers:
         return holding(self._names)
 
     def _identifiers(self) -> list[str]:
-        return _listed(f"{self._home}/containers")
+        return _listed(f"{self.home}/containers")
 
 
 def _check_name(text: str) -> None:

@@ -1,5 +1,6 @@
 """Making a container: what a person asks, put together with what the image says."""
 
+import os
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
@@ -14,8 +15,11 @@ from runtime.names import invent_name
 from runtime.signals import read_signal
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from runtime.containers import Containers
     from runtime.engine import Engine
+    from runtime.mounts import Mount
 
 
 class Wanted(NamedTuple):
@@ -43,6 +47,10 @@ def create(
     """
     settings = image.config.config or Process()
     wishes = msgspec.structs.replace(wishes, user=wishes.user or settings.user)
+    if settings.volumes or wishes.mounts:
+        from runtime.provision import complete  # noqa: PLC0415 - most containers have none
+
+        wishes = complete(wishes, settings.volumes or {})
     description = Description(
         name=wanted.name or "",
         created=time.time(),
@@ -64,11 +72,22 @@ def create(
     try:
         name = _take_name(containers, container, wanted.name)
         container.write_description(description._replace(name=name))
+        if wishes.mounts:
+            _make_volumes(containers, wishes.mounts)
     except BaseException:
-        containers.remove(container)
+        containers.remove(container, volumes=True)
         container.unregister()
         raise
     return container, held
+
+
+def _make_volumes(containers: "Containers", mounts: "Sequence[Mount]") -> None:
+    from runtime.volumes import Volumes  # noqa: PLC0415 - most containers have none
+
+    volumes = Volumes(containers.home)
+    for mount in mounts:
+        if mount.kind == "volume":
+            os.close(volumes.take(mount.source, anonymous=mount.anonymous))
 
 
 def _take_name(containers: "Containers", container: Container, wanted: str | None) -> str:

@@ -25,7 +25,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -70,6 +70,7 @@ class Process(msgspec.Struct, frozen=True, rename="pascal"):
     working_dir: str = msgspec.field(name="WorkingDir", default="")
     stop_signal: str = msgspec.field(name="StopSignal", default="")
     labels: dict[str, str] | None = msgspec.field(name="Labels", default=None)
+    volumes: dict[str, Any] | None = msgspec.field(name="Volumes", default=None)
 
 
 class RootFs(msgspec.Struct, frozen=True):

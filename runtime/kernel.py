@@ -1,6 +1,7 @@
 """System calls that Python does not offer."""
 
 import ctypes
+import errno
 import os
 from typing import Final
 
@@ -9,6 +10,7 @@ _LIBC: Final = ctypes.CDLL(None, use_errno=True)
 MS_RDONLY: Final = 1
 MS_NOSUID: Final = 2
 MS_NODEV: Final = 4
+MS_REMOUNT: Final = 0x20
 MS_BIND: Final = 0x1000
 MS_REC: Final = 0x4000
 MS_SLAVE: Final = 0x80000
@@ -21,25 +23,37 @@ _IN_CHANGED: Final = 0x2 | 0x100 | 0x80 | 0x400
 #: The same number on every architecture that Python's Linux builds know.
 _SYS_OPENAT2: Final = 437
 _RESOLVE_NO_MAGICLINKS: Final = 0x02
+_RESOLVE_NO_SYMLINKS: Final = 0x04
 _RESOLVE_IN_ROOT: Final = 0x10
+_ATTEMPTS: Final = 64
 
 
 class _OpenHow(ctypes.Structure):
     _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
 
 
-def open_inside(root: int, path: bytes, flags: int) -> int:
+def open_inside(root: int, path: bytes, flags: int, *, links: bool = True) -> int:
     """Open a path below an open directory as a process would whose root that is (openat2(2), RESOLVE_IN_ROOT).
 
-    Neither ``..`` nor a symbolic link, absolute or not, leads outside. Raises OSError.
+    Neither ``..`` nor a symbolic link, absolute or not, leads outside; without ``links`` none is followed at all.
+    Raises OSError.
     """
-    how = _OpenHow(flags | os.O_CLOEXEC, 0, _RESOLVE_IN_ROOT | _RESOLVE_NO_MAGICLINKS)
-    opened: int = _LIBC.syscall(
-        _SYS_OPENAT2, ctypes.c_int(root), ctypes.c_char_p(path), ctypes.byref(how), ctypes.c_size_t(ctypes.sizeof(how))
-    )
-    if opened < 0:
-        raise _error(os.fsdecode(path))
-    return opened
+    resolve = _RESOLVE_IN_ROOT | _RESOLVE_NO_MAGICLINKS | (0 if links else _RESOLVE_NO_SYMLINKS)
+    how = _OpenHow(flags | os.O_CLOEXEC, 0, resolve)
+    for _ in range(_ATTEMPTS):
+        opened: int = _LIBC.syscall(
+            _SYS_OPENAT2,
+            ctypes.c_int(root),
+            ctypes.c_char_p(path),
+            ctypes.byref(how),
+            ctypes.c_size_t(ctypes.sizeof(how)),
+        )
+        if opened >= 0:
+            return opened
+        # The kernel cannot tell when something was renamed or mounted while it looked.
+        if ctypes.get_errno() != errno.EAGAIN:
+            break
+    raise _error(os.fsdecode(path))
 
 
 def mount(source: str, target: str, kind: str, flags: int = 0, data: str = "") -> None:

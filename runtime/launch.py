@@ -20,7 +20,7 @@ from runtime.images import ImageConfig, Images, Process
 from runtime.init import PLACE
 from runtime.isolation import isolate
 from runtime.kernel import join_mounts, unshare_mounts
-from runtime.mounts import Volume
+from runtime.mounts import Mount
 from runtime.resolver import hosts_lines, resolv_conf
 from runtime.users import find_user, read_inside
 from storage.oci.digest import Digest
@@ -120,16 +120,17 @@ def _make_bundle(container: Container, description: Description, image: Process,
     try:
         passwd, group = read_inside(opened, b"etc/passwd"), read_inside(opened, b"etc/group")
         user = find_user(wishes.user or image.user, passwd, group, wishes.groups)
+        if wishes.mounts:
+            from runtime.provision import prepare  # noqa: PLC0415 - most containers have none
+
+            wishes = prepare(container, wishes, opened)
     finally:
         os.close(opened)
-    for volume in wishes.volumes:
-        if not Path(volume.source).exists():
-            Path(volume.source).mkdir(parents=True)  # as Docker does
     isolation = isolate(wishes, engine)
     hostname = _hostname(container, wishes)
     files = _host_files(container, wishes, hostname)
     if isolation.init:
-        files.append(Volume(isolation.init, PLACE, ("bind", "ro")))
+        files.append(Mount(isolation.init, PLACE, ("bind", "ro")))
     described = bundle.build(
         image,
         wishes,
@@ -149,7 +150,7 @@ def _hostname(container: Container, wishes: bundle.Wishes) -> str:
     return os.uname().nodename if wishes.host_uts else container.short_id
 
 
-def _host_files(container: Container, wishes: bundle.Wishes, hostname: str) -> list[Volume]:
+def _host_files(container: Container, wishes: bundle.Wishes, hostname: str) -> list[Mount]:
     """Write the files of ``/etc`` that tell a container of its host, but for those that the person brings along."""
     try:
         resolvers = Path("/etc/resolv.conf").read_text()
@@ -163,11 +164,11 @@ def _host_files(container: Container, wishes: bundle.Wishes, hostname: str) -> l
         "resolv.conf": resolv_conf(resolvers, wishes.dns, wishes.dns_search, wishes.dns_options),
     }
     files = []
-    taken = {volume.target for volume in wishes.volumes}
+    taken = {mount.target for mount in wishes.mounts}
     for name, content in contents.items():
         if f"/etc/{name}" not in taken:
             path = Path(container.directory, name)
             path.write_text(content)
             path.chmod(0o644)
-            files.append(Volume(str(path), f"/etc/{name}"))
+            files.append(Mount(str(path), f"/etc/{name}"))
     return files

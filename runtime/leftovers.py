@@ -69,7 +69,7 @@ def _put_away(containers: "Containers", container: Container) -> None:
     ran = _end(container, description.engine)
     remove_tree(container.running)
     if description.remove:
-        containers.remove(container)
+        containers.remove(container, volumes=True)
     elif state.alive:
         code = _KILLED if ran else _UNSEEN
         error = "it was killed, having lost its supervisor" if ran else "it ended with its host, or unseen"

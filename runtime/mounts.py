@@ -31,16 +31,32 @@ _TMPFS_WORDS: Final = {
 _TMPFS_VALUES: Final = ("size", "mode", "uid", "gid", "nr_inodes", "nr_blocks", "mpol")
 
 
-class Volume(msgspec.Struct, frozen=True):
-    """A path of the host that is seen in the container."""
+class Mount(msgspec.Struct, frozen=True):
+    """Something that is seen at a path of the container."""
 
     source: str
+    """A path of the host, the name of a volume, or nothing for a tmpfs."""
     target: str
     options: tuple[str, ...] = ("rbind", "rprivate")
+    kind: str = "bind"
+    """``bind``, ``volume`` or ``tmpfs``."""
+    mode: str = ""
+    """The options as they were written with ``-v``."""
+    make: bool = False
+    """A path of the host is made if it is not there."""
+    copy: bool = True
+    """A volume that is empty is filled with what the image has at the target."""
+    anonymous: bool = False
+    """A volume that nobody has named, which goes with the container."""
+
+    @property
+    def writable(self) -> bool:
+        """Whether the container may write to it."""
+        return not {"ro", "rro"} & set(self.options)
 
     def describe(self) -> dict[str, Any]:
-        """Say how to mount it (runtime-spec, config.md, "Mounts")."""
-        return {"destination": self.target, "type": "bind", "source": self.source, "options": list(self.options)}
+        """Say how to mount it (runtime-spec, config.md, "Mounts"); a volume is the path of its data by now."""
+        return _mount(self.kind, self.target, *self.options, source=self.source)
 
 
 class Tmpfs(msgspec.Struct, frozen=True):
@@ -68,12 +84,12 @@ def tmpfs_options(option: str, words: Iterable[str]) -> tuple[str, ...]:
     return tuple(given.values())
 
 
-def all_mounts(wishes: "Wishes", files: Sequence[Volume], shared: Sequence[str]) -> list[dict[str, Any]]:
+def all_mounts(wishes: "Wishes", files: Sequence[Mount], shared: Sequence[str]) -> list[dict[str, Any]]:
     """List what is mounted, what holds others before them. What was asked for takes the place of what would be there.
 
     ``files`` are those of ``/etc`` that the host provides, ``shared`` its own places for messages between processes.
     """
-    asked = [*(volume.describe() for volume in wishes.volumes), *(tmpfs.describe() for tmpfs in wishes.tmpfs)]
+    asked = [*(volume.describe() for volume in wishes.mounts), *(tmpfs.describe() for tmpfs in wishes.tmpfs)]
     taken = {mount["destination"] for mount in asked}
     provided = [*_file_systems(wishes, shared), *(file.describe() for file in files)]
     if "/dev" in taken:
@@ -98,7 +114,7 @@ def _file_systems(wishes: "Wishes", shared: Sequence[str]) -> list[dict[str, Any
         _mount("cgroup", "/sys/fs/cgroup", *_STRICT, *cgroup),
     ]
     if wishes.ipc == "host":
-        return [*mounts, *(Volume(path, path).describe() for path in shared)]
+        return [*mounts, *(Mount(path, path).describe() for path in shared)]
     mounts.append(_mount("mqueue", "/dev/mqueue", *_STRICT))
     if wishes.ipc != "none":
         size = f"size={wishes.shm_size}"

@@ -41,8 +41,11 @@ def wait(containers: Containers, container: Container) -> int:
     return container.state().exit_code if code is None else code
 
 
-def remove(containers: Containers, container: Container, *, force: bool) -> None:
-    """Remove a container. Raises Fault if it runs, unless that is to be ended by ``force``."""
+def remove(containers: Containers, container: Container, *, force: bool, volumes: bool) -> None:
+    """Remove a container, with ``volumes`` also those that have no name.
+
+    Raises Fault if it runs, unless that is to be ended by ``force``.
+    """
     state = look(containers, container)
     if state.alive:
         if not force:
@@ -55,7 +58,7 @@ def remove(containers: Containers, container: Container, *, force: bool) -> None
         try:
             if container.state().alive:
                 raise Fault(f"the container {container.describe().name} was started again just now")
-            containers.remove(container)
+            containers.remove(container, volumes=volumes)
             container.unregister()
         finally:
             os.close(held)

@@ -201,7 +201,7 @@ class Supervisor:
         if self._description.remove:
             with suppress(OSError):  # a mount of its own, or none at all
                 unmount(f"{self._container.directory}/root", MNT_DETACH)
-            self._containers.remove(self._container)
+            self._containers.remove(self._container, volumes=True)
         os.close(self._held)
         self._say_goodbye()
 

@@ -117,6 +117,15 @@ def is_whiteout(found: os.stat_result) -> bool:
     return stat.S_ISCHR(found.st_mode) and found.st_rdev == 0
 
 
+def is_kept(attribute: bytes) -> bool:
+    """Tell whether an image may bring an extended attribute.
+
+    Those by which overlayfs or the host's policies could be steered it may not.
+    """
+    allowed = attribute == b"security.capability" or attribute.startswith((b"user.", b"system.posix_acl_"))
+    return allowed and not attribute.startswith(b"user.overlay.")
+
+
 def empty(directory: int, name: bytes) -> None:
     """Remove all that is in a directory, following no link."""
     # Not by recursion: the archive decides how deep it is.

@@ -15,7 +15,7 @@ from runtime.errors import LayerInvalid
 from runtime.kernel import sync_file_system
 from runtime.stream import LayerStream
 from runtime.tar import HARD_LINK, Entry, entries
-from runtime.tree import Tree, is_whiteout, show, split
+from runtime.tree import Tree, is_kept, is_whiteout, show, split
 
 if TYPE_CHECKING:
     from storage.oci.digest import Digest
@@ -203,9 +203,7 @@ class _Unpacking:
         os.utime(name, ns=(entry.mtime, entry.mtime), dir_fd=directory, follow_symlinks=False)
 
     def _set_xattr(self, file: int | bytes, key: bytes, value: bytes) -> None:
-        """Set what an image may bring; overlayfs' own attributes and those of the host's policies it may not."""
-        allowed = key == b"security.capability" or key.startswith((b"user.", b"system.posix_acl_"))
-        if not allowed or key.startswith(b"user.overlay."):
+        if not is_kept(key):
             return
         # Not every file system has attributes, and a link or device takes none of the user's; Docker goes on as well.
         with suppress(OSError):

@@ -48,6 +48,13 @@ GROUPS: Final = {
         Command("login", "runtime.cli.login:main", "Log in to a registry"),
         Command("logout", "runtime.cli.logout:main", "Forget the login to a registry"),
     ),
+    "Volumes": (
+        Command("volume create", "runtime.cli.volume_create:main", "Make a volume"),
+        Command("volume ls", "runtime.cli.volume_ls:main", "List the volumes"),
+        Command("volume inspect", "runtime.cli.volume_inspect:main", "Tell all about volumes"),
+        Command("volume rm", "runtime.cli.volume_rm:main", "Remove volumes"),
+        Command("volume prune", "runtime.cli.volume_prune:main", "Remove the volumes that nothing uses"),
+    ),
     "This host": (
         Command("info", "runtime.cli.info:main", "Tell what is on this host, and what it can do"),
         Command("system check", "runtime.cli.system_check:main", "Find what is damaged or left over, and mend it"),

@@ -17,12 +17,12 @@ from runtime.create import Wanted, create
 from runtime.engine import find
 from runtime.errors import Fault, UsageError
 from runtime.images import Image, Images
-from runtime.mounts import Volume
 from runtime.platforms import Platform, check
 from runtime.restart import read_restart
 
 if TYPE_CHECKING:
     from runtime.container import Container
+    from runtime.mounts import Mount
 
 #: How the container is kept and what is in it; ``preg run`` has more.
 OPTIONS: Final = (
@@ -37,7 +37,8 @@ OPTIONS: Final = (
     Option("--interactive", "Pass standard input on", short="-i"),
     Option("--tty", "Give it a terminal", short="-t"),
     Option("--env", "Set a variable; without =VALUE, to what it is here", "NAME[=VALUE]", "-e"),
-    Option("--volume", "Show it a path of this host; OPTIONS are ro, rw", "HOST:CONTAINER[:OPTIONS]", "-v"),
+    Option("--volume", "Mount a volume or a path of this host (ro: read-only)", "[SOURCE:]PATH[:OPTIONS]", "-v"),
+    Option("--mount", "The same, or a tmpfs: type=volume|bind|tmpfs,source=SOURCE,target=PATH,readonly", "FIELDS"),
     Option("--workdir", "Start in this directory", "DIR", "-w"),
     Option("--entrypoint", "Execute this instead of the image's entrypoint", "COMMAND"),
     Option("--network", "none (its own, loopback only; the default) or host (this host's)", "NETWORK"),
@@ -52,14 +53,6 @@ OPTIONS: Final = (
 )
 _PULL: Final = ("always", "missing", "never")
 _NETWORKS: Final = ("none", "host")
-#: What -v takes behind the second colon, as mount options; those of SELinux are for hosts that have it.
-_VOLUME_OPTIONS: Final = {
-    "rw": "rw",
-    "ro": "ro",
-    "z": None,
-    "Z": None,
-    **{name: name for name in ("private", "rprivate", "slave", "rslave", "shared", "rshared")},
-}
 
 
 def make(here: config.Config, options: Options, *, attached: bool) -> "tuple[Container, int]":
@@ -150,7 +143,7 @@ def read_wishes(options: Options) -> Wishes:
         command=tuple(options.operands[1:]),
         entrypoint=None if entrypoint is None else (entrypoint,) if entrypoint else (),
         environment=tuple(item for text in options.all("--env") if (item := read_variable(text)) is not None),
-        volumes=tuple(read_volume(text) for text in options.all("--volume")),
+        mounts=_read_mounts(options),
         working_dir=working_dir,
         terminal="--tty" in options,
         host_network=network == "host",
@@ -170,22 +163,13 @@ def read_variable(text: str) -> str | None:
     return None if value is None else f"{name}={value}"
 
 
-def read_volume(text: str) -> Volume:
-    """Read ``HOST:CONTAINER[:OPTIONS]``. Raises UsageError."""
-    source, _, rest = text.partition(":")
-    target, _, options = rest.partition(":")
-    if not source.startswith(("/", ".")) or not target.startswith("/") or ":" in options:
-        raise UsageError(
-            f"-v {shlex.quote(text)}: a volume is HOST:CONTAINER[:OPTIONS], and HOST begins with / or a dot"
-        )
-    given = [option for option in options.split(",") if option]
-    for option in given:
-        if option not in _VOLUME_OPTIONS:
-            raise UsageError(f"-v {shlex.quote(text)}: there is no option {option!r}")
-    wanted = [mapped for option in given if (mapped := _VOLUME_OPTIONS[option])]
-    if not any(option.endswith(("private", "slave", "shared")) for option in wanted):
-        wanted.append("rprivate")
-    return Volume(os.path.abspath(source), os.path.normpath(target), ("rbind", *wanted))
+def _read_mounts(options: Options) -> "tuple[Mount, ...]":
+    volumes, mounts = options.all("--volume"), options.all("--mount")
+    if not volumes and not mounts:
+        return ()  # as most containers
+    from runtime.cli.mount_options import read_mounts  # noqa: PLC0415
+
+    return read_mounts(volumes, mounts)
 
 
 def _fetch(here: config.Config, options: Options, wish: Wish) -> None:

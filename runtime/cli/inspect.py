@@ -18,6 +18,7 @@ from runtime.containers import Containers
 from runtime.errors import Fault
 from runtime.leftovers import look
 from runtime.signals import signal_name
+from runtime.volumes import Volumes
 
 USAGE: Final = Usage(
     "inspect [OPTION...] CONTAINER...",
@@ -92,15 +93,7 @@ def describe(containers: Containers, container: Container) -> dict[str, Any]:
             "Runtime": description.engine,
             **describe_isolation(asked),
         },
-        "Mounts": [
-            {
-                "Type": "bind",
-                "Source": volume["source"],
-                "Destination": volume["target"],
-                "RW": "ro" not in volume["options"],
-            }
-            for volume in wishes.get("volumes", ())
-        ],
+        "Mounts": [_show_mount(container, mount) for mount in wishes.get("mounts", ())],
         "Config": {
             "Hostname": asked.hostname or container.short_id,
             "Domainname": asked.domainname,
@@ -115,3 +108,15 @@ def describe(containers: Containers, container: Container) -> dict[str, Any]:
             "StopTimeout": description.stop_timeout,
         },
     }
+
+
+def _show_mount(container: Container, mount: dict[str, Any]) -> dict[str, Any]:
+    options = mount["options"]
+    shown = {"Type": mount["kind"], "Source": mount["source"], "Destination": mount["target"]}
+    more = {"Mode": mount["mode"], "RW": not {"ro", "rro"} & {*options}, "Propagation": ""}
+    if mount["kind"] == "volume":
+        source = Volumes(container.home).data(mount["source"])
+        return {**shown, "Name": mount["source"], "Source": source, "Driver": "local", **more}
+    if mount["kind"] == "bind":
+        more["Propagation"] = next(word for word in options if word.endswith(("private", "slave", "shared")))
+    return {**shown, **more}

@@ -9,7 +9,10 @@ from runtime.stop import remove
 USAGE: Final = Usage(
     "rm [OPTION...] CONTAINER...",
     "Remove containers, with all that they have written outside of volumes.",
-    (Option("--force", "Kill those that run", short="-f"),),
+    (
+        Option("--force", "Kill those that run", short="-f"),
+        Option("--volumes", "Remove their volumes as well that have no name", short="-v"),
+    ),
     notes="""
 Examples:
   preg rm -f web
@@ -22,5 +25,9 @@ Examples:
 def main(arguments: list[str]) -> int:
     """Run the command."""
     options, containers = USAGE.parse(arguments), here()
-    force = "--force" in options
-    return each(containers, options.operands, lambda container: remove(containers, container, force=force))
+    force, volumes = "--force" in options, "--volumes" in options
+    return each(
+        containers,
+        options.operands,
+        lambda container: remove(containers, container, force=force, volumes=volumes),
+    )

@@ -46,7 +46,7 @@ def main(arguments: list[str]) -> int:
             session = start(here, container, held, supervisor, attach=not detach)
         except BaseException:
             if container.describe().remove:
-                containers.remove(container)
+                containers.remove(container, volumes=True)
             raise
         finally:
             os.close(held)

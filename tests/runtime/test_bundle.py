@@ -9,11 +9,10 @@ from hypothesis import strategies as st
 
 from runtime.bundle import Wishes, arguments, build, environment
 from runtime.capabilities import ALL, grant
-from runtime.cli.container_options import read_volume
-from runtime.errors import Fault, UsageError
+from runtime.errors import Fault
 from runtime.images import Process
 from runtime.isolation import Isolation
-from runtime.mounts import Volume
+from runtime.mounts import Mount
 from runtime.users import User, find_user
 
 ROOT = User(0, 0, (), "/root")
@@ -66,8 +65,8 @@ def test_the_configuration_is_json_and_limits_are_never_raised() -> None:
 
 
 def test_a_volume_comes_after_what_holds_it_and_takes_the_place_of_what_would_be_there() -> None:
-    mounts = [Volume("/here", "/dev/mqueue/deep", ("rbind", "ro")), Volume("/there", "/dev/mqueue")]
-    described = made(wishes=Wishes(volumes=tuple(mounts)))["mounts"]
+    mounts = [Mount("/here", "/dev/mqueue/deep", ("rbind", "ro")), Mount("/there", "/dev/mqueue")]
+    described = made(wishes=Wishes(mounts=tuple(mounts)))["mounts"]
     assert described[-1] == {
         "destination": "/dev/mqueue/deep",
         "type": "bind",
@@ -144,26 +143,3 @@ def test_no_files_whatever_make_more_than_a_fault_of_who_one_is(text: str, passw
         return
     assert user.uid >= 0
     assert user.gid >= 0
-
-
-PATHS = st.text(st.characters(codec="utf-8", exclude_characters=":\0/"), min_size=1, max_size=10).filter(
-    lambda part: part not in (".", "..")
-)
-
-
-@given(PATHS, PATHS, st.sampled_from(["", ":ro", ":rw", ":ro,z", ":rshared"]))
-def test_a_volume_is_read_as_it_was_written(source: str, target: str, options: str) -> None:
-    volume = read_volume(f"/{source}:/{target}{options}")
-    assert (volume.source, volume.target) == (f"/{source}", f"/{target}")
-    assert ("ro" in volume.options) == ("ro" in options.split(",", maxsplit=1)[0])
-    assert ("rprivate" in volume.options) == ("rshared" not in options)
-
-
-@given(st.text(max_size=20))
-def test_no_text_whatever_makes_more_of_a_volume_than_a_fault(text: str) -> None:
-    try:
-        volume = read_volume(text)
-    except UsageError:
-        return
-    assert volume.source.startswith("/")
-    assert volume.target.startswith("/")

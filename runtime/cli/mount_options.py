@@ -1,0 +1,192 @@
+"""What ``-v`` and ``--mount`` ask for, in Docker's forms; imported only where one of them is given."""
+
+import csv
+import os
+import re
+import shlex
+from collections.abc import Iterable, Iterator
+from typing import Final, NamedTuple
+
+from runtime.cli.quantities import read_size
+from runtime.errors import UsageError
+from runtime.mounts import Mount, tmpfs_options
+from runtime.volumes import check_name
+
+_PROPAGATIONS: Final = ("private", "rprivate", "slave", "rslave", "shared", "rshared")
+#: Those of SELinux, and of Docker Desktop, which mean nothing here; scripts give them.
+_IGNORED: Final = ("z", "Z", "consistent", "cached", "delegated")
+_FORM: Final = "[SOURCE:]CONTAINER[:OPTIONS], where SOURCE is a path or the name of a volume"
+
+
+def read_mounts(volumes: Iterable[str], mounts: Iterable[str]) -> tuple[Mount, ...]:
+    """Read all of ``-v`` and ``--mount``. Raises UsageError."""
+    found: dict[str, Mount] = {}
+    for mount in (*map(read_volume, volumes), *map(read_mount, mounts)):
+        if mount.target in found:
+            raise UsageError(f"{mount.target} is given twice: only one thing can be mounted at a path")
+        found[mount.target] = mount
+    return tuple(found.values())
+
+
+def read_volume(text: str) -> Mount:
+    """Read what ``-v`` takes. Raises UsageError."""
+    parts = text.split(":")
+    if len(parts) > 3 or not all(parts[:2]) or "\0" in text:
+        raise UsageError(f"-v {shlex.quote(text)}: it is {_FORM}")
+    mode = parts[2] if len(parts) == 3 else ""
+    words = [word for word in mode.split(",") if word]
+    option = f"-v {shlex.quote(text)}"
+    target = _read_target(parts[-1] if len(parts) == 1 else parts[1], option)
+    if len(parts) == 1:
+        return Mount("", target, ("rbind", "rprivate"), kind="volume", anonymous=True)
+    if parts[0].startswith(("/", ".")):
+        return Mount(os.path.abspath(parts[0]), target, _bind_options(words, option), mode=mode, make=True)
+    check_name(parts[0])
+    access = [word for word in words if word in ("ro", "rw")]
+    for word in words:
+        if word not in ("ro", "rw", "nocopy", *_IGNORED):
+            raise UsageError(f"{option}: a volume has no option {word!r}, but ro, rw and nocopy")
+    return Mount(parts[0], target, ("rbind", "rprivate", *access), kind="volume", mode=mode, copy="nocopy" not in words)
+
+
+def _bind_options(words: list[str], option: str) -> tuple[str, ...]:
+    given = []
+    for word in words:
+        if word not in ("ro", "rw", *_PROPAGATIONS, *_IGNORED):
+            raise UsageError(f"{option}: a path of this host has no option {word!r}, but ro, rw and a propagation")
+        if word not in _IGNORED:
+            # What is mounted below it would stay writable otherwise, as it did with Docker before its version 25.
+            given.append("rro" if word == "ro" else word)
+    if not any(word in _PROPAGATIONS for word in given):
+        given.append("rprivate")
+    return ("rbind", *given)
+
+
+class _Fields:
+    """The fields of ``--mount``: each is taken once, and none may be left."""
+
+    def __init__(self, text: str) -> None:
+        self.option = f"--mount {shlex.quote(text)}"
+        self._values = dict(self._split(text))
+
+    def _split(self, text: str) -> Iterator[tuple[str, str]]:
+        if "\0" in text or "\n" in text or "\r" in text:
+            raise UsageError(f"{self.option}: it may not hold a zero byte or a line's end")
+        try:
+            (fields,) = csv.reader([text], strict=True)
+        except (csv.Error, ValueError) as error:
+            raise UsageError(f"{self.option}: the quotes are wrong") from error
+        for field in fields:
+            key, equals, value = field.partition("=")
+            key = _ALIASES.get(key.strip().lower(), key.strip().lower())
+            if key not in _KEYS:
+                raise UsageError(f"{self.option}: there is no field {key!r}, but {', '.join(sorted(_KEYS))}")
+            if not equals and key not in _SWITCHES:
+                raise UsageError(f"{self.option}: a field is KEY=VALUE, and {field!r} is not")
+            yield key, value if equals else "true"
+
+    def take(self, key: str, default: str = "") -> str:
+        return self._values.pop(key, default)
+
+    def switch(self, key: str) -> bool:
+        text = self.take(key, "false")
+        if text not in ("true", "1", "false", "0"):
+            raise UsageError(f"{self.option}: {key} is true or false, not {text!r}")
+        return text in ("true", "1")
+
+    def one_of(self, key: str, words: tuple[str, ...]) -> str:
+        text = self.take(key, words[0])
+        if text not in words:
+            raise UsageError(f"{self.option}: {key} is one of {', '.join(words)}, not {text!r}")
+        return text
+
+    def finish(self, kind: str) -> None:
+        for key in self._values:
+            raise UsageError(f"{self.option}: {key} is not for the type {kind}")
+
+
+_ALIASES: Final = {"src": "source", "dst": "target", "destination": "target", "ro": "readonly"}
+_SWITCHES: Final = ("readonly", "volume-nocopy", "bind-nonrecursive")
+_KEYS: Final = (
+    "type",
+    "source",
+    "target",
+    "readonly",
+    "consistency",
+    "bind-propagation",
+    "bind-recursive",
+    "bind-nonrecursive",
+    "volume-nocopy",
+    "volume-driver",
+    "tmpfs-size",
+    "tmpfs-mode",
+)
+
+
+def read_mount(text: str) -> Mount:
+    """Read what ``--mount`` takes: ``type=TYPE,source=SOURCE,target=CONTAINER`` and more. Raises UsageError."""
+    fields = _Fields(text)
+    kind = fields.one_of("type", ("volume", "bind", "tmpfs"))
+    common = _Common(
+        fields.take("source"), _read_target(fields.take("target"), fields.option), fields.switch("readonly")
+    )
+    fields.take("consistency")
+    mount = {"volume": _read_named, "bind": _read_bind, "tmpfs": _read_tmpfs}[kind](fields, common)
+    fields.finish(kind)
+    return mount
+
+
+class _Common(NamedTuple):
+    source: str
+    target: str
+    readonly: bool
+
+
+def _read_named(fields: _Fields, common: _Common) -> Mount:
+    fields.one_of("volume-driver", ("local",))
+    if common.source:
+        check_name(common.source)
+    options = ("rbind", "rprivate", *(("ro",) if common.readonly else ()))
+    copy = not fields.switch("volume-nocopy")
+    return Mount(common.source, common.target, options, kind="volume", copy=copy, anonymous=not common.source)
+
+
+def _read_bind(fields: _Fields, common: _Common) -> Mount:
+    if not common.source.startswith(("/", ".")):
+        raise UsageError(f"{fields.option}: the source of a bind is a path that begins with / or a dot")
+    recursion = fields.one_of("bind-recursive", ("enabled", "disabled", "writable", "readonly"))
+    if fields.switch("bind-nonrecursive"):
+        recursion = "disabled"
+    propagation = fields.one_of("bind-propagation", ("rprivate", *_PROPAGATIONS))
+    if recursion == "readonly" and (not common.readonly or propagation != "rprivate"):
+        raise UsageError(f"{fields.option}: bind-recursive=readonly needs readonly, and bind-propagation=rprivate")
+    if not os.path.exists(common.source):
+        raise UsageError(f"{fields.option}: there is no {common.source} on this host; -v would make it")
+    how = "rro" if recursion in ("enabled", "readonly") else "ro"
+    access = (how,) if common.readonly else ()
+    # crun takes the recursion of the propagation for that of the mount.
+    options = ("bind", propagation.removeprefix("r")) if recursion == "disabled" else ("rbind", propagation)
+    return Mount(os.path.abspath(common.source), common.target, (*options, *access))
+
+
+def _read_tmpfs(fields: _Fields, common: _Common) -> Mount:
+    if common.source:
+        raise UsageError(f"{fields.option}: a tmpfs has no source")
+    options = ["ro"] if common.readonly else []
+    if mode := fields.take("tmpfs-mode"):
+        if re.fullmatch(r"[0-7]{1,5}", mode) is None:
+            raise UsageError(f"{fields.option}: tmpfs-mode is an octal number such as 1777, not {mode!r}")
+        options.append(f"mode={mode}")
+    if size := fields.take("tmpfs-size"):
+        options.append(f"size={read_size(f'{fields.option}: tmpfs-size', size)}")
+    return Mount("", common.target, tmpfs_options(fields.option, options), kind="tmpfs")
+
+
+def _read_target(text: str, option: str) -> str:
+    if not text.startswith("/"):
+        raise UsageError(f"{option}: the path in the container must be absolute")
+    # Not os.path.normpath alone, which leaves two slashes at the start.
+    target = os.path.normpath(f"/{text.lstrip('/')}")
+    if target == "/":
+        raise UsageError(f"{option}: the container's root cannot be replaced")
+    return target

@@ -1,0 +1,71 @@
+"""``preg volume prune``: remove the volumes that nothing uses."""
+
+import os
+import stat
+import sys
+from contextlib import suppress
+from typing import Final
+
+from runtime import config
+from runtime.cli.options import Option, Usage
+from runtime.cli.sizes import show_size
+from runtime.cli.targets import here
+from runtime.cli.volume_filters import matches, read_filter
+from runtime.errors import Fault
+from runtime.volumes import Volumes, users_of
+
+USAGE: Final = Usage(
+    "volume prune [OPTION...]",
+    "Remove the volumes without a name that no container uses.",
+    (
+        Option("--all", "Those with a name as well", short="-a"),
+        Option("--filter", "Only those that have label or label! so", "KEY=VALUE"),
+        Option("--force", "Do not ask", short="-f"),
+    ),
+    notes="""
+Examples:
+  preg volume prune -f
+  preg volume prune --all --filter label=project=shop
+""",
+)
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command."""
+    options, volumes, containers = USAGE.parse(arguments), Volumes(str(config.load().home)), here()
+    filters = [read_filter(text, ("label", "label!")) for text in options.all("--filter")]
+    everything = "--all" in options
+    if "--force" not in options:
+        kind = "all volumes" if everything else "the volumes without a name"
+        sys.stdout.write(f"This removes {kind} that no container uses. Go on? [y/N] ")
+        sys.stdout.flush()
+        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+            return 1
+    used = users_of(containers)
+    removed, freed = [], 0
+    for volume in volumes:
+        wanted = (everything or volume.anonymous) and volume.name not in used
+        if not wanted or not all(matches(volume, key, value, used=False) for key, value in filters):
+            continue
+        size = _size(volumes.data(volume.name))
+        try:
+            volumes.remove(volume.name, containers)
+        except Fault:  # taken or removed just now
+            continue
+        removed.append(volume.name)
+        freed += size
+    if removed:
+        sys.stdout.write("".join(f"{line}\n" for line in ("Deleted Volumes:", *removed, "")))
+    sys.stdout.write(f"Total reclaimed space: {show_size(freed)}\n")
+    return 0
+
+
+def _size(folder: str) -> int:
+    """Add up what the files below a folder take."""
+    size = 0
+    for path, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            with suppress(FileNotFoundError):
+                state = os.lstat(f"{path}/{name}")
+                size += 0 if stat.S_ISDIR(state.st_mode) else state.st_size
+    return size

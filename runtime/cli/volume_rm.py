@@ -1,0 +1,37 @@
+"""``preg volume rm``: remove volumes."""
+
+import sys
+from typing import Final
+
+from runtime import config
+from runtime.cli.options import Option, Usage
+from runtime.cli.targets import here
+from runtime.errors import Fault
+from runtime.volumes import Volumes
+
+USAGE: Final = Usage(
+    "volume rm [OPTION...] VOLUME...",
+    "Remove volumes that no container uses, with all that is in them.",
+    (Option("--force", "It is no fault if one is not there", short="-f"),),
+    notes="""
+Example:
+  preg volume rm data
+""",
+    operands=(1, 10_000),
+)
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command."""
+    options, volumes, containers = USAGE.parse(arguments), Volumes(str(config.load().home)), here()
+    status = 0
+    for name in options.operands:
+        try:
+            if "--force" not in options or volumes.has(name):
+                volumes.remove(name, containers)
+        except (Fault, OSError) as fault:
+            sys.stderr.write(f"preg: {fault}\n")
+            status = 1
+        else:
+            sys.stdout.write(f"{name}\n")
+    return status

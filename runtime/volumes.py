@@ -1,0 +1,194 @@
+"""Volumes: directories that outlive containers.
+
+``volumes/NAME/`` below the home directory holds ``volume.json`` (what is known of it) and ``data/``. It appears whole
+by a rename, and goes by one. Whoever fills or removes a volume holds a lock on its directory. A container's record
+names its volumes before the container takes them, and whoever removes a volume looks through the records while holding
+the lock: so none is removed that somebody has taken.
+
+Supervisors remove the volumes of containers that are removed when they end, so this is the standard library alone.
+"""
+
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from runtime.errors import Fault, UsageError
+from runtime.lock import lock
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from runtime.container import Container
+    from runtime.containers import Containers
+
+#: The label by which Docker knows a volume that nobody has named.
+ANONYMOUS: Final = "com.docker.volume.anonymous"
+_NAME_CHARACTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
+
+
+class Volume(NamedTuple):
+    """What is known of a volume."""
+
+    name: str
+    created: float
+    labels: dict[str, str]
+
+    @property
+    def anonymous(self) -> bool:
+        """Whether nobody has named it."""
+        return ANONYMOUS in self.labels
+
+
+def check_name(name: str) -> None:
+    """Hold a name to Docker's rule. Raises UsageError."""
+    if not (1 < len(name) < 256 and set(name) <= _NAME_CHARACTERS and name[0].isalnum()):
+        raise UsageError(
+            f"{name!r} cannot be a volume's name: two or more letters and digits, behind the first also . _ -; "
+            "a path of this host begins with /"
+        )
+
+
+def invent_name() -> str:
+    """Give a name that is nobody's."""
+    return os.urandom(32).hex()
+
+
+class Volumes:
+    """The volumes below a home directory."""
+
+    def __init__(self, home: str) -> None:
+        self._folder = f"{home}/volumes"
+        self._new = f"{self._folder}/.new"
+
+    def directory(self, name: str) -> str:
+        """Give the directory of a volume; it need not exist."""
+        return f"{self._folder}/{name}"
+
+    def data(self, name: str) -> str:
+        """Give the directory that containers see."""
+        return f"{self._folder}/{name}/data"
+
+    def has(self, name: str) -> bool:
+        """Tell whether a volume is there, which means whole."""
+        return os.path.isdir(self.directory(name))
+
+    def get(self, name: str) -> Volume:
+        """Read what is known of a volume. Raises Fault if there is none of that name."""
+        check_name(name)
+        try:
+            with open(f"{self.directory(name)}/volume.json", encoding="utf-8") as file:
+                known = json.load(file)
+        except FileNotFoundError:
+            raise Fault(f"there is no volume {name!r}: 'preg volume ls' lists those there are") from None
+        return Volume(name, known["created"], known["labels"])
+
+    def __iter__(self) -> Iterator[Volume]:
+        """Give every volume, by name."""
+        try:
+            names = sorted(os.listdir(self._folder))
+        except FileNotFoundError:
+            return
+        for name in names:
+            if not name.startswith("."):
+                try:
+                    yield self.get(name)
+                except Fault:  # removed while we looked
+                    continue
+
+    def make(self, name: str, labels: Mapping[str, str] | None = None, *, anonymous: bool = False) -> None:
+        """Make a volume; one that is there stays as it is."""
+        check_name(name)
+        if self.has(name):
+            return
+        with self._workspace() as place:
+            made = place / name
+            (made / "data").mkdir(parents=True)
+            made.chmod(0o700)
+            (made / "data").chmod(0o755)
+            with (made / "volume.json").open("w", encoding="utf-8") as file:
+                noted = {**(labels or {}), **({ANONYMOUS: ""} if anonymous else {})}
+                json.dump({"created": time.time(), "labels": noted}, file)
+                file.flush()
+                if not anonymous:
+                    os.fsync(file.fileno())
+            try:
+                made.rename(self.directory(name))
+            except OSError:
+                if not self.has(name):
+                    raise
+                return  # somebody else was faster
+
+    def take(self, name: str, *, anonymous: bool = False) -> int:
+        """Lock a volume, and make it if it is not there: give an open file that holds the lock until it is closed.
+
+        A container that uses the volume must have been written down before.
+        """
+        while True:
+            self.make(name, anonymous=anonymous)
+            held = lock(self.directory(name), wait=True)
+            if held is not None:
+                return held
+
+    def remove(self, name: str, containers: "Containers", *, leaving: "Container | None" = None) -> None:
+        """Remove a volume that no container but ``leaving`` has. Raises Fault."""
+        check_name(name)
+        held = lock(self.directory(name), wait=True)
+        if held is None:
+            raise Fault(f"there is no volume {name!r}: 'preg volume ls' lists those there are")
+        try:
+            users = users_of(containers).get(name, {})
+            if leaving is not None:
+                users.pop(leaving.id, None)
+            if users:
+                raise Fault(f"the volume {name} is in use by {', '.join(users.values())}: remove what uses it first")
+            with self._workspace() as place:
+                os.rename(self.directory(name), place / name)
+        finally:
+            os.close(held)
+
+    @contextmanager
+    def _workspace(self) -> "Iterator[Path]":
+        """Give a directory for what is half made or half removed; it is removed then, if need be by a later command."""
+        from pathlib import Path  # noqa: PLC0415 - a supervisor that has no volumes does without
+
+        from runtime.claim import claim, sweep  # noqa: PLC0415
+        from runtime.tree import remove_tree  # noqa: PLC0415
+
+        os.makedirs(self._folder, mode=0o700, exist_ok=True)
+        sweep(Path(self._new), remove_tree)
+        with claim(Path(self._new)) as place:
+            try:
+                yield place
+            finally:
+                remove_tree(place)
+
+
+def users_of(containers: "Containers") -> dict[str, dict[str, str]]:
+    """Find the containers of each volume, whether they run or not: their names by their IDs."""
+    found: dict[str, dict[str, str]] = {}
+    for container in containers:
+        try:
+            description = container.describe()
+        except FileNotFoundError:  # removed while we looked
+            continue
+        for name in volume_names(description.wishes.get("mounts", ())):
+            found.setdefault(name, {})[container.id] = description.name
+    return found
+
+
+def volume_names(mounts: "tuple[dict[str, Any], ...] | list[dict[str, Any]]", *, anonymous: bool = False) -> list[str]:
+    """Give the names of the volumes among the mounts of a container's record, or of the anonymous ones alone."""
+    return [m["source"] for m in mounts if m["kind"] == "volume" and (m["anonymous"] or not anonymous)]
+
+
+def remove_anonymous(containers: "Containers", container: "Container") -> None:
+    """Remove the volumes that go with a container, but for those that another one has taken over."""
+    volumes = Volumes(container.home)
+    for name in volume_names(container.describe().wishes.get("mounts", ()), anonymous=True):
+        try:
+            volumes.remove(name, containers, leaving=container)
+        except Fault:  # in use, or gone already
+            continue
