@@ -3,9 +3,13 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from runtime.errors import Fault
+
+#: Ways to keep layers.
+EROFS: Final = "erofs"
+DIRECTORIES: Final = "directories"
 
 
 class Config(NamedTuple):
@@ -56,6 +60,14 @@ def _credential_files(environ: Mapping[str, str], user: Path) -> tuple[Path, ...
         Path(environ.get("XDG_CONFIG_HOME") or user / ".config", "containers/auth.json"),
         Path(environ.get("DOCKER_CONFIG") or user / ".docker", "config.json"),
     )
+
+
+def wanted_layers(environ: Mapping[str, str] = os.environ) -> str | None:
+    """Tell how layers are to be kept, if that is not left to preg. Raises Fault for a way that there is not."""
+    wanted = environ.get("PREG_LAYERS") or None
+    if wanted not in (None, EROFS, DIRECTORIES):
+        raise Fault(f"PREG_LAYERS is {wanted!r}, and must be {EROFS} or {DIRECTORIES}")
+    return wanted
 
 
 def variable(name: str, environ: Mapping[str, str] = os.environ) -> str | None:

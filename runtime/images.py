@@ -31,7 +31,7 @@ import msgspec
 
 from runtime.claim import claim, sweep
 from runtime.errors import Fault
-from runtime.layers import Layers, sync_folder
+from runtime.layers import Layers, sync_file
 from runtime.lock import holding
 from runtime.platforms import Platform, of_image
 from runtime.tree import remove_tree
@@ -120,6 +120,7 @@ class Images:
     """The images below the home directory."""
 
     def __init__(self, home: Path) -> None:
+        self.home = home
         self.layers = Layers(home / "layers", home / "containers")
         self._content = home / "content" / "sha256"
         self._records = home / "images"
@@ -258,7 +259,7 @@ class Images:
         """Make sure that what is forgotten stays so, before what it stood for is removed."""
         for folder in (self._references, self._records):
             if folder.is_dir():
-                sync_folder(folder)
+                sync_file(folder)
 
     def contents(self) -> Iterator[Path]:
         """Give the file of each manifest, configuration and layer; its name is the digits of its digest."""
@@ -301,7 +302,7 @@ def _publish(file: Path, target: Path) -> None:
     with file.open("rb+") as opened:
         os.fsync(opened.fileno())
     file.rename(target)
-    sync_folder(target.parent)
+    sync_file(target.parent)
 
 
 def _read_digest(kind: type, value: object) -> object:

@@ -72,7 +72,7 @@ class Layers:
         except OSError:
             if not self.has(diff_id):
                 raise
-        sync_folder(self._folder)
+        sync_file(self._folder)
 
     def remove(self, diff_id: "Digest", workspace: Path) -> bool:
         """Remove a layer, and tell whether it is gone: one that a container was started with stays.
@@ -215,9 +215,9 @@ def _is_mounted(root: Path) -> bool:
     return os.stat(root).st_dev != os.stat(root.parent).st_dev
 
 
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def sync_file(path: Path) -> None:
+    """Make a file durable, or the names in a folder."""
+    file = os.open(path, os.O_RDONLY)
     try:
         os.fsync(file)
     finally:

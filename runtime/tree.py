@@ -7,6 +7,7 @@ directory of the archive is a link, the kernel follows it within the tree (opena
 import errno
 import os
 import stat
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Final
 
@@ -45,10 +46,12 @@ def show(name: bytes) -> str:
 class Tree:
     """The root directory, with the directory that was used last kept open: archives go directory by directory."""
 
-    def __init__(self, root: int, opaque: str) -> None:
+    def __init__(self, root: int, opaque: str, made: Callable[[int, bytes], None]) -> None:
         self.root = root
         self.opaque = opaque
         """The extended attribute by which overlayfs knows a directory that hides those below it."""
+        self._made = made
+        """Told of each directory that was missing, open, and of its name."""
         self._path: tuple[bytes, ...] = ()
         self._directory = root
 
@@ -85,21 +88,25 @@ class Tree:
             return os.open(part, _NO_LINK, dir_fd=at)
         except OSError as error:
             if error.errno == errno.ENOENT:
-                os.mkdir(part, 0o755, dir_fd=at)
-                return os.open(part, _NO_LINK, dir_fd=at)
+                return self._make(at, part)
             if error.errno not in (errno.ENOTDIR, errno.ELOOP):
                 raise
         found = os.stat(part, dir_fd=at, follow_symlinks=False)
         if is_whiteout(found):
             os.unlink(part, dir_fd=at)
-            os.mkdir(part, 0o755, dir_fd=at)
-            made = os.open(part, _NO_LINK, dir_fd=at)
+            made = self._make(at, part)
             os.setxattr(made, self.opaque, b"y")
             return made
         if stat.S_ISLNK(found.st_mode):
             with suppress(OSError):
                 return open_inside(self.root, b"/".join(path), _DIRECTORY)
         raise LayerInvalid(f"{show(b'/'.join(path))} has entries below it in the layer, and is no directory")
+
+    def _make(self, at: int, name: bytes) -> int:
+        os.mkdir(name, 0o755, dir_fd=at)
+        made = os.open(name, _NO_LINK, dir_fd=at)
+        self._made(made, name)
+        return made
 
     def remove(self, directory: int, name: bytes) -> None:
         """Remove what is at a name, with all below it. It is no fault if nothing is there."""
@@ -124,6 +131,37 @@ def is_kept(attribute: bytes) -> bool:
     """
     allowed = attribute == b"security.capability" or attribute.startswith((b"user.", b"system.posix_acl_"))
     return allowed and not attribute.startswith(b"user.overlay.")
+
+
+def visit(root: int) -> Iterator[int]:
+    """Open the directories of a tree one by one, those within before the one they are in, and the root last."""
+    at, pending = os.dup(root), [_directories(root)]
+    try:
+        while True:
+            if pending[-1]:
+                below = os.open(pending[-1].pop(), _NO_LINK, dir_fd=at)
+                os.close(at)
+                at = below
+                pending.append(_directories(at))
+                continue
+            pending.pop()
+            # Up, as long as it may be left.
+            above = os.open("..", _DIRECTORY, dir_fd=at) if pending else -1
+            try:
+                yield at
+            finally:
+                os.close(at)
+                at = above
+            if not pending:
+                return
+    finally:
+        if at >= 0:
+            os.close(at)
+
+
+def _directories(directory: int) -> list[bytes]:
+    with os.scandir(directory) as found:
+        return [os.fsencode(entry.name) for entry in found if entry.is_dir(follow_symlinks=False)]
 
 
 def empty(directory: int, name: bytes) -> None:

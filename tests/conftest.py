@@ -12,9 +12,17 @@ from tests.parts import server as server_part
 from tests.parts import tls
 from tests.parts.containers import Storage
 from tests.parts.docker import Docker
+from tests.parts.mounts import unmount_below
 from tests.parts.server import Server
 from tests.parts.tls import Authority
 from tests.parts.tunnel import tunnelling
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_layer_stays_mounted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Layers stay mounted for the next container, but not for the next test run."""
+    yield
+    unmount_below(tmp_path_factory.getbasetemp())
 
 
 @pytest.fixture(scope="module")

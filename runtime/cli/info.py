@@ -11,6 +11,7 @@ from runtime.cli.targets import here as containers_here
 from runtime.cli.version import own_version
 from runtime.container import RUNNING
 from runtime.images import Images
+from runtime.layer_mode import find_mode
 
 USAGE: Final = Usage(
     "info [OPTION...]",
@@ -43,6 +44,7 @@ def describe(here: config.Config, warnings: list[str]) -> dict[str, Any]:
     paused = [identifier for identifier in running if cgroup.is_frozen(identifier)]
     runtimes = host.runtimes(here)
     system = os.uname()
+    mode = find_mode(here.home, config.wanted_layers())
     return {
         "Containers": len(states),
         "ContainersRunning": len(running) - len(paused),
@@ -51,7 +53,10 @@ def describe(here: config.Config, warnings: list[str]) -> dict[str, Any]:
         "Images": len(Images(here.home).records()),
         "ServerVersion": own_version(),
         "Driver": "overlay",
-        "DriverStatus": [["Layers", "directories"], ["Backing Filesystem", host.file_system_of(here.home)]],
+        "DriverStatus": [
+            ["Layers", f"{mode.name}: {mode.reason}"],
+            ["Backing Filesystem", host.file_system_of(here.home)],
+        ],
         "DefaultRuntime": runtimes[0].name if runtimes else "",
         "Runtimes": {found.name: {"path": found.program, "version": found.version} for found in runtimes},
         "CgroupDriver": "cgroupfs" if host.cgroup_version() else "none",

@@ -6,7 +6,10 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
-from runtime.unpack import Unpacked, unpack
+from runtime.archive import Read
+from runtime.config import DIRECTORIES
+from runtime.layers import ARCHIVE, INDEX, ROOT, mount_archive
+from runtime.maker import make
 
 END = bytes(1024)
 REG, HARD, SYM, CHR, BLK, DIR, FIFO, SPARSE = b"0", b"1", b"2", b"3", b"4", b"5", b"6", b"S"
@@ -66,10 +69,13 @@ def _record(key: bytes, value: bytes) -> bytes:
     return b"%d" % length + rest
 
 
-def unpack_here(archive: bytes, target: Path) -> Unpacked:
-    """Unpack in this process."""
-    target.mkdir(exist_ok=True)
-    return unpack(io.BytesIO(archive), io.BytesIO(), target)
+def make_here(archive: bytes, folder: Path, mode: str) -> Read:
+    """Make a layer in this process; what becomes of it is at ``folder / ROOT``, and to be unmounted."""
+    folder.mkdir(exist_ok=True)
+    done = make(io.BytesIO(archive), folder, mode)
+    if mode != DIRECTORIES:
+        mount_archive(folder / INDEX, folder / ARCHIVE, folder / ROOT)
+    return done
 
 
 def listing(root: Path) -> dict[str, tuple[object, ...]]:

@@ -3,12 +3,16 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from runtime.config import DIRECTORIES, EROFS
+from tests.parts.mounts import unmount_below
 from tests.parts.required import ROOT, require_root, required
+from tests.runtime.archives import Read, make_here
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,26 @@ class Preg:
         (line,) = done.stderr.splitlines()
         assert line.startswith("preg: ")
         return line.removeprefix("preg: ")
+
+
+class Made:
+    """Makes layers in one of the ways to keep them; each is then at ``layer/root`` in the test's directory."""
+
+    def __init__(self, folder: Path, mode: str) -> None:
+        self.mode = mode
+        self._folder = folder
+
+    def __call__(self, archive: bytes, name: str = "layer") -> Read:
+        return make_here(archive, self._folder / name, self.mode)
+
+
+@pytest.fixture(params=[DIRECTORIES, EROFS])
+def made(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Made]:
+    """What makes layers, in each of the ways."""
+    if request.param == EROFS:
+        require_root()
+    yield Made(tmp_path, request.param)
+    unmount_below(tmp_path)
 
 
 @pytest.fixture

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from runtime import stream, unpack
+from runtime import archive as rules
+from runtime import maker, stream
 from runtime.errors import LayerInvalid
+from runtime.layers import ARCHIVE, ROOT
 from tests.parts.required import require_root
 from tests.runtime.archives import (
     CHR,
@@ -24,8 +26,8 @@ from tests.runtime.archives import (
     listing,
     padded,
     pax,
-    unpack_here,
 )
+from tests.runtime.conftest import Made
 
 REFUSED = {
     "dots first": (file(b"../escaped", b"x"), "leads out of the root"),
@@ -81,65 +83,70 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_leaves_the_root_or_is_malformed_is_refused(case: str, tmp_path: Path) -> None:
+def test_what_leaves_the_root_or_is_malformed_is_refused(case: str, made: Made, tmp_path: Path) -> None:
     archive, message = REFUSED[case]
-    outside = tmp_path / "outside"
+    outside = tmp_path / "layer/outside"
+    outside.parent.mkdir()
     outside.write_bytes(b"untouched")
     with pytest.raises(LayerInvalid, match=message):
-        unpack_here(archive + END if "cut off" not in case and "alone" not in case else archive, tmp_path / "root")
+        made(archive + END if "cut off" not in case and "alone" not in case else archive)
     assert outside.read_bytes() == b"untouched"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["outside", "root"]
+    assert os.listdir(tmp_path) == ["layer"]
+    assert set(os.listdir(tmp_path / "layer")) <= {"outside", ROOT, ARCHIVE}
     assert outside.stat().st_nlink == 1
 
 
-def test_absolute_names_are_those_of_the_image(tmp_path: Path) -> None:
-    unpack_here(file(b"/etc/made-by-test", b"x") + END, tmp_path / "root")
-    assert (tmp_path / "root/etc/made-by-test").read_bytes() == b"x"
+def test_absolute_names_are_those_of_the_image(made: Made, tmp_path: Path) -> None:
+    made(file(b"/etc/made-by-test", b"x") + END)
+    assert (tmp_path / "layer/root/etc/made-by-test").read_bytes() == b"x"
     assert not Path("/etc/made-by-test").exists()
 
 
 @pytest.mark.parametrize("target", [b"/outside", b"../outside", b"../../../../../../outside"])
-def test_a_link_that_is_a_directory_is_followed_within_the_root_only(target: bytes, tmp_path: Path) -> None:
-    outside = tmp_path / "outside"
+def test_a_link_that_is_a_directory_is_followed_within_the_root_only(target: bytes, made: Made, tmp_path: Path) -> None:
+    outside = tmp_path / "layer/outside"
+    outside.parent.mkdir()
     outside.mkdir()
     archive = header(b"outside/", DIR, mode=0o755) + header(b"lnk", SYM, link=target) + file(b"lnk/passwd", b"x") + END
-    unpack_here(archive, tmp_path / "root")
+    made(archive)
     assert list(outside.iterdir()) == []
-    assert (tmp_path / "root/outside/passwd").read_bytes() == b"x"
+    assert (tmp_path / "layer/root/outside/passwd").read_bytes() == b"x"
 
 
-def test_no_link_to_the_host_is_followed(tmp_path: Path) -> None:
-    outside = tmp_path / "outside"
+def test_no_link_to_the_host_is_followed(made: Made, tmp_path: Path) -> None:
+    outside = tmp_path / "layer/outside"
+    outside.parent.mkdir()
     outside.mkdir()
     archive = header(b"lnk", SYM, link=bytes(outside)) + file(b"lnk/passwd", b"x") + END
     with pytest.raises(LayerInvalid, match="is no directory"):
-        unpack_here(archive, tmp_path / "root")
+        made(archive)
     assert list(outside.iterdir()) == []
 
 
-def test_what_a_link_names_is_not_what_an_entry_replaces(tmp_path: Path) -> None:
-    outside = tmp_path / "outside"
+def test_what_a_link_names_is_not_what_an_entry_replaces(made: Made, tmp_path: Path) -> None:
+    outside = tmp_path / "layer/outside"
+    outside.parent.mkdir()
     outside.write_bytes(b"untouched")
     outside.chmod(0o600)
     archive = header(b"lnk", SYM, link=bytes(outside)) + file(b"lnk", b"mine", 0o777) + END
-    unpack_here(archive, tmp_path / "root")
+    made(archive)
     assert outside.read_bytes() == b"untouched"
     assert stat.S_IMODE(outside.stat().st_mode) == 0o600
-    assert (tmp_path / "root/lnk").read_bytes() == b"mine"
+    assert (tmp_path / "layer/root/lnk").read_bytes() == b"mine"
 
 
-def test_a_hard_link_to_a_link_makes_a_second_link(tmp_path: Path) -> None:
-    outside = tmp_path / "outside"
+def test_a_hard_link_to_a_link_makes_a_second_link(made: Made, tmp_path: Path) -> None:
+    outside = tmp_path / "layer/outside"
+    outside.parent.mkdir()
     outside.write_bytes(b"untouched")
-    unpack_here(
+    made(
         header(b"lnk", SYM, link=bytes(outside)) + header(b"hard", HARD, link=b"lnk") + file(b"hard2", b"") + END,
-        tmp_path / "root",
     )
-    assert (tmp_path / "root/hard").is_symlink()
+    assert (tmp_path / "layer/root/hard").is_symlink()
     assert outside.stat().st_nlink == 1
 
 
-def test_the_last_entry_of_a_name_counts(tmp_path: Path) -> None:
+def test_the_last_entry_of_a_name_counts(made: Made, tmp_path: Path) -> None:
     archive = (
         file(b"a", b"first")
         + file(b"a", b"second")
@@ -150,28 +157,28 @@ def test_the_last_entry_of_a_name_counts(tmp_path: Path) -> None:
         + header(b"f/", DIR, mode=0o750)
         + file(b"f/y", b"y")
     )
-    unpack_here(archive + END, tmp_path / "root")
-    assert (tmp_path / "root/a").read_bytes() == b"second"
-    assert (tmp_path / "root/d").read_bytes() == b"a file now"
-    assert stat.S_IMODE((tmp_path / "root/d").stat().st_mode) == 0o644
-    assert (tmp_path / "root/f/y").read_bytes() == b"y"
-    assert stat.S_IMODE((tmp_path / "root/f").stat().st_mode) == 0o750
+    made(archive + END)
+    assert (tmp_path / "layer/root/a").read_bytes() == b"second"
+    assert (tmp_path / "layer/root/d").read_bytes() == b"a file now"
+    assert stat.S_IMODE((tmp_path / "layer/root/d").stat().st_mode) == 0o644
+    assert (tmp_path / "layer/root/f/y").read_bytes() == b"y"
+    assert stat.S_IMODE((tmp_path / "layer/root/f").stat().st_mode) == 0o750
 
 
-def test_a_hard_link_replaced_leaves_the_other_name_alone(tmp_path: Path) -> None:
+def test_a_hard_link_replaced_leaves_the_other_name_alone(made: Made, tmp_path: Path) -> None:
     archive = file(b"a", b"shared") + header(b"b", HARD, link=b"a") + file(b"b", b"own") + END
-    unpack_here(archive, tmp_path / "root")
-    assert (tmp_path / "root/a").read_bytes() == b"shared"
-    assert (tmp_path / "root/b").read_bytes() == b"own"
+    made(archive)
+    assert (tmp_path / "layer/root/a").read_bytes() == b"shared"
+    assert (tmp_path / "layer/root/b").read_bytes() == b"own"
 
 
-def test_a_tree_as_deep_as_names_allow_is_replaced(tmp_path: Path) -> None:
+def test_a_tree_as_deep_as_names_allow_is_replaced(made: Made, tmp_path: Path) -> None:
     deep = b"d/" * 2000
-    unpack_here(pax({"path": deep + b"x"}) + file(b"-", b"x") + file(b"d", b"flat") + END, tmp_path / "root")
-    assert (tmp_path / "root/d").read_bytes() == b"flat"
+    made(pax({"path": deep + b"x"}) + file(b"-", b"x") + file(b"d", b"flat") + END)
+    assert (tmp_path / "layer/root/d").read_bytes() == b"flat"
 
 
-def test_attributes_that_steer_overlayfs_or_policies_are_dropped(tmp_path: Path) -> None:
+def test_attributes_that_steer_overlayfs_or_policies_are_dropped(made: Made, tmp_path: Path) -> None:
     records = {
         "SCHILY.xattr.trusted.overlay.redirect": b"/etc",
         "SCHILY.xattr.trusted.overlay.metacopy": b"",
@@ -179,71 +186,78 @@ def test_attributes_that_steer_overlayfs_or_policies_are_dropped(tmp_path: Path)
         "SCHILY.xattr.security.selinux": b"x",
         "SCHILY.xattr.user.mine": b"kept",
     }
-    unpack_here(pax(records) + file(b"a") + pax(records) + header(b"d/", DIR, mode=0o755) + END, tmp_path / "root")
+    made(pax(records) + file(b"a") + pax(records) + header(b"d/", DIR, mode=0o755) + END)
     for name in ("a", "d"):
-        assert os.listxattr(tmp_path / "root" / name) == ["user.mine"]
+        assert os.listxattr(tmp_path / "layer/root" / name) == ["user.mine"]
 
 
-def test_a_global_header_says_nothing_of_entries(tmp_path: Path) -> None:
-    unpack_here(pax({"path": b"../escaped", "comment": b"x"}, b"g") + file(b"a", b"x") + END, tmp_path / "root")
-    assert sorted(os.listdir(tmp_path / "root")) == ["a"]
+def test_a_global_header_says_nothing_of_entries(made: Made, tmp_path: Path) -> None:
+    made(pax({"path": b"../escaped", "comment": b"x"}, b"g") + file(b"a", b"x") + END)
+    assert sorted(os.listdir(tmp_path / "layer/root")) == ["a"]
 
 
-def test_what_follows_the_end_is_not_unpacked_but_hashed(tmp_path: Path) -> None:
+def test_what_follows_the_end_is_not_unpacked_but_hashed(made: Made, tmp_path: Path) -> None:
     archive = file(b"a", b"x") + END + file(b"b", b"x")
-    done = unpack_here(archive, tmp_path / "root")
-    assert sorted(os.listdir(tmp_path / "root")) == ["a"]
+    done = made(archive)
+    assert sorted(os.listdir(tmp_path / "layer/root")) == ["a"]
     assert done.size == len(archive)
 
 
-def test_times_beyond_all_clocks_are_kept_within_them(tmp_path: Path) -> None:
-    unpack_here(pax({"mtime": b"9" * 30}) + file(b"a") + pax({"mtime": b"-1.5"}) + file(b"b") + END, tmp_path / "root")
-    assert (tmp_path / "root/a").stat().st_mtime > 2**33
-    assert (tmp_path / "root/b").stat().st_mtime == -1.5
+def test_times_beyond_all_clocks_are_kept_within_them(made: Made, tmp_path: Path) -> None:
+    made(pax({"mtime": b"9" * 30}) + file(b"a") + pax({"mtime": b"-1.5"}) + file(b"b") + END)
+    assert (tmp_path / "layer/root/a").stat().st_mtime > 2**33
+    assert (tmp_path / "layer/root/b").stat().st_mtime == -1.5
 
 
-def test_devices_are_made_as_devices_and_nothing_more(tmp_path: Path) -> None:
+def test_devices_are_made_as_devices_and_nothing_more(made: Made, tmp_path: Path) -> None:
     require_root()
-    unpack_here(header(b"null", CHR, mode=0o666, device=(1, 3)) + END, tmp_path / "root")
-    made = (tmp_path / "root/null").lstat()
+    made(header(b"null", CHR, mode=0o666, device=(1, 3)) + END)
+    made = (tmp_path / "layer/root/null").lstat()
     assert stat.S_ISCHR(made.st_mode)
     assert (os.major(made.st_rdev), os.minor(made.st_rdev)) == (1, 3)
 
 
-def test_more_entries_than_any_layer_has_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unpack, "ENTRY_LIMIT", 10)
+def test_more_entries_than_any_layer_has_are_refused(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rules, "ENTRY_LIMIT", 10)
     archive = b"".join(file(b"%d" % number) for number in range(11)) + END
     with pytest.raises(LayerInvalid, match="more than 10 entries"):
-        unpack_here(archive, tmp_path / "root")
+        made(archive)
 
 
-def test_a_layer_that_inflates_beyond_the_limit_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unpack, "SIZE_LIMIT", 1 << 20)
+def test_a_layer_that_inflates_beyond_the_limit_is_refused(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(maker, "SIZE_LIMIT", 1 << 20)
     packed = zlib.compress(file(b"a", bytes(2 << 20)) + END, wbits=31)
     with pytest.raises(LayerInvalid, match=f"more than {1 << 20} bytes"):
-        unpack_here(packed, tmp_path / "root")
+        made(packed)
 
 
-def test_a_bomb_is_refused_long_before_it_has_gone_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bomb_is_refused_long_before_it_has_gone_off(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(stream, "_RATIO_FROM", 1 << 20)
     monkeypatch.setattr(stream, "_RATIO_LIMIT", 100)
     packed = zlib.compress(header(b"a", size=64 << 20) + bytes(64 << 20) + END, wbits=31)
     with pytest.raises(LayerInvalid, match="100 times its size"):
-        unpack_here(packed, tmp_path / "root")
-    assert sum(path.stat().st_size for path in (tmp_path / "root").iterdir()) < 32 << 20
+        made(packed)
+    written = [path for path in (tmp_path / "layer").rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in written) < 32 << 20
 
 
-def test_modes_do_not_depend_on_the_umask(tmp_path: Path) -> None:
+def test_modes_do_not_depend_on_the_umask(made: Made, tmp_path: Path) -> None:
     before = os.umask(0o077)
     try:
-        unpack_here(header(b"d/", DIR, mode=0o1777) + file(b"d/f", b"x", 0o4755) + END, tmp_path / "root")
+        made(header(b"d/", DIR, mode=0o1777) + file(b"d/f", b"x", 0o4755) + END)
         assert os.umask(0o077) == 0o077
     finally:
         os.umask(before)
-    found = listing(tmp_path / "root")
+    found = listing(tmp_path / "layer/root")
     assert [found[name][0] for name in ("d", "d/f")] == ["drwxrwxrwt", "-rwsr-xr-x"]
 
 
-def test_a_regular_entry_whose_name_ends_with_a_slash_is_a_directory(tmp_path: Path) -> None:
-    unpack_here(header(b"d/", REG, mode=0o755) + END, tmp_path / "root")
-    assert (tmp_path / "root/d").is_dir()
+def test_a_regular_entry_whose_name_ends_with_a_slash_is_a_directory(made: Made, tmp_path: Path) -> None:
+    made(header(b"d/", REG, mode=0o755) + END)
+    assert (tmp_path / "layer/root/d").is_dir()

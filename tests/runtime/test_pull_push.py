@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from runtime.layers import Layers
+from storage.oci.digest import Digest
 from tests.parts.images import MANIFEST, Image, data, multi_arch, push
 from tests.parts.server import Server, mounts, serving, uploads
 from tests.parts.wire import sha256
@@ -27,6 +29,7 @@ def test_an_image_is_pulled_whole_and_a_second_pull_downloads_nothing(
     assert preg.ok("pull", name) == f"{name} is {image.digest}\n"
     for digest, content in {**image.blobs, image.digest: image.manifest}.items():
         assert (preg.home / "content/sha256" / digest.removeprefix("sha256:")).read_bytes() == content
+    Layers(preg.home / "layers", preg.home / "containers").ready([Digest(diff_id) for diff_id in image.diff_ids])
     for number, diff_id in enumerate(image.diff_ids):
         root = preg.home / "layers" / diff_id.removeprefix("sha256:") / "root"
         assert (root / f"data/{number}").stat().st_size == 1 << 20

@@ -39,7 +39,7 @@ def container(host: Preg, image: str, oci_runtime: str) -> Iterator[list[str]]:
     """The words before a command; nothing may be left of any container after the test."""
     yield ["run", "--rm", "--runtime", oci_runtime, image]
     assert list((host.home / "containers").iterdir()) == []
-    assert str(host.home) not in Path("/proc/self/mounts").read_text()
+    assert f"{host.home}/containers" not in Path("/proc/self/mounts").read_text()
 
 
 def made(server: Server, host: Preg, repository: str, image: Image) -> str:

@@ -15,13 +15,14 @@ from backports import zstd
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runtime.config import DIRECTORIES, EROFS
 from runtime.errors import LayerInvalid
 from runtime.stream import LayerStream
 from runtime.tar import entries
-from runtime.unpack import unpack
 from tests.parts.process import output
 from tests.parts.required import ROOT, require_root, required
-from tests.runtime.archives import END, file, listing, unpack_here
+from tests.runtime.archives import END, file, listing
+from tests.runtime.conftest import Made
 
 
 @pytest.fixture(scope="module")
@@ -62,21 +63,21 @@ def pack(tree: Path, format_name: str) -> bytes:
     return subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
 
 
-def test_a_pax_archive_becomes_the_tree_it_was_made_of(tree: Path, tmp_path: Path) -> None:
-    unpack_here(pack(tree, "pax"), tmp_path / "root")
-    assert listing(tmp_path / "root") == listing(tree)
+def test_a_pax_archive_becomes_the_tree_it_was_made_of(tree: Path, made: Made, tmp_path: Path) -> None:
+    made(pack(tree, "pax"))
+    assert listing(tmp_path / "layer/root") == listing(tree)
 
 
-def test_a_gnu_archive_becomes_what_gnu_tar_makes_of_it(tree: Path, tmp_path: Path) -> None:
+def test_a_gnu_archive_becomes_what_gnu_tar_makes_of_it(tree: Path, made: Made, tmp_path: Path) -> None:
     archive = pack(tree, "gnu")
-    unpack_here(archive, tmp_path / "ours")
+    made(archive)
     (tmp_path / "theirs").mkdir()
     extract = ["tar", "-C", str(tmp_path / "theirs"), "--numeric-owner", "-xp"]
     subprocess.run(extract, input=archive, check=True)
-    assert listing(tmp_path / "ours") == listing(tmp_path / "theirs")
+    assert listing(tmp_path / "layer/root") == listing(tmp_path / "theirs")
 
 
-def test_two_layers_become_what_umoci_makes_of_them(tree: Path, tmp_path: Path) -> None:
+def test_two_layers_become_what_umoci_makes_of_them(tree: Path, made: Made, tmp_path: Path) -> None:
     """umoci applies the second layer to the first; ours are two directories, so the first alone is compared whole."""
     umoci = required("umoci")
     # umoci knows neither names outside UTF-8 nor what it may not set itself.
@@ -95,8 +96,8 @@ def test_two_layers_become_what_umoci_makes_of_them(tree: Path, tmp_path: Path) 
     output(umoci, "new", "--image", image)
     output(umoci, "raw", "add-layer", "--image", image, str(layer))
     output(umoci, "unpack", "--image", image, str(tmp_path / "bundle"))
-    unpack_here(archive.getvalue(), tmp_path / "root")
-    ours, theirs = listing(tmp_path / "root"), listing(tmp_path / "bundle/rootfs")
+    made(archive.getvalue())
+    ours, theirs = listing(tmp_path / "layer/root"), listing(tmp_path / "bundle/rootfs")
     assert {name: each for name, each in theirs.items() if name != "."} == {
         name: each for name, each in ours.items() if name != "."
     }
@@ -127,7 +128,7 @@ def test_headers_are_read_as_python_writes_them(  # noqa: PLR0917 - hypothesis f
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w", format=form) as tar:
         tar.addfile(member, io.BytesIO(content))
-    source = LayerStream(io.BytesIO(archive.getvalue()), len, 1 << 30)
+    source = LayerStream(io.BytesIO(archive.getvalue()), 1 << 30)
     (read,) = [(entry, source.read(entry.size)) for entry in entries(source)]
     entry, held = read
     assert entry.name.rstrip(b"/").decode() == name
@@ -138,7 +139,7 @@ def test_headers_are_read_as_python_writes_them(  # noqa: PLR0917 - hypothesis f
 
 @given(st.binary(max_size=3000))
 def test_no_bytes_whatever_are_read_other_than_as_an_archive_or_a_fault(noise: bytes) -> None:
-    source = LayerStream(io.BytesIO(noise), len, 1 << 30)
+    source = LayerStream(io.BytesIO(noise), 1 << 30)
     try:
         for entry in entries(source):
             source.skip(entry.size)
@@ -160,35 +161,36 @@ ARCHIVE = file(b"a", b"content" * 100) + file(b"b", bytes(range(256)) * 4096) + 
         pytest.param(zstd.compress(ARCHIVE[:700]) + zstd.compress(ARCHIVE[700:]), id="zstd in two frames"),
     ],
 )
-def test_each_compression_is_undone_and_both_digests_are_told(layer: bytes, tmp_path: Path) -> None:
-    kept = io.BytesIO()
-    done = unpack(io.BytesIO(layer), kept, tmp_path)
-    assert (tmp_path / "a").read_bytes() == b"content" * 100
-    assert (tmp_path / "b").read_bytes() == bytes(range(256)) * 4096
-    assert kept.getvalue() == layer
+def test_each_compression_is_undone_and_both_digests_are_told(layer: bytes, made: Made, tmp_path: Path) -> None:
+    done = made(layer)
+    assert (tmp_path / "layer/root/a").read_bytes() == b"content" * 100
+    assert (tmp_path / "layer/root/b").read_bytes() == bytes(range(256)) * 4096
     assert done.digest == f"sha256:{hashlib.sha256(layer).hexdigest()}"
     assert done.diff_id == f"sha256:{hashlib.sha256(ARCHIVE).hexdigest()}"
     assert done.size == len(ARCHIVE)
 
 
 @pytest.mark.parametrize("layer", [gzip.compress(ARCHIVE), zstd.compress(ARCHIVE)], ids=["gzip", "zstd"])
-def test_a_layer_cut_off_is_refused(layer: bytes, tmp_path: Path) -> None:
+def test_a_layer_cut_off_is_refused(layer: bytes, made: Made) -> None:
     for number, end in enumerate((1, 20, len(layer) // 2, len(layer) - 1)):
         with pytest.raises(LayerInvalid, match=r"cut off|damaged"):
-            unpack_here(layer[:end], tmp_path / f"cut {number}")
+            made(layer[:end], f"cut {number}")
 
 
-def test_a_layer_spoiled_is_refused_by_its_own_checksum(tmp_path: Path) -> None:
+def test_a_layer_spoiled_is_refused_by_its_own_checksum(made: Made) -> None:
     layer = gzip.compress(ARCHIVE)
     middle = len(layer) // 2
     with pytest.raises(LayerInvalid, match=r"decompressed|damaged|cut off|checksum"):
-        unpack_here(layer[:middle] + bytes(64) + layer[middle + 64 :], tmp_path / "root")
+        made(layer[:middle] + bytes(64) + layer[middle + 64 :])
 
 
-def run_unpacker(tmp_path: Path, layer: bytes, digest: str, diff_id: str) -> subprocess.CompletedProcess[bytes]:
-    (tmp_path / "root").mkdir()
-    command = [sys.executable, "-m", "runtime.unpack", str(tmp_path / "root"), str(tmp_path / "kept"), digest, diff_id]
-    return subprocess.run(command, input=layer, capture_output=True, check=False, cwd=ROOT)
+def run_maker(tmp_path: Path, mode: str, layer: bytes, digest: str, diff_id: str) -> subprocess.CompletedProcess[bytes]:
+    (tmp_path / "layer").mkdir()
+    (tmp_path / "coming").write_bytes(layer)
+    arguments = (str(tmp_path / "layer"), mode, str(tmp_path / "coming"), digest, diff_id)
+    program = "import sys; from runtime.maker import main; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", program, *arguments]
+    return subprocess.run(command, input=b"%d\n" % len(layer), capture_output=True, check=False, cwd=ROOT)
 
 
 def sha256(content: bytes) -> str:
@@ -204,32 +206,34 @@ def sha256(content: bytes) -> str:
     ids=["digest", "diff ID"],
 )
 def test_a_layer_other_than_promised_is_one_sentence(digest: str, diff_id: str, message: bytes, tmp_path: Path) -> None:
-    done = run_unpacker(tmp_path, gzip.compress(ARCHIVE, mtime=0), digest, diff_id)
+    done = run_maker(tmp_path, DIRECTORIES, gzip.compress(ARCHIVE, mtime=0), digest, diff_id)
     assert done.returncode == 1
     assert message in done.stderr
     assert done.stderr.count(b"\n") == 1
 
 
-def test_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", [DIRECTORIES, EROFS])
+def test_a_full_disk_is_one_sentence(mode: str, tmp_path: Path) -> None:
     require_root()
+    packed = gzip.compress(ARCHIVE, mtime=0)
     disk = tmp_path / "disk"
     disk.mkdir()
     output("mount", "-t", "tmpfs", "-o", "size=256k", "preg-test", str(disk))
     try:
-        done = run_unpacker(disk, ARCHIVE, sha256(ARCHIVE), sha256(ARCHIVE))
+        done = run_maker(disk, mode, packed, sha256(packed), sha256(ARCHIVE))
     finally:
         output("umount", str(disk))
     assert done.returncode == 1
-    assert done.stderr.decode().startswith("the layer cannot be unpacked: No space left on device")
+    assert done.stderr.decode().startswith(f"the layer {sha256(packed)} cannot be kept: No space left on device: ")
+    assert done.stderr.endswith(b"free some space there and pull again\n")
     assert done.stderr.count(b"\n") == 1
 
 
-def test_a_socket_cannot_be_in_an_archive_but_its_tree_is_packed(tree: Path, tmp_path: Path) -> None:
+def test_a_socket_cannot_be_in_an_archive_but_its_tree_is_packed(made: Made, tmp_path: Path) -> None:
     """GNU tar passes sockets over; the rest of the directory is there."""
-    made = tmp_path / "made"
-    made.mkdir()
+    (tmp_path / "packed").mkdir()
     with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(made / "socket"))
-        (made / "file").write_bytes(b"x")
-        unpack_here(pack(made, "pax"), tmp_path / "root")
-    assert os.listdir(tmp_path / "root") == ["file"]
+        listener.bind(str(tmp_path / "packed/socket"))
+        (tmp_path / "packed/file").write_bytes(b"x")
+        made(pack(tmp_path / "packed", "pax"))
+    assert os.listdir(tmp_path / "layer/root") == ["file"]

@@ -1,0 +1,132 @@
+"""Making a layer of what the network brings, in a process of its own for each layer.
+
+So layers are made side by side, and a hostile one can be ended. The process is told on its standard input how much of
+the layer has come so far: it reads the file itself, in which it stays to be pushed again.
+"""
+
+import errno
+import os
+import sys
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from runtime.archive import SIZE_LIMIT, Budget, Read, read_into
+from runtime.config import DIRECTORIES
+from runtime.errors import LayerInvalid
+from runtime.inodes import Inodes
+from runtime.kernel import sync_file_system
+from runtime.layers import ARCHIVE, INDEX, ROOT, sync_file
+from runtime.stream import LayerStream, Readable
+from runtime.tree import show
+from runtime.unpack import Directory
+
+#: Python lets a thread run for 5 ms before another may; the C code of the others needs it sooner.
+_SWITCH: Final = 0.0005
+
+
+def make(source: Readable, folder: Path, mode: str) -> Read:
+    """Make a layer in an empty directory.
+
+    Raises:
+        LayerInvalid: it is damaged or hostile; what is there so far is left to the caller to remove.
+        OSError: such as a full disk.
+
+    """
+    (folder / ROOT).mkdir(mode=0o755)
+    return _unpack(source, folder / ROOT) if mode == DIRECTORIES else _index(source, folder)
+
+
+def _unpack(source: Readable, target: Path) -> Read:
+    root = os.open(target, os.O_RDONLY | os.O_DIRECTORY)
+    stream = LayerStream(source, SIZE_LIMIT)
+    before = os.umask(0)
+    try:
+        budget = Budget()
+        done = read_into(Directory(root, budget, as_root=os.geteuid() == 0), stream, budget)
+    finally:
+        stream.close()
+        os.umask(before)
+        os.close(root)
+    return done
+
+
+def _index(source: Readable, folder: Path) -> Read:
+    budget = Budget()
+    inodes = Inodes(budget)
+    with (folder / ARCHIVE).open("xb", buffering=0) as archive:
+
+        def keep(piece: bytes) -> None:
+            rest = memoryview(piece)
+            while rest:
+                rest = rest[archive.write(rest) or 0 :]
+
+        stream = LayerStream(source, SIZE_LIMIT, keep)
+        try:
+            done = read_into(inodes, stream, budget)
+        finally:
+            stream.close()
+        with (folder / INDEX).open("xb") as index:
+            inodes.write(done.size, bytes.fromhex(done.diff_id[7:39]), index)
+    return done
+
+
+def settle(folder: Path, mode: str) -> None:
+    """Make a layer durable."""
+    if mode == DIRECTORIES:
+        file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        sync_file_system(file)
+        os.close(file)
+    else:
+        for name in (ARCHIVE, INDEX):
+            sync_file(folder / name)
+        sync_file(folder)
+
+
+class _Coming:
+    """A file that is still being written. Each line of ``news`` is the number of bytes that are there by then."""
+
+    def __init__(self, file: BinaryIO, news: BinaryIO) -> None:
+        self._file = file
+        self._news = news
+        self._ready = 0
+        self._at = 0
+
+    def read(self, size: int) -> bytes:
+        """See ``Readable``."""
+        while self._at == self._ready and (line := self._news.readline()):
+            self._ready = int(line)
+        piece = os.pread(self._file.fileno(), min(size, self._ready - self._at), self._at)
+        self._at += len(piece)
+        return piece
+
+
+def main(arguments: list[str]) -> int:
+    """Make a layer: the arguments are its directory, the mode, the file that comes, its digest and its diff ID."""
+    folder, mode, coming, digest, diff_id = arguments
+    sys.setswitchinterval(_SWITCH)
+    try:
+        with open(coming, "rb", buffering=0) as file:
+            done = make(_Coming(file, sys.stdin.buffer), Path(folder), mode)
+        if (done.digest, done.diff_id) == (digest, diff_id):
+            settle(Path(folder), mode)
+            sync_file(Path(coming))
+    except LayerInvalid as fault:
+        return _fail(str(fault))
+    except OSError as error:
+        return _fail(cannot_keep(digest, folder, error))
+    if done.digest != digest:
+        return _fail(f"the registry sent {done.digest} as layer {digest}")
+    if done.diff_id != diff_id:
+        return _fail(f"the layer {digest} holds {done.diff_id}, and the image says {diff_id}")
+    return 0
+
+
+def cannot_keep(digest: str, folder: str, error: OSError) -> str:
+    """Say why the system did not let a layer be made."""
+    cure = "; free some space there and pull again" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+    return f"the layer {digest} cannot be kept: {error.strerror}: {show(os.fsencode(error.filename or folder))}{cure}"
+
+
+def _fail(message: str) -> int:
+    sys.stderr.write(message + "\n")
+    return 1
