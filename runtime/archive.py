@@ -91,12 +91,16 @@ class Read(NamedTuple):
     diff_id: str
     size: int
     """Of the archive, in bytes."""
+    content: int
+    """Of its files together, in bytes."""
 
 
 def read_into(target: Target, stream: LayerStream, budget: Budget) -> Read:
     """Read a layer to its end. Raises LayerInvalid; what is in the target by then is of no use."""
+    content = 0
     for entry in entries(stream):
         path = split(entry.name)
+        content += entry.size if entry.kind == stat.S_IFREG else 0
         if path:
             budget.spend(len(path[-1]) + len(entry.link) + _measure(entry))
             target.enter(path[:-1])
@@ -107,7 +111,8 @@ def read_into(target: Target, stream: LayerStream, budget: Budget) -> Read:
             raise LayerInvalid("the root of the layer is no directory")
     stream.drain()
     target.finish()
-    return Read(f"sha256:{stream.compressed.hexdigest()}", f"sha256:{stream.archive.hexdigest()}", stream.archive_size)
+    digests = (f"sha256:{running.hexdigest()}" for running in (stream.compressed, stream.archive))
+    return Read(*digests, stream.archive_size, content)
 
 
 def _measure(entry: Entry) -> int:

@@ -25,6 +25,10 @@ class Config(NamedTuple):
     """Where the credentials for a registry are looked for, one after the other; ``login_file`` is one of them."""
     path: str
     """Where programs are looked for."""
+    settings_files: tuple[Path, ...]
+    """Where settings are read from, one over the other; see ``runtime.settings``."""
+    settings_required: bool
+    """The one file was named, so that it has to be there."""
 
 
 def load(environ: Mapping[str, str] = os.environ) -> Config:
@@ -47,7 +51,16 @@ def load(environ: Mapping[str, str] = os.environ) -> Config:
         login_file=credential_files[-1],
         credential_files=credential_files,
         path=environ.get("PATH") or os.defpath,
+        settings_files=_settings_files(environ, user),
+        settings_required="PREG_CONFIG" in environ,
     )
+
+
+def _settings_files(environ: Mapping[str, str], user: Path) -> tuple[Path, ...]:
+    if chosen := environ.get("PREG_CONFIG"):
+        return (Path(chosen),)
+    mine = Path(environ.get("XDG_CONFIG_HOME") or user / ".config")
+    return (Path("/etc/preg/runtime.toml"), mine / "preg/runtime.toml")
 
 
 def _credential_files(environ: Mapping[str, str], user: Path) -> tuple[Path, ...]:

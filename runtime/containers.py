@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, suppress
 from typing import Final
 
 from runtime.container import Container
-from runtime.errors import Fault, UsageError
+from runtime.errors import Fault, NotFound, UsageError
 from runtime.lock import holding, lock
 from runtime.tree import remove_tree
 
@@ -41,7 +41,7 @@ class Containers:
         found = [i for i in self._identifiers() if i.startswith(text)] if text and set(text) <= _HEX else []
         found = [i for i in found if os.path.exists(f"{self.get(i).directory}/container.json")]
         if not found:
-            raise Fault(f"there is no container {text!r}: 'preg ps -a' lists those there are")
+            raise NotFound(f"there is no container {text!r}: 'preg ps -a' lists those there are")
         if len(found) > 1:
             raise Fault(f"{text!r} begins the IDs of {len(found)} containers: write more of the one you mean")
         return self.get(found[0])

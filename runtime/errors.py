@@ -11,6 +11,10 @@ class UsageError(Fault):
     """Words on the command line that cannot be understood."""
 
 
+class NotFound(Fault):
+    """Something that was named is not on this host."""
+
+
 class LayerInvalid(Fault):
     """A layer that is damaged, hostile, or not what its image says."""
 

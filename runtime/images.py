@@ -241,6 +241,18 @@ class Images:
             for reference in references:
                 self.name(workspace, record, reference)
 
+    def replace(self, workspace: Path, record: Record, manifest: Manifest) -> Record:
+        """Let an image and its names stand for another form of it, all of which is pinned; give the record then."""
+        form = {"manifest": manifest.digest, "media_type": manifest.media_type, "target": manifest.digest}
+        with self.using():
+            for name in self.names():
+                if name.manifest == record.manifest:
+                    self._write(workspace, msgspec.structs.replace(name, **form), self._file(name.reference))
+            found = self.find_by_id(record.image)
+            if found is not None and found.manifest == record.manifest:
+                self._write(workspace, msgspec.structs.replace(found, **form), self._record_file(record.image))
+        return msgspec.structs.replace(record, **form)
+
     def name(self, workspace: Path, record: Record, reference: Reference) -> None:
         """Let a name stand for an image that is here; called while ``using``."""
         text = str(reference.decisive)

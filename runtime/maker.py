@@ -15,7 +15,7 @@ from runtime.config import DIRECTORIES
 from runtime.errors import LayerInvalid
 from runtime.inodes import Inodes
 from runtime.kernel import sync_file_system
-from runtime.layers import ARCHIVE, INDEX, ROOT, sync_file
+from runtime.layers import ARCHIVE, INDEX, ROOT, SIZE, sync_file
 from runtime.stream import LayerStream, Readable
 from runtime.tree import show
 from runtime.unpack import Directory
@@ -33,7 +33,10 @@ def make(source: Readable, folder: Path, mode: str) -> Read:
 
     """
     (folder / ROOT).mkdir(mode=0o755)
-    return _unpack(source, folder / ROOT) if mode == DIRECTORIES else _index(source, folder)
+    done = _unpack(source, folder / ROOT) if mode == DIRECTORIES else _index(source, folder)
+    # For people only, so that it may be lost with the power.
+    (folder / SIZE).write_text(str(done.content))
+    return done
 
 
 def _unpack(source: Readable, target: Path) -> Read:

@@ -1,7 +1,7 @@
 """Fetch an image: find the one that is meant, check what it says of itself, and have its layers fetched."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from runtime.errors import Fault
 from runtime.fetch import Fetching
@@ -13,9 +13,9 @@ from storage.oci.digest import Digest
 from storage.oci.errors import DigestInvalid
 
 if TYPE_CHECKING:
+    from storage.copy import Source
     from storage.oci.manifest import Descriptor, Manifest
     from storage.oci.reference import Reference
-    from storage.repository import Repository
 
 _LAYERS_LIMIT: Final = 127
 """As many as overlayfs stacks under Docker's options."""
@@ -24,7 +24,7 @@ Report = Callable[[Progress], None]
 
 
 async def pull(
-    images: Images, source: "Repository", reference: "Reference", report: Report, wanted: Platform | None = None
+    images: Images, source: "Source", reference: "Reference", report: Report, wanted: Platform | None = None
 ) -> "Manifest":
     """Fetch what is not here of an image, check every byte, and let the reference stand for it.
 
@@ -34,29 +34,55 @@ async def pull(
 
     """
     named = await source.manifests.get(reference.target)
-    manifest = await _choose(source, named, wanted, str(reference))
-    config = _check_config(manifest, str(reference))
+    manifest = await choose(source, named, wanted, str(reference))
+
+    def fits(image: Platform) -> None:
+        if not named.is_index:
+            check(image, wanted, str(reference))
+
+    names = [reference._replace(tag=None, digest=named.digest), reference]
+    await bring(images, source, Chosen(manifest, named.digest, str(reference), names), report, fits)
+    return manifest
+
+
+class Chosen(NamedTuple):
+    """An image that is to be here."""
+
+    manifest: "Manifest"
+    target: Digest
+    """What the source knows it by: the manifest's digest, or that of an index."""
+    shown: str
+    """How messages call it."""
+    names: "list[Reference]"
+
+
+async def bring(
+    images: Images, source: "Source", chosen: Chosen, report: Report, fits: Callable[[Platform], None] = lambda _: None
+) -> None:
+    """Fetch what is not here of an image, check every byte, and give it its names.
+
+    ``fits`` may refuse what it is for. Raises RegistryError and Fault.
+    """
+    manifest, shown = chosen.manifest, chosen.shown
+    config = _check_config(manifest, shown)
     with images.workspace() as workspace:
         raw = await _read_config(images, source, config)
-        parsed = ImageConfig.parse(raw, str(reference))
-        if not named.is_index:
-            check(parsed.platform, wanted, str(reference))
+        parsed = ImageConfig.parse(raw, shown)
+        fits(parsed.platform)
         diff_ids = parsed.rootfs.diff_ids
         if len(diff_ids) != len(manifest.layers):
-            raise Fault(f"{reference} has {len(manifest.layers)} layers, and its configuration lists {len(diff_ids)}")
+            raise Fault(f"{shown} has {len(manifest.layers)} layers, and its configuration lists {len(diff_ids)}")
         # Only now may we look for what is here already.
         contents = [manifest.digest, config.digest, *(layer.digest for layer in manifest.layers)]
         images.pin(workspace, [*contents, *diff_ids])
         await Fetching(images, source, workspace, report).layers(list(zip(manifest.layers, diff_ids, strict=True)))
         images.add_bytes(workspace, raw, config.digest)
         images.add_bytes(workspace, manifest.raw, manifest.digest)
-        by_digest = reference._replace(tag=None, digest=named.digest)
-        images.keep(workspace, manifest, named.digest, [by_digest, reference])
-    return manifest
+        images.keep(workspace, manifest, chosen.target, chosen.names)
 
 
-async def _choose(source: "Repository", named: "Manifest", wanted: Platform | None, name: str) -> "Manifest":
-    """Choose from an index what suits best."""
+async def choose(source: "Source", named: "Manifest", wanted: Platform | None, name: str) -> "Manifest":
+    """Choose from an index what suits best. Raises Fault if nothing does."""
     if not named.is_index:
         return named
     offered = [(of_image(p.os, p.architecture, p.variant), child) for child in named.children if (p := child.platform)]
@@ -81,7 +107,7 @@ def _check_config(manifest: "Manifest", name: str) -> "Descriptor":
     return config
 
 
-async def _read_config(images: Images, source: "Repository", config: "Descriptor") -> bytes:
+async def _read_config(images: Images, source: "Source", config: "Descriptor") -> bytes:
     if images.has(config.digest):
         return images.read(config.digest)
     blob = await source.blobs.get(config.digest)

@@ -123,10 +123,11 @@ def _operand(usage: Usage, options: dict[str, Option], given: list[str]) -> str:
 
 def _values(name: str) -> Iterable[str]:
     """List what can stand where the help shows a name in capitals."""
-    source = _SOURCES.get(name.strip("[.]"))
-    with suppress(Fault, OSError):
-        return source() if source else ()
-    return ()
+    found: list[str] = []
+    for kind in name.strip("[.]").split("|"):
+        with suppress(Fault, OSError):
+            found += _SOURCES[kind]() if kind in _SOURCES else ()
+    return found
 
 
 def _containers() -> list[str]:

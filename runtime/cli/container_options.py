@@ -81,7 +81,11 @@ def make(here: config.Config, options: Options, *, attached: bool) -> "tuple[Con
     if made is None and when == "never":
         raise Fault(f"there is no image {name} on this host, and --pull never forbids to fetch it")
     if made is None:
-        _fetch(here, options, wish)
+        # What a short name stands for is looked up only by those who find nothing that is called so.
+        name = _resolve(here, name)
+        made = None if when == "always" else create_if_here()
+    if made is None:
+        _fetch(here, name, wish, quiet="--quiet" in options)
         made = create_if_here()
     if made is None:
         raise Fault(f"{name} was pulled and removed again by somebody else")
@@ -172,8 +176,14 @@ def _read_mounts(options: Options) -> "tuple[Mount, ...]":
     return read_mounts(volumes, mounts)
 
 
-def _fetch(here: config.Config, options: Options, wish: Wish) -> None:
+def _resolve(here: config.Config, name: str) -> str:
     # Whoever runs an image that is here must not wait for an HTTP client to be imported.
-    from runtime.cli.pull import fetch  # noqa: PLC0415
+    from runtime.cli.registries import resolve  # noqa: PLC0415
 
-    fetch(here, read_reference(options.operands[0]), wish, quiet="--quiet" in options)
+    return str(resolve(here, name))
+
+
+def _fetch(here: config.Config, name: str, wish: Wish, *, quiet: bool) -> None:
+    from runtime.cli.pull import fetch  # noqa: PLC0415 - as above
+
+    fetch(here, read_reference(name), wish, quiet=quiet)

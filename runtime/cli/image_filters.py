@@ -53,9 +53,14 @@ def list_images(images: Images) -> list[Listed]:
 
 
 def created_at(image: Image) -> float:
-    """Say when an image was made, in seconds since the epoch; if it does not tell, when Go's time begins."""
+    """Say when an image was made, as ``read_created`` does."""
+    return read_created(image.config.created)
+
+
+def read_created(text: str | None) -> float:
+    """Read a time from a configuration, in seconds since the epoch; without one, the time where Go's begins."""
     try:
-        return datetime.fromisoformat(image.config.created or "").timestamp()
+        return datetime.fromisoformat(text or "").timestamp()
     except ValueError:
         return _NEVER
 

@@ -1,4 +1,4 @@
-"""``preg inspect``: tell all about containers."""
+"""``preg inspect``: tell all about containers and images."""
 
 import json
 import sys
@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from runtime import cgroup
+from runtime import cgroup, config
 from runtime.bundle import Wishes
 from runtime.cli.host_config import describe_isolation
 from runtime.cli.options import Option, Usage
@@ -15,19 +15,24 @@ from runtime.cli.targets import here
 from runtime.cli.times import show_time
 from runtime.container import RESTARTING, RUNNING, Container
 from runtime.containers import Containers
-from runtime.errors import Fault
+from runtime.errors import Fault, NotFound, UsageError
 from runtime.leftovers import look
 from runtime.signals import signal_name
 from runtime.volumes import Volumes
 
+_KINDS: Final = ("container", "image")
 USAGE: Final = Usage(
-    "inspect [OPTION...] CONTAINER...",
-    "Tell all about containers, as JSON with Docker's names.",
-    (Option("--format", "json, or the fields to print with tabs between, as Name,State.Status", "FORMAT", "-f"),),
+    "inspect [OPTION...] CONTAINER|IMAGE...",
+    "Tell all about containers and images, as JSON with Docker's names. A name that both have is the container's.",
+    (
+        Option("--format", "json, or the fields to print with tabs between, as Name,State.Status", "FORMAT", "-f"),
+        Option("--type", "Look among these only: container, image", "TYPE"),
+    ),
     notes="""
 Examples:
   preg inspect web
   preg inspect -f Name,State.Status web
+  preg inspect --type image -f Id,Architecture localhost:5000/team/app:1
 """,
     operands=(1, 10_000),
 )
@@ -36,11 +41,13 @@ Examples:
 def main(arguments: list[str]) -> int:
     """Run the command."""
     options = USAGE.parse(arguments)
-    form = options.last("--format")
+    form, kind = options.last("--format"), options.last("--type")
+    if kind not in (None, *_KINDS):
+        raise UsageError(f"--type is {' or '.join(_KINDS)}, not {kind!r}")
     containers, found, status = here(), [], 0
     for word in options.operands:
         try:
-            found.append(describe(containers, containers.find(word)))
+            found.append(_describe(containers, word, kind))
         except (Fault, FileNotFoundError) as fault:
             sys.stderr.write(f"preg: {fault}\n")
             status = 1
@@ -49,6 +56,26 @@ def main(arguments: list[str]) -> int:
     for document in found if form is not None else ():
         sys.stdout.write(select(document, form or "") + "\n")
     return status
+
+
+def _describe(containers: Containers, word: str, kind: str | None) -> dict[str, Any]:
+    """Find a container or an image, and tell all about it. Raises Fault."""
+    if kind != "image":
+        try:
+            return describe(containers, containers.find(word))
+        except NotFound:
+            if kind == "container":
+                raise
+    # Whoever asks for a container does not wait for what reads images.
+    from runtime.cli.inspect_image import describe_image  # noqa: PLC0415
+    from runtime.cli.naming import find_record, get_record  # noqa: PLC0415
+    from runtime.images import Images  # noqa: PLC0415
+
+    images = Images(config.load().home)
+    record = get_record(images, word) if kind == "image" else find_record(images, word)
+    if record is None:
+        raise NotFound(f"there is no container and no image {word!r}: see 'preg ps -a' and 'preg images'")
+    return describe_image(images, record)
 
 
 def describe(containers: Containers, container: Container) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Images and registries as they are named on a command line."""
 
-from runtime.errors import Fault, UsageError
+from runtime.errors import NotFound, UsageError
 from runtime.images import Images, Record
 from storage.oci.errors import RegistryError
 from storage.oci.reference import DEFAULT_REGISTRY, Reference
@@ -20,10 +20,10 @@ def find_record(images: Images, text: str) -> Record | None:
 
 
 def get_record(images: Images, text: str) -> Record:
-    """Find an image as ``find_record`` does, or raise Fault."""
+    """Find an image as ``find_record`` does. Raises Fault if there is none."""
     record = find_record(images, text)
     if record is None:
-        raise Fault(f"there is no image {text} on this host; 'preg images' lists those there are")
+        raise NotFound(f"there is no image {text} on this host; 'preg images' lists those there are")
     return record
 
 

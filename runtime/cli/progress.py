@@ -11,13 +11,14 @@ if TYPE_CHECKING:
 
 _WORDS: Final = {
     "pull": {"exists": "already here", "copied": "pulled"},
+    "load": {"exists": "already here", "copied": "loaded"},
     "push": {"exists": "already there", "mounted": "mounted from another repository", "copied": "pushed"},
 }
 
 
 @contextmanager
 def progress(direction: str) -> Iterator[Callable[["Progress"], None]]:
-    """Show what is reported until the context is left; ``direction`` is ``pull`` or ``push``."""
+    """Show what is reported until the context is left; ``direction`` is ``pull``, ``load`` or ``push``."""
     if not sys.stderr.isatty():
         yield lambda step: _print(step, _WORDS[direction])
         return

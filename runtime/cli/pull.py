@@ -1,21 +1,18 @@
 """``preg pull``: fetch an image from a registry."""
 
 import sys
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from runtime import config
-from runtime.cli.naming import read_reference
 from runtime.cli.options import Option, Usage
 from runtime.cli.platform import PLATFORM, Wish
 from runtime.cli.progress import progress
-from runtime.cli.registries import PLAIN_HTTP, with_registry
+from runtime.cli.registries import PLAIN_HTTP, fetch_from, resolve
 from runtime.errors import UsageError
 from runtime.images import Images
 from runtime.pull import pull
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
-
     from storage.oci.manifest import Manifest
     from storage.oci.reference import Reference, Tag
     from storage.remote.client import RemoteNamespace
@@ -42,13 +39,13 @@ def main(arguments: list[str]) -> int:
     """Run the command."""
     options = USAGE.parse(arguments)
     here, word, quiet = config.load(), options.operands[0], "--quiet" in options
-    reference, wish = read_reference(word), Wish.read(options)
+    reference, wish = resolve(here, word), Wish.read(options)
     if "--all-tags" not in options:
         _say(reference, fetch(here, reference, wish, quiet=quiet), quiet=quiet)
         return 0
     if word.rpartition("/")[2].find(":") >= 0 or reference.digest is not None:
         raise UsageError("--all-tags fetches every tag, so the name must have none")
-    for tag in with_registry(here, reference, _list_tags(reference), plain_http=wish.plain_http):
+    for tag in fetch_from(here, reference, _list_tags, plain_http=wish.plain_http):
         tagged = reference._replace(tag=tag)
         _say(tagged, fetch(here, tagged, wish, quiet=quiet), quiet=quiet)
     return 0
@@ -58,19 +55,16 @@ def fetch(here: config.Config, reference: "Reference", wish: Wish, *, quiet: boo
     """Fetch an image with progress on stderr. Raises Fault."""
     with progress("pull") as show:
 
-        async def work(namespace: "RemoteNamespace") -> "Manifest":
+        async def work(namespace: "RemoteNamespace", there: "Reference") -> "Manifest":
             report = (lambda _: None) if quiet else show
-            return await pull(Images(here.home), namespace.repository(reference.name), reference, report, wish.platform)
+            return await pull(Images(here.home), namespace.repository(there.name), reference, report, wish.platform)
 
-        return with_registry(here, reference, work, plain_http=wish.plain_http)
+        return fetch_from(here, reference, work, plain_http=wish.plain_http)
 
 
 def _say(reference: "Reference", manifest: "Manifest", *, quiet: bool) -> None:
     sys.stdout.write(f"{manifest.digest}\n" if quiet else f"{reference} is {manifest.digest}\n")
 
 
-def _list_tags(reference: "Reference") -> "Callable[[RemoteNamespace], Coroutine[Any, Any, list[Tag]]]":
-    async def work(namespace: "RemoteNamespace") -> "list[Tag]":
-        return [tag async for tag in namespace.repository(reference.name).tags.list()]
-
-    return work
+async def _list_tags(namespace: "RemoteNamespace", there: "Reference") -> "list[Tag]":
+    return [tag async for tag in namespace.repository(there.name).tags.list()]

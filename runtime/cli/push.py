@@ -4,12 +4,13 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from runtime import config
-from runtime.cli.naming import get_record, read_reference
+from runtime.cli.naming import find_record, get_record, read_reference
 from runtime.cli.options import Usage
 from runtime.cli.progress import progress
-from runtime.cli.registries import PLAIN_HTTP, with_registry
+from runtime.cli.registries import PLAIN_HTTP, resolve, with_registry
 from runtime.errors import UsageError
 from runtime.images import Images
+from runtime.pack import pack
 from runtime.push import StoredImage
 from storage.copy import copy
 
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 
 USAGE: Final = Usage(
     "push [OPTION...] IMAGE [TARGET]",
-    "Send an image of this host to a registry, byte for byte as it was pulled.\n"
+    "Send an image of this host to a registry, byte for byte as it was pulled. Layers that were loaded without\n"
+    "compression are compressed first.\n"
     "It goes to where its name says, or to TARGET, another name such as registry.example/team/app:1.",
     (PLAIN_HTTP,),
     notes="""
@@ -34,14 +36,16 @@ Examples:
 def main(arguments: list[str]) -> int:
     """Run the command."""
     options = USAGE.parse(arguments)
-    reference = read_reference(options.operands[0])
-    target = read_reference(options.operands[-1])
+    here = config.load()
+    images = Images(here.home)
+    found = find_record(images, options.operands[0])
+    # A short name stands for what it would be fetched by, if nothing here is called so.
+    reference = read_reference(options.operands[0]) if found else resolve(here, options.operands[0])
+    target = resolve(here, options.operands[1]) if len(options.operands) > 1 else reference
     if target.tag is None:
         raise UsageError(f"{target} is pushed by a tag: name it as {target.registry}/{target.name}:TAG")
     tag = target.tag
-    here = config.load()
-    images = Images(here.home)
-    image = images.open(get_record(images, options.operands[0]))
+    image = pack(images, images.open(found or images.find(reference) or get_record(images, options.operands[0])))
     source = StoredImage(images, image, reference.name)
 
     with progress("push") as show:

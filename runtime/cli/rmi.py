@@ -4,10 +4,10 @@ import sys
 from typing import Final
 
 from runtime import config
-from runtime.cli.naming import find_record, get_record
+from runtime.cli.naming import get_record
 from runtime.cli.options import Option, Usage
 from runtime.containers import Containers
-from runtime.errors import Fault
+from runtime.errors import Fault, NotFound
 from runtime.images import Images
 from runtime.rmi import Removal
 
@@ -33,10 +33,6 @@ def main(arguments: list[str]) -> int:
     images, containers = Images(here.home), Containers(str(here.home), str(here.state))
     force, status = "--force" in options, 0
     for word in options.operands:
-        if find_record(images, word) is None:
-            sys.stderr.write(f"preg: there is no image {word} on this host\n")
-            status = status if force else 1
-            continue
         try:
             with images.workspace() as workspace, images.removing():
                 removal = Removal(images, containers, workspace, keep_layers="--no-prune" in options)
@@ -44,6 +40,6 @@ def main(arguments: list[str]) -> int:
                     sys.stdout.write(f"{step.kind}: {step.what}\n")
         except Fault as fault:
             sys.stderr.write(f"preg: {fault}\n")
-            status = 1
+            status = status if force and isinstance(fault, NotFound) else 1
         sys.stdout.flush()
     return status

@@ -1,12 +1,15 @@
 """Manifests: their raw bytes are the truth, what they refer to is read from them once."""
 
-from typing import Annotated, Final, Self
+from typing import TYPE_CHECKING, Annotated, Final, Self
 
 import msgspec
 
 from storage.oci import media
 from storage.oci.digest import Digest
 from storage.oci.errors import ManifestInvalid
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 #: Clients read no more than 4 MiB of a manifest, containerd 4,393,216 bytes; a larger one could not be pulled.
 SIZE_LIMIT: Final = 4 * 1024 * 1024
@@ -137,6 +140,12 @@ class Index(msgspec.Struct, rename="camel", omit_defaults=False, kw_only=True):
     schema_version: int = 2
     media_type: str = media.OCI_INDEX
     manifests: list[Descriptor]
+
+
+def write_manifest(config: Descriptor, layers: "Sequence[Descriptor]") -> bytes:
+    """Write an image manifest of our own."""
+    document = {"schemaVersion": 2, "mediaType": media.OCI_MANIFEST, "config": config, "layers": layers}
+    return _ENCODER.encode(document)
 
 
 def encode(document: Index | Descriptor) -> bytes:

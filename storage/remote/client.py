@@ -29,10 +29,15 @@ _ACCEPT: Final = ", ".join(sorted(media.MANIFESTS))
 
 
 class RemoteNamespace:
-    """A registry, named as people type it: ``docker.io``, ``registry.example:5000``."""
+    """A registry, named as people type it: ``docker.io``, ``registry.example:5000``.
 
-    def __init__(self, registry: str, credentials: "Credentials | None" = None, *, plain_http: bool = False) -> None:
-        self._transport = Transport(registry, credentials, plain_http=plain_http)
+    See ``Transport`` for ``plain_http`` and ``verify``.
+    """
+
+    def __init__(
+        self, registry: str, credentials: "Credentials | None" = None, *, plain_http: bool = False, verify: bool = True
+    ) -> None:
+        self._transport = Transport(registry, credentials, plain_http=plain_http, verify=verify)
 
     async def log_in(self) -> "Credentials | None":
         """Show the credentials to the registry, and give what to keep: an identity token where one is issued.

@@ -31,10 +31,13 @@ Body = bytes | None
 class Transport:
     """The connections to a registry, named as people type it.
 
-    TLS is used except to this host's own addresses, or to any with ``plain_http``.
+    TLS is used except to this host's own addresses, or to any with ``plain_http``. Without ``verify`` any certificate
+    is taken.
     """
 
-    def __init__(self, registry: str, credentials: Credentials | None = None, *, plain_http: bool = False) -> None:
+    def __init__(
+        self, registry: str, credentials: Credentials | None = None, *, plain_http: bool = False, verify: bool = True
+    ) -> None:
         plain = plain_http or is_loopback(registry)
         host = _HUB_HOST if registry == DOCKER_HUB else registry
         self.registry = registry
@@ -43,7 +46,7 @@ class Transport:
             auto_decompress=False,
             headers={"User-Agent": "preg", "Accept-Encoding": "identity"},
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=15, sock_read=120),
-            connector=aiohttp.TCPConnector(limit=16),
+            connector=aiohttp.TCPConnector(limit=16, ssl=verify),
         )
         self._authenticator = Authenticator(self._session, credentials, self._may_give_tokens)
         self._plain_http = plain_http

@@ -1,0 +1,109 @@
+"""``preg history``: tell how an image was made."""
+
+import sys
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+
+from runtime import config
+from runtime.cli.image_filters import read_created, show_age
+from runtime.cli.naming import get_record
+from runtime.cli.options import Option, Usage
+from runtime.cli.sizes import show_size
+from runtime.cli.table import FORMAT, write_records, write_table
+from runtime.cli.times import show_time
+from runtime.errors import Fault
+from runtime.images import Image, Images
+
+_FIELDS: Final = ("ID", "CreatedSince", "CreatedAt", "CreatedBy", "Size", "Comment")
+#: So much of a step's command is shown.
+_WIDTH: Final = 45
+USAGE: Final = Usage(
+    "history [OPTION...] IMAGE",
+    "Tell how an image was made, the last step first.",
+    (
+        Option("--human", "Sizes and times as people read them (default; --human=false for others)", short="-H"),
+        Option("--no-trunc", "Print whole IDs and commands"),
+        Option("--quiet", "Print IDs alone", short="-q"),
+        FORMAT,
+    ),
+    notes=f"""
+Fields: {", ".join(_FIELDS)}.
+
+Examples:
+  preg history localhost:5000/team/app:1
+  preg history --no-trunc --format CreatedBy localhost:5000/team/app:1
+""",
+    operands=(1, 1),
+)
+
+
+class _Step(msgspec.Struct, frozen=True):
+    """A line of history (image-spec, config.md)."""
+
+    created: str | None = None
+    created_by: str = ""
+    comment: str = ""
+    empty_layer: bool = False
+
+
+class _Config(msgspec.Struct, frozen=True):
+    """What a configuration tells of its making."""
+
+    history: list[_Step] | None = None
+
+
+_DECODER: Final = msgspec.json.Decoder(_Config)
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command."""
+    options = USAGE.parse(arguments)
+    images = Images(config.load().home)
+    image = images.open(get_record(images, options.operands[0]))
+    # On unless it was put off.
+    human, wide = "--human" in options or options.last("--human") is None, "--no-trunc" in options
+    records = list(_rows(images, image, human=human, wide=wide))
+    form = options.last("--format")
+    if "--quiet" in options:
+        sys.stdout.writelines(f"{record['ID']}\n" for record in records)
+    elif form is not None and form != "table":
+        write_records(records, _FIELDS, form)
+    else:
+        columns = ("ID", "CreatedSince" if human else "CreatedAt", "CreatedBy", "Size", "Comment")
+        head = ("IMAGE", "CREATED" if human else "CREATED AT", "CREATED BY", "SIZE", "COMMENT")
+        write_table(head, [[record[column] for column in columns] for record in records])
+    return 0
+
+
+def _rows(images: Images, image: Image, *, human: bool, wide: bool) -> Iterator[dict[str, str]]:
+    """Give a row for each step; the last is the image itself, those before it have no ID of their own."""
+    identifier = image.id if wide else image.id.hex[:12]
+    for step, size in reversed(_steps(images, image)):
+        created = read_created(step.created)
+        command = step.created_by.replace("\t", " ")
+        yield {
+            "ID": identifier,
+            "CreatedSince": show_age(created),
+            "CreatedAt": show_time(created),
+            "CreatedBy": command if wide or len(command) <= _WIDTH else f"{command[: _WIDTH - 1]}…",
+            "Size": show_size(size) if human else str(size),
+            "Comment": step.comment,
+        }
+        identifier = "<missing>"
+
+
+def _steps(images: Images, image: Image) -> list[tuple[_Step, int]]:
+    """Give each step with the size of what it has added; layers that no step tells of come first."""
+    try:
+        history = _DECODER.decode(images.read(image.id)).history or []
+    except msgspec.MsgspecError as error:
+        raise Fault(f"the history of {image.id} cannot be read: {error}") from error
+    sizes = [images.layers.size(diff_id) for diff_id in image.config.rootfs.diff_ids]
+    untold = len(sizes) - sum(not step.empty_layer for step in history)
+    if untold < 0:
+        raise Fault(f"the history of {image.id} tells of more layers than it has")
+    steps = [*(_Step() for _ in range(untold)), *history]
+    left = iter(sizes)
+    return [(step, 0 if step.empty_layer else next(left)) for step in steps]

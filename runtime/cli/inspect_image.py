@@ -1,0 +1,41 @@
+"""What ``preg inspect`` tells of an image."""
+
+from typing import Any, Final
+
+import msgspec
+
+from runtime.images import Images, Record
+from storage.oci.reference import Reference
+
+#: What of a configuration is shown as it is, by Docker's name.
+_SHOWN: Final = {
+    "Created": "created",
+    "Author": "author",
+    "Config": "config",
+    "Architecture": "architecture",
+    "Variant": "variant",
+    "Os": "os",
+}
+
+
+def describe_image(images: Images, record: Record) -> dict[str, Any]:
+    """Put together what is known of an image, in the names of Docker's API. Raises Fault if it is damaged."""
+    image = images.open(record)
+    config: dict[str, Any] = msgspec.json.decode(images.read(image.id))
+    names = [Reference.parse(name.reference) for name in images.names() if name.image == image.id]
+    history = config.get("history") or []
+    shown = {name: config[key] for name, key in _SHOWN.items() if config.get(key) is not None}
+    return {
+        "Id": image.id,
+        "RepoTags": [name.familiar for name in names if name.tag is not None],
+        "RepoDigests": [name.familiar for name in names if name.tag is None],
+        "Comment": history[-1].get("comment", "") if history else "",
+        **shown,
+        "Size": sum(map(images.layers.size, image.config.rootfs.diff_ids)),
+        "RootFS": {"Type": "layers", "Layers": list(image.config.rootfs.diff_ids)},
+        "Descriptor": {
+            "mediaType": image.manifest.media_type,
+            "digest": image.manifest.digest,
+            "size": len(image.manifest.raw),
+        },
+    }
