@@ -72,12 +72,9 @@ def test_without_settings_names_are_read_as_docker_reads_them(text: str) -> None
 
 def test_a_persons_settings_go_over_the_hosts(tmp_path: Path) -> None:
     files = tmp_path / "host.toml", tmp_path / "person.toml"
-    files[0].write_text(
-        '[short-names]\na = "h.example/a"\nb = "h.example/b"\n[[mirror]]\nregistry = "r"\nhosts = ["h:1"]\n'
-    )
-    files[1].write_text(
-        'default-registry = "p:1"\n[short-names]\nb = "p.example/b"\n[[mirror]]\nregistry = "r:1"\nhosts = ["p:1"]\n'
-    )
+    mirror = '[[mirror]]\nregistry = "r:1"\nhosts = ["%s"]\n'
+    files[0].write_text('[short-names]\na = "h.example/a"\nb = "h.example/b"\n' + mirror % "h:1")
+    files[1].write_text('default-registry = "p:1"\n[short-names]\nb = "p.example/b"\n' + mirror % "p:1")
     found = settings.load(config.load({})._replace(settings_files=files))
     assert found.short_names == {"a": "h.example/a", "b": "p.example/b"}
     assert [mirror.hosts for mirror in found.mirror] == [("p:1",), ("h:1",)]
