@@ -111,8 +111,8 @@ def read_into(target: Target, stream: LayerStream, budget: Budget) -> Read:
             raise LayerInvalid("the root of the layer is no directory")
     stream.drain()
     target.finish()
-    digests = (f"sha256:{running.hexdigest()}" for running in (stream.compressed, stream.archive))
-    return Read(*digests, stream.archive_size, content)
+    digest, diff_id = (f"sha256:{running.hexdigest()}" for running in (stream.compressed, stream.archive))
+    return Read(digest, diff_id, stream.archive_size, content)
 
 
 def _measure(entry: Entry) -> int:
