@@ -17,6 +17,7 @@ from runtime.container import Container
 from runtime.containers import Containers
 from runtime.engine import KNOWN, end, find
 from runtime.errors import Fault
+from runtime.images import Images
 from runtime.kernel import MNT_DETACH, unmount
 from runtime.lock import lock
 from runtime.tree import remove_tree
@@ -38,6 +39,7 @@ def check(here: "Config") -> Iterator[Finding]:
     yield from _half_made(here.home / "new")
     yield from _containers(containers)
     yield from _names(containers)
+    yield from _images(Images(here.home))
     yield from _mounts(here.home)
     yield from _engines(containers, here)
     yield from _groups(containers)
@@ -86,6 +88,20 @@ def _containers(containers: Containers) -> Iterator[Finding]:
 def _names(containers: Containers) -> Iterator[Finding]:
     for name in containers.stray_names():
         yield Finding(f"the name {name!r} stands for a container that is gone", partial(containers.release_stray, name))
+
+
+def _images(images: Images) -> list[Finding]:
+    """Find images that are not whole; what nothing needs is no fault, and goes with the next removal."""
+    found = []
+    with images.using():
+        # Each once, by a tag if it has one.
+        for record in {each.manifest: each for each in (*images.records(), *reversed(images.names()))}.values():
+            try:
+                images.check(record)
+            except Fault as fault:
+                what = f"the image {record.reference or record.image} is damaged: pull it again, or remove it ({fault})"
+                found.append(Finding(what, lambda: None))
+    return found
 
 
 # What the kernel and the engines keep

@@ -1,6 +1,7 @@
 """Layers on their way to this host: side by side, each made ready by a process of its own while it still comes in."""
 
 import asyncio
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 from runtime.config import wanted_layers
 from runtime.errors import Fault, LayerInvalid
 from runtime.layer_mode import Mode, find_mode
+from runtime.layers import ARCHIVE
 from runtime.maker import cannot_keep
 from storage.copy import Progress
 from storage.oci.errors import DigestInvalid, ManifestInvalid
@@ -63,6 +65,7 @@ class Fetching:
                 made.mkdir(mode=0o700)
                 with coming.open("xb", buffering=0) as file:
                     await self._make(layer, (str(made), mode.name, str(coming), layer.digest, diff_id), file)
+                _share(made / ARCHIVE, coming, plain=layer.digest == diff_id)
                 # First the tree: content that is here says that its layer is, too.
                 self._images.layers.publish(made, diff_id)
                 self._images.add(coming, layer.digest)
@@ -110,6 +113,13 @@ class Fetching:
     @staticmethod
     async def _listen(process: asyncio.subprocess.Process) -> str:
         return (await process.stderr.read()).decode(errors="replace").strip() if process.stderr else ""
+
+
+def _share(archive: Path, coming: Path, *, plain: bool) -> None:
+    """Keep once what came without compression and is kept as an archive: its bytes are the same."""
+    if plain and archive.exists():
+        coming.unlink()
+        os.link(archive, coming)
 
 
 def _write(file: BinaryIO, piece: bytes) -> None:

@@ -180,6 +180,13 @@ class Images:
         name = record.reference or str(record.image)
         return Image(record, manifest, ImageConfig.parse(self.read(manifest.config.digest), name))
 
+    def check(self, record: Record) -> None:
+        """Raise Fault unless all of an image is here."""
+        image = self.open(record)
+        for layer, diff_id in zip(image.manifest.layers, image.config.rootfs.diff_ids, strict=False):
+            if not self.has(layer.digest) or not self.layers.has(diff_id):
+                raise Fault(f"the layer {layer.digest} is missing on this host: pull the image again")
+
     @contextmanager
     def using(self) -> Iterator[None]:
         """Keep images from being removed while something is noted down for which they are needed."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from runtime.cli.naming import get_record
 from runtime.cli.times import read_time, show_duration
-from runtime.errors import UsageError
+from runtime.errors import Fault, UsageError
 from runtime.images import Image, Images
 from storage.oci.reference import Reference
 
@@ -43,12 +43,19 @@ class Listed(NamedTuple):
         return (self.image.config.config.labels if self.image.config.config else None) or {}
 
 
-def list_images(images: Images) -> list[Listed]:
-    """Give every image, the newest first. Raises Fault if one is damaged."""
+def list_images(images: Images, damaged: Callable[[Fault], object] | None = None) -> list[Listed]:
+    """Give every image, the newest first. One that is damaged is told to ``damaged``, or raises Fault."""
     names: defaultdict[Digest, list[Reference]] = defaultdict(list)
     for record in images.names():
         names[record.image].append(Reference.parse(record.reference))
-    found = [Listed(images.open(record), tuple(names[record.image])) for record in images.records()]
+    found = []
+    for record in images.records():
+        try:
+            found.append(Listed(images.open(record), tuple(names[record.image])))
+        except Fault as fault:
+            if damaged is None:
+                raise
+            damaged(fault)
     return sorted(found, key=lambda listed: (-listed.created, listed.image.id))
 
 

@@ -3,7 +3,7 @@
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from runtime import config
 from runtime.cli.image_filters import Listed, list_images, matches, read_filters, show_age
@@ -12,6 +12,9 @@ from runtime.cli.sizes import show_size
 from runtime.cli.table import FORMAT, write_records, write_table
 from runtime.cli.times import show_time
 from runtime.images import Images
+
+if TYPE_CHECKING:
+    from runtime.errors import Fault
 
 _FIELDS: Final = ("Repository", "Tag", "Digest", "ID", "CreatedSince", "CreatedAt", "Size")
 _FILTERS: Final = ("reference", "dangling", "label", "before", "since", "until")
@@ -46,12 +49,11 @@ def main(arguments: list[str]) -> int:
     filters = read_filters(wanted, _FILTERS, images)
     patterns = [text.removeprefix("reference=") for text in wanted if text.startswith("reference=")]
     wide, digests, form = "--no-trunc" in options, "--digests" in options, options.last("--format")
-    records = [
-        record
-        for listed in list_images(images)
-        if all(passes(listed) for passes in filters)
-        for record in _rows(images, _only(listed, patterns), wide=wide, digests=digests or "Digest" in (form or ""))
-    ]
+    faults: list[Fault] = []
+    with images.using():
+        chosen = [each for each in list_images(images, faults.append) if all(passes(each) for passes in filters)]
+    shown = digests or "Digest" in (form or "")
+    records = [row for each in chosen for row in _rows(images, _only(each, patterns), wide=wide, digests=shown)]
     if "--quiet" in options:
         sys.stdout.writelines(f"{record['ID']}\n" for record in records)
     elif form is not None and form != "table":
@@ -60,7 +62,8 @@ def main(arguments: list[str]) -> int:
         columns = ("Repository", "Tag", *(("Digest",) if digests else ()), "ID", "CreatedSince", "Size")
         head = ("REPOSITORY", "TAG", *(("DIGEST",) if digests else ()), "IMAGE ID", "CREATED", "SIZE")
         write_table(head, [[record[column] for column in columns] for record in records])
-    return 0
+    sys.stderr.writelines(f"preg: {fault}\n" for fault in faults)
+    return 1 if faults else 0
 
 
 def _only(listed: Listed, patterns: list[str]) -> Listed:

@@ -3,6 +3,7 @@
 import gzip
 import json
 import platform
+import re
 import subprocess
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from runtime.layers import Layers
 from storage.oci.digest import Digest
+from tests.parts.fault_proxy import Call, cut_in_the_body, faulty
 from tests.parts.images import MANIFEST, Image, data, multi_arch, push
 from tests.parts.server import Server, mounts, serving, uploads
 from tests.parts.wire import sha256
@@ -180,3 +182,41 @@ def test_damaged_content_is_found_and_mended_by_a_pull(server: Server, repositor
     assert "was damaged on this host" in preg.fails("images")
     preg.ok("pull", name)
     assert image.config_digest[7:19] in preg.ok("images")
+
+
+def test_a_pull_that_is_cut_off_goes_on_where_it_was(server: Server, repository: str, preg: Preg) -> None:
+    image = data("cut off", layers=1)
+    push(server, repository, "1", image)
+    layer, starts = sha256(image.layers[0]).encode(), list[int]()
+
+    def cut_twice(call: Call) -> None:
+        if not call.head.startswith(b"GET ") or layer not in call.head:
+            call.answer(*call.forward())
+            return
+        asked = re.search(rb"\r\nrange: bytes=(\d+)-", call.head.lower())
+        starts.append(int(asked[1]) if asked else 0)
+        if len(starts) < 3:
+            cut_in_the_body(call)
+        else:
+            call.answer(*call.forward())
+
+    with faulty(server.url) as proxy:
+        proxy.plan(cut_twice)
+        preg.ok("pull", f"{proxy.endpoint.removeprefix('http://')}/{repository}:1")
+    size = len(image.layers[0])
+    assert starts == [0, size // 2, size // 2 + (size - size // 2) // 2]
+
+
+def test_what_is_damaged_does_not_hide_the_rest(server: Server, repository: str, preg: Preg) -> None:
+    names = [f"{server.address}/{repository}:{tag}" for tag in "ab"]
+    images = [data(tag, layers=1, size=1000) for tag in "ab"]
+    for name, image in zip(names, images, strict=True):
+        push(server, repository, name[-1], image)
+        preg.ok("pull", name)
+    (preg.home / "content/sha256" / sha256(images[0].layers[0])[7:]).unlink()
+    assert f"the image {names[0]} is damaged: pull it again, or remove it" in preg.run("system", "check").stdout
+    (preg.home / "content/sha256" / images[0].digest[7:]).write_bytes(b"{}")
+    done = preg.run("images", "-q")
+    assert (done.returncode, done.stdout) == (1, f"{images[1].config_digest[7:19]}\n")
+    preg.ok("pull", names[0])
+    assert "damaged" not in preg.run("system", "check").stdout
