@@ -64,6 +64,8 @@ class Tmpfs(msgspec.Struct, frozen=True):
 
     target: str
     options: tuple[str, ...]
+    written: str = ""
+    """The options as the person has written them."""
 
     def describe(self) -> dict[str, Any]:
         """Say how to mount it."""
@@ -114,9 +116,10 @@ def _file_systems(wishes: "Wishes", shared: Sequence[str]) -> list[dict[str, Any
         _mount("cgroup", "/sys/fs/cgroup", *_STRICT, *cgroup),
     ]
     if wishes.ipc == "host":
-        return [*mounts, *(Mount(path, path).describe() for path in shared)]
-    mounts.append(_mount("mqueue", "/dev/mqueue", *_STRICT))
-    if wishes.ipc != "none":
+        mounts += [Mount(path, path).describe() for path in shared]
+    if wishes.ipc != "host" or "/dev/mqueue" not in shared:
+        mounts.append(_mount("mqueue", "/dev/mqueue", *_STRICT))
+    if wishes.ipc not in ("host", "none"):
         size = f"size={wishes.shm_size}"
         mounts.append(_mount("tmpfs", "/dev/shm", *_STRICT, "mode=1777", size, source="shm"))  # noqa: S108
     return mounts

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from runtime import cgroup
 from runtime.bundle import MASKED_PATHS, READONLY_PATHS
 from runtime.seccomp import UNCONFINED
 from runtime.ulimits import UNLIMITED
@@ -26,15 +27,15 @@ def describe_isolation(wishes: "Wishes") -> dict[str, Any]:
             {"PathOnHost": device.source, "PathInContainer": device.target, "CgroupPermissions": device.access}
             for device in wishes.devices
         ],
-        "Tmpfs": {tmpfs.target: ",".join(tmpfs.options) for tmpfs in wishes.tmpfs} or None,
+        "Tmpfs": {tmpfs.target: tmpfs.written for tmpfs in wishes.tmpfs} or None,
         "ShmSize": wishes.shm_size,
         "Sysctls": wishes.sysctls or None,
-        "Ulimits": [_describe_ulimit(limit) for limit in wishes.ulimits] or None,
+        "Ulimits": [_describe_ulimit(limit) for limit in wishes.ulimits],
         "OomScoreAdj": wishes.oom_score_adj or 0,
         "PidMode": "host" if wishes.host_pid else "",
         "UTSMode": "host" if wishes.host_uts else "",
         "IpcMode": wishes.ipc,
-        "CgroupnsMode": wishes.cgroupns,
+        "CgroupnsMode": wishes.cgroupns or ("private" if cgroup.is_unified() else "host"),
         "UsernsMode": "",
         "GroupAdd": list(wishes.groups) or None,
         "ExtraHosts": list(wishes.hosts) or None,

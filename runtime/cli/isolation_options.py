@@ -14,7 +14,7 @@ from runtime.devices import Device
 from runtime.errors import UsageError
 from runtime.mounts import SHM_SIZE, Tmpfs, tmpfs_options
 from runtime.seccomp import UNCONFINED, check_profile
-from runtime.ulimits import read_ulimit
+from runtime.ulimits import Ulimit, read_ulimit
 
 ISOLATION_OPTIONS: Final = (
     Option("--privileged", "Give it all of root's power and all devices: it can do anything to this host"),
@@ -58,7 +58,7 @@ def ask_isolation(options: Options, wishes: Wishes) -> Wishes:
         read_only="--read-only" in options,
         tmpfs=tuple(read_tmpfs(text) for text in options.all("--tmpfs")),
         shm_size=(read_size("--shm-size", shm_size) if shm_size else 0) or SHM_SIZE,
-        ulimits=tuple({limit.name: limit for limit in map(read_ulimit, options.all("--ulimit"))}.values()),
+        ulimits=_read_ulimits(options),
         oom_score_adj=None if score is None else read_number("--oom-score-adj", score, -1000, 1000),
         sysctls=dict(read_sysctl(text) for text in options.all("--sysctl")),
         host_pid=_one_of(options, "--pid", ("", "host")) == "host",
@@ -91,7 +91,8 @@ def read_tmpfs(text: str) -> Tmpfs:
     target = os.path.normpath(target)
     if not target.startswith("/") or target == "/" or "\0" in text:
         raise UsageError(f"--tmpfs {shlex.quote(text)}: the directory must be an absolute path, and not /")
-    return Tmpfs(target, tmpfs_options(f"--tmpfs {shlex.quote(text)}", [word for word in words.split(",") if word]))
+    options = tmpfs_options(f"--tmpfs {shlex.quote(text)}", [word for word in words.split(",") if word])
+    return Tmpfs(target, options, words)
 
 
 def read_sysctl(text: str) -> tuple[str, str]:
@@ -103,6 +104,11 @@ def read_sysctl(text: str) -> tuple[str, str]:
             "what else the kernel can be told is of the whole host"
         )
     return name, value
+
+
+def _read_ulimits(options: Options) -> tuple[Ulimit, ...]:
+    limits = {limit.name: limit for limit in map(read_ulimit, options.all("--ulimit"))}
+    return tuple(limits[name] for name in sorted(limits))
 
 
 def _is_access(text: str) -> bool:

@@ -1,0 +1,235 @@
+"""What a process sees and may do in a container, compared with what it sees and may do in Docker's.
+
+Every difference that is allowed is listed, with its reason.
+"""
+
+import ctypes
+import functools
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runtime.bundle import Wishes
+from runtime.cli.host_config import describe_isolation
+from tests.parts.docker import Docker
+from tests.parts.images import File, Image, busybox, layer, push
+from tests.parts.server import Server
+from tests.runtime.conftest import Preg
+
+pytestmark = pytest.mark.xdist_group("docker")
+
+PROBE = Path(__file__).with_name("probe.py").read_bytes()
+PROFILE = Path(__file__).with_name("seccomp.json")
+#: What may be different, as part and name; the reasons are why that is no weaker than Docker.
+DIFFERENCES = {
+    r"mounts /": "the root: its options name no more than which layers it has",
+    r"mounts /etc/(hosts|hostname|resolv\.conf)": "files of two homes, on whatever file system these are",
+    r"mounts /(usr|lib.*)": "the same directory of the host, mounted by two programs",
+    r"mounts /sys/fs/cgroup.*": "crun mounts its own tmpfs above the hierarchies, with other limits",
+    r"mounts /proc/(interrupts|keys|timer_list|kcore|sched_debug|latency_stats)": "crun masks with its own null device",
+    r"mounts /(proc|sys)/.*": "crun's read-only and masked paths have other options",
+    r"devices /dev/core": "crun makes this link to /proc/kcore, which is masked",
+    r"secrets /proc/interrupts": "masked as by Docker 29; 20.10 shows it",
+    r"secrets /sys/devices/.*": "masked as by Docker 29; 20.10 shows it",
+    r"calls (io_uring_\w+)": "forbidden as by Docker 29; 20.10 allows it",
+    r"calls (pkey_\w+|name_to_handle_at)": "allowed as by Docker 29; 20.10 forbids it",
+    r"calls (cachestat|fchmodat2|futex_\w+|map_shadow_stack|mseal|\w+xattrat)": "known to Docker 29 only",
+    r"calls (list|stat)mount": "known to Docker 29 only",
+    r"calls socket of family (38|40)": "forbidden as by Docker 29; 20.10 allows it",
+    r"calls process_vm_\w+": "allowed as by Docker 29 on every kernel since 4.8; 20.10 forbids them",
+    r"calls set_mempolicy_home_node": "known to Docker 29 only, and forbidden there",
+    r"devices /dev/null": "crun gives the user the container's own, when that is its standard input",
+    r"device_rules use c 10:200": "runc before 1.2 always allows /dev/net/tun",
+}
+#: Options, and what of the probe they are about: the rest is compared as well.
+OPTIONS: dict[str, list[str]] = {
+    "default": [],
+    "user": ["--user", "1000:7", "--group-add", "9", "--init"],
+    "no capability": ["--cap-drop", "ALL", "--security-opt", "no-new-privileges"],
+    "few capabilities": ["--cap-drop", "ALL", "--cap-add", "NET_ADMIN", "--cap-add", "CAP_SYS_TIME"],
+    "administrator": ["--cap-add", "SYS_ADMIN", "--cap-drop", "mknod"],
+    "unconfined": ["--security-opt", "seccomp=unconfined", "--security-opt", "systempaths=unconfined"],
+    "a profile of one's own": ["--security-opt", f"seccomp={PROFILE}"],
+    "read-only": ["--read-only", "--tmpfs", "/x:size=1m,mode=700,exec", "--shm-size", "1m"],
+    "devices": ["--device", "/dev/fuse:/dev/x:rw", "--device", "/dev/net", "--ipc", "none"],
+    "limits": [
+        *("-m", "64m", "--memory-reservation", "32m", "--memory-swap", "100m", "--pids-limit", "100"),
+        *("--cpus", "0.5", "--cpu-shares", "512", "--cpuset-cpus", "0"),
+        *("--ulimit", "nofile=300:3000", "--ulimit", "core=0", "--oom-score-adj", "100"),
+    ],
+    "settings": [
+        *("--cpu-period", "50000", "--cpu-quota", "20000", "--domainname", "example.org"),
+        *("--sysctl", "kernel.msgmax=1000", "--sysctl", "net.core.somaxconn=77"),
+    ],
+    "namespaces of the host": ["--pid", "host", "--ipc", "host", "--uts", "host"],
+}
+#: Where every system call is tried.
+CALLS = ("default", "no capability", "few capabilities", "administrator", "unconfined", "a profile of one's own")
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Preg:
+    """A host whose image the tests of this file share."""
+    return Preg(tmp_path_factory.mktemp("host"))
+
+
+@pytest.fixture(scope="module")
+def image(server: Server, host: Preg) -> str:
+    """The name of an image with the probe, which the host's own Python is to run."""
+    links = {name: File(link=f"usr/{name}") for name in ("lib", "lib64") if Path("/", name).is_symlink()}
+    shell = busybox()
+    made = Image((*shell.tars, layer({"probe.py": File(PROBE), "usr/.keep": File(), **links})), shell.settings)
+    name = f"{server.address}/tests/probe:1"
+    push(server, "tests/probe", "1", made)
+    host.ok("pull", name)
+    return name
+
+
+@pytest.fixture(scope="module")
+def seen_in_docker(engine: Docker, image: str) -> Any:
+    """What the probe sees in Docker's containers, by the words of an entry of OPTIONS."""
+    engine("pull", image)
+    return functools.cache(lambda name: flat(engine("run", "--rm", *words(name), image, *probe(name))))
+
+
+def words(name: str) -> list[str]:
+    named = [] if name == "namespaces of the host" else ["--hostname", "same"]
+    return ["--network", "none", "-v", "/usr:/usr:ro", *named, *OPTIONS[name]]
+
+
+def probe(name: str) -> list[str]:
+    calls = [json.dumps(numbers())] if name in CALLS else []
+    return ["/usr/bin/python3", "-I", "-S", "/probe.py", *calls]
+
+
+@functools.cache
+def numbers() -> dict[str, int]:
+    """The system calls of this architecture."""
+    library = ctypes.CDLL("libseccomp.so.2")
+    library.seccomp_arch_native.restype = ctypes.c_uint32
+    resolve = library.seccomp_syscall_resolve_num_arch
+    resolve.restype = ctypes.c_char_p
+    native = library.seccomp_arch_native()
+    named = ((resolve(ctypes.c_uint32(native), number), number) for number in range(470))
+    return {name.decode() if name else f"number {number}": number for name, number in named}
+
+
+def flat(said: str) -> dict[str, str]:
+    """What a probe has said, with namespaces as the host's or not."""
+    parts = json.loads(said)
+    for name, own in parts["namespaces"].items():
+        parts["namespaces"][name] = "the host's" if own == os.readlink(f"/proc/self/ns/{name}") else "its own"
+    return {f"{part} {name}": value for part, values in parts.items() for name, value in values.items()}
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_a_process_sees_and_may_do_what_it_does_under_docker(
+    name: str, host: Preg, image: str, oci_runtime: str, seen_in_docker: Any
+) -> None:
+    under_docker = seen_in_docker(name)
+    under_preg = flat(host.ok("run", "--rm", "--runtime", oci_runtime, *words(name), image, *probe(name)))
+    different = {
+        key: (under_docker.get(key), under_preg.get(key))
+        for key in under_docker.keys() | under_preg.keys()
+        if under_docker.get(key) != under_preg.get(key)
+        and not any(re.fullmatch(pattern, key) for pattern in DIFFERENCES)
+    }
+    assert different == {}
+
+
+#: What Docker's API has on isolation. Of what is masked each version has its own idea.
+ISOLATION = set(describe_isolation(Wishes())) - {"MaskedPaths"}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        [],
+        [
+            *("-m", "64m", "--memory-reservation", "32m", "--cpus", "1.5", "--pids-limit", "7", "-c", "512"),
+            *("--ulimit", "nofile=3:4", "--ulimit", "core=-1", "--oom-score-adj", "5", "--shm-size", "1m"),
+            *("--cap-add", "net_admin", "--cap-drop", "CHOWN", "--security-opt", "no-new-privileges", "--read-only"),
+            *("--device", "/dev/fuse:/dev/x:r", "--tmpfs", "/x:size=1m", "--sysctl", "kernel.msgmax=5", "--init"),
+            *("--add-host", "a:1.1.1.1", "--dns", "9.9.9.9", "--dns-search", "b.c", "--dns-option", "ndots:2"),
+            *("-u", "user", "--group-add", "9", "-h", "foo", "--domainname", "d.e", "--pid", "host", "--ipc", "none"),
+        ],
+        ["--privileged", "--cpu-period", "5000", "--cpu-quota", "2000", "--cpuset-cpus", "0", "--uts", "host"],
+    ],
+)
+def test_inspect_tells_what_docker_tells(options: list[str], host: Preg, image: str, engine: Docker) -> None:
+    engine("pull", image)
+    identifiers = [engine("create", *options, image).strip(), host.ok("create", *options, image).strip()]
+    (dockers,), (ours,) = (
+        json.loads(engine("inspect", identifiers[0])),
+        json.loads(host.ok("inspect", identifiers[1])),
+    )
+    engine("rm", identifiers[0])
+    host.ok("rm", identifiers[1])
+    told = {name: value for name, value in ours["HostConfig"].items() if name in ISOLATION}
+    docker_tells = {name: dockers["HostConfig"].get(name) for name in told}
+    # Of SELinux: preg sets no labels, so it need not say when it leaves them out.
+    docker_tells["SecurityOpt"] = [each for each in docker_tells["SecurityOpt"] or [] if "label" not in each] or None
+    assert told == docker_tells
+    for name in ("Domainname", "User"):
+        assert ours["Config"][name] == dockers["Config"][name]
+    if "-h" in options:
+        assert ours["Config"]["Hostname"] == dockers["Config"]["Hostname"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        *(
+            ["-m", "1m"],
+            ["-m", "x"],
+            ["--memory-swap", "9m"],
+            ["-m", "10m", "--memory-swap", "9m"],
+            ["--cpus", "10000"],
+        ),
+        *(["--cpu-period", "1"], ["--cpuset-cpus", "1000"], ["--cap-add", "FOO"]),
+        *(["--ulimit", "nofile=3:2"], ["--ulimit", "x=1"], ["--security-opt", "x"], ["--sysctl", "kernel.x=1"]),
+        *(["--add-host", "x"], ["--dns", "x"], ["--tmpfs", "/x:foo"], ["--tmpfs", "x"], ["-u", "nobody-here"]),
+        *(["--oom-score-adj", "1001"], ["--device", "/dev/fuse:/dev/x:q"], ["--ipc", "x"], ["--pid", "x"]),
+        *(["--uts", "x"], ["--group-add", "nobody-here"], ["--security-opt", "seccomp=/no/such/file"]),
+        *(["--cap-add", "SYS_RESOURCE"], ["--ulimit", "nofile=1000000000:1000000000"], ["--device", "/dev/no-such"]),
+    ],
+    ids=" ".join,
+)
+def test_what_docker_refuses_is_refused_in_a_sentence(
+    options: list[str], host: Preg, image: str, engine: Docker
+) -> None:
+    # 125, or 127 where Docker takes a missing device for a missing command.
+    assert engine.run("run", "--rm", "--network", "none", *options, image, "true").returncode in (125, 127)
+    assert host.fails("run", "--rm", *options, image, "true", status=125)
+
+
+def test_privileged_is_root_of_the_host(host: Preg, image: str, oci_runtime: str) -> None:
+    run = ["run", "--rm", "--runtime", oci_runtime, "--privileged", "-v", "/usr:/usr:ro", image]
+    seen = flat(host.ok(*run, *probe("user")))
+    held = next(line.split()[1] for line in Path("/proc/self/status").read_text().splitlines() if "CapPrm" in line)
+    assert {seen[f"status Cap{kind}"] for kind in ("Eff", "Prm", "Bnd")} == {held}
+    assert seen["status Seccomp"] == "0"
+    assert "devices /dev/fuse" in seen or not Path("/dev/fuse").exists()
+    assert {value for key, value in seen.items() if key.startswith("device_rules")} == {"done", "not forbidden"}
+    switches = {key.split()[1]: value for key, value in seen.items() if key.startswith("switches /proc/")}
+    assert {value for path, value in switches.items() if Path(path).exists()} == {"done"}
+    assert "rw" in seen["mounts /sys"].split()[1].split(",")
+
+
+def test_a_filter_is_made_once_and_then_found(preg: Preg, server: Server, oci_runtime: str) -> None:
+    push(server, "tests/once", "1", busybox())
+    run = ["run", "--rm", "--runtime", oci_runtime, f"{server.address}/tests/once:1", "cat", "/proc/self/status"]
+    assert "Seccomp:\t2" in preg.ok(*run)
+    (made,) = (preg.state / "seccomp").iterdir()
+    before = made.stat()
+    was = (before.st_ino, before.st_mtime_ns)
+    assert "Seccomp:\t2" in preg.ok(*run)
+    assert (made.stat().st_ino, made.stat().st_mtime_ns) == was
+    # Without what was made, or with half of it, it is made again.
+    made.write_bytes(made.read_bytes()[:100])
+    assert "Seccomp:\t2" in preg.ok(*run)
+    assert made.stat().st_size == before.st_size
