@@ -127,11 +127,15 @@ def build(  # noqa: PLR0913 - what the host adds to what image and person want
     hostname: str,
     root: str,
     files: "Sequence[Mount]",
+    network_namespace: str,
     isolation: "Isolation",
 ) -> dict[str, Any]:
-    """Write the configuration. ``files`` are those of ``/etc`` that the host provides."""
+    """Write the configuration. ``files`` are those of ``/etc`` that the host provides.
+
+    ``network_namespace`` is where the container's is found, unless it shares the host's.
+    """
     linux: dict[str, Any] = {
-        "namespaces": _namespaces(wishes, cgroup_namespace=isolation.cgroup_namespace),
+        "namespaces": _namespaces(wishes, network_namespace, cgroup_namespace=isolation.cgroup_namespace),
         "cgroupsPath": f"/preg/{identifier}",
         "resources": {
             "devices": rules(isolation.nodes, privileged=wishes.privileged),
@@ -186,15 +190,15 @@ def _process(image: "Process", wishes: Wishes, user: "User", hostname: str, isol
     return process
 
 
-def _namespaces(wishes: Wishes, *, cgroup_namespace: bool) -> list[dict[str, str]]:
+def _namespaces(wishes: Wishes, network: str, *, cgroup_namespace: bool) -> list[dict[str, str]]:
     shared = {
-        "network": wishes.host_network,
         "pid": wishes.host_pid,
         "uts": wishes.host_uts,
         "ipc": wishes.ipc == "host",
         "cgroup": not cgroup_namespace,
     }
-    return [{"type": "mount"}, *({"type": kind} for kind, with_host in shared.items() if not with_host)]
+    namespaces = [{"type": "mount"}, *({"type": kind} for kind, with_host in shared.items() if not with_host)]
+    return namespaces if wishes.host_network else [*namespaces, {"type": "network", "path": network}]
 
 
 def _sysctls(wishes: Wishes) -> dict[str, str]:

@@ -20,6 +20,7 @@ from runtime.errors import Fault
 from runtime.images import Images
 from runtime.kernel import MNT_DETACH, unmount
 from runtime.lock import lock
+from runtime.network.endpoints import endpoints_by_container, release
 from runtime.tree import remove_tree
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def check(here: "Config") -> Iterator[Finding]:
     yield from _mounts(here.home)
     yield from _engines(containers, here)
     yield from _groups(containers)
+    yield from _endpoints(str(here.state))
 
 
 def _half_made(folder: Path) -> Iterator[Finding]:
@@ -145,6 +147,15 @@ def _groups(containers: Containers) -> Iterator[Finding]:
 def _remove_groups(identifier: str) -> None:
     cgroup.kill(identifier)
     cgroup.remove(identifier)
+
+
+def _endpoints(state: str) -> Iterator[Finding]:
+    for identifier in sorted(endpoints_by_container(state)):
+        if not os.path.exists(f"{state}/containers/{identifier}"):
+            yield Finding(
+                f"the container {identifier[:12]} has addresses in networks, and does not run",
+                partial(release, state, identifier),
+            )
 
 
 def _sorted(folder: Path) -> list[Path]:

@@ -7,13 +7,13 @@ all the container has written. Who makes, runs or removes the container holds a 
 Supervisors stay small by importing little, so nothing here goes beyond a few modules of the standard library.
 """
 
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple
 
 from runtime.lock import lock
+from runtime.record import read_record, write_record
 from runtime.tree import remove_tree
 
 #: How a container fares.
@@ -77,9 +77,6 @@ class State(NamedTuple):
         return self.status in (RUNNING, RESTARTING)
 
 
-T = TypeVar("T", Description, State)
-
-
 class Container:
     """A container's places, by its ID."""
 
@@ -97,26 +94,24 @@ class Container:
 
     def describe(self) -> Description:
         """Read what was asked of it. Raises FileNotFoundError if it is gone, or was never whole."""
-        with open(f"{self.directory}/container.json", encoding="utf-8") as file:
-            description = _read(Description, json.load(file))
+        description = read_record(Description, f"{self.directory}/container.json")
         return description._replace(restart=Restart(*description.restart))
 
     def state(self) -> State:
         """Read how it fares. Raises FileNotFoundError if it is gone."""
         try:
-            with open(f"{self.directory}/state.json", encoding="utf-8") as file:
-                return _read(State, json.load(file))
+            return read_record(State, f"{self.directory}/state.json")
         except FileNotFoundError:
             os.stat(f"{self.directory}/container.json")
             return State()
 
     def write_description(self, description: Description) -> None:
         """Write down what was asked of it; durable, for it is all that makes a container."""
-        _write(f"{self.directory}/container.json", description, durable=not description.remove)
+        write_record(f"{self.directory}/container.json", description, durable=not description.remove)
 
     def write_state(self, state: State) -> None:
         """Write down how it fares."""
-        _write(f"{self.directory}/state.json", state, durable=False)
+        write_record(f"{self.directory}/state.json", state, durable=False)
 
     def register(self) -> None:
         """Make what is here while it runs. From now on the next command finds it if we are killed."""
@@ -145,19 +140,3 @@ def reachable(folder: str) -> Iterator[str]:
         yield f"/proc/self/fd/{opened}"
     finally:
         os.close(opened)
-
-
-def _read(kind: type[T], values: dict[str, Any]) -> T:
-    """Leave out what a later preg may have written."""
-    return kind(**{name: value for name, value in values.items() if name in kind._fields})
-
-
-def _write(path: str, record: Description | State, *, durable: bool) -> None:
-    # Named after the writer: a container may be renamed by one process while another writes.
-    new = f"{path}.{os.getpid()}"
-    with open(new, "w", encoding="utf-8") as file:
-        json.dump(record._asdict(), file)
-        if durable:
-            file.flush()
-            os.fsync(file.fileno())
-    os.rename(new, path)

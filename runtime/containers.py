@@ -24,12 +24,12 @@ class Containers:
 
     def __init__(self, home: str, state: str) -> None:
         self.home = home
-        self._state = state
+        self.state = state
         self._names = f"{home}/names"
 
     def get(self, identifier: str) -> Container:
         """Give the container with an ID; it need not be there."""
-        return Container(self.home, self._state, identifier)
+        return Container(self.home, self.state, identifier)
 
     def find(self, text: str) -> Container:
         """Find a container by its ID, its name, or the first characters of its ID. Raises Fault."""
@@ -65,11 +65,11 @@ class Containers:
 
         They may belong to another home directory that has the same state directory.
         """
-        for name in _listed(f"{self._state}/containers"):
-            running = f"{self._state}/containers/{name}"
+        for name in _listed(f"{self.state}/containers"):
+            running = f"{self.state}/containers/{name}"
             with suppress(OSError):
                 home = os.path.dirname(os.path.dirname(os.readlink(f"{running}/container")))
-                yield Container(home, self._state, name)
+                yield Container(home, self.state, name)
 
     def make(self) -> tuple[Container, int]:
         """Make an empty container that is ours: give it, and the lock on it."""

@@ -9,9 +9,11 @@ import msgspec
 
 from runtime import bundle
 from runtime.container import Container, Description, Restart
-from runtime.errors import Fault
+from runtime.errors import Fault, UsageError
 from runtime.images import Image, Process
 from runtime.names import invent_name
+from runtime.network.plan import Plan, write_plan
+from runtime.network.ports import read_exposed
 from runtime.signals import read_signal
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ class Wanted(NamedTuple):
     """Whoever starts it stays, and its standard input ends when they leave."""
     stop_signal: str | None
     stop_timeout: int | None
+    network: Plan
 
 
 def create(
@@ -71,6 +74,8 @@ def create(
     container, held = containers.make()
     try:
         name = _take_name(containers, container, wanted.name)
+        exposed = dict.fromkeys((*wanted.network.exposed, *_exposed(settings)))
+        write_plan(container.directory, wanted.network._replace(exposed=list(exposed)), durable=not wanted.remove)
         container.write_description(description._replace(name=name))
         if wishes.mounts:
             _make_volumes(containers, wishes.mounts)
@@ -79,6 +84,15 @@ def create(
         container.unregister()
         raise
     return container, held
+
+
+def _exposed(image: Process) -> list[str]:
+    """List the ports that an image says it listens on, but for those that make no sense."""
+    ports = []
+    for text in image.exposed_ports or ():
+        with suppress(UsageError):
+            ports += read_exposed(text, "the image's ExposedPorts")
+    return ports
 
 
 def _make_volumes(containers: "Containers", mounts: "Sequence[Mount]") -> None:

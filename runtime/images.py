@@ -68,6 +68,7 @@ class Process(msgspec.Struct, frozen=True, rename="pascal"):
     entrypoint: list[str] | None = msgspec.field(name="Entrypoint", default=None)
     cmd: list[str] | None = msgspec.field(name="Cmd", default=None)
     working_dir: str = msgspec.field(name="WorkingDir", default="")
+    exposed_ports: dict[str, object] | None = msgspec.field(name="ExposedPorts", default=None)
     stop_signal: str = msgspec.field(name="StopSignal", default="")
     labels: dict[str, str] | None = msgspec.field(name="Labels", default=None)
     volumes: dict[str, Any] | None = msgspec.field(name="Volumes", default=None)

@@ -16,6 +16,7 @@ MS_REC: Final = 0x4000
 MS_SLAVE: Final = 0x80000
 MNT_DETACH: Final = 2
 _CLONE_NEWNS: Final = 0x20000
+_CLONE_NEWNET: Final = 0x40000000
 _PR_SET_CHILD_SUBREAPER: Final = 36
 #: Written to, made, renamed, or gone itself.
 _IN_CHANGED: Final = 0x2 | 0x100 | 0x80 | 0x400
@@ -82,6 +83,18 @@ def unshare_mounts() -> None:
 def join_mounts(namespace: int) -> None:
     """Enter the mount namespace that an open file stands for (setns(2)). Raises OSError."""
     if _LIBC.setns(namespace, _CLONE_NEWNS):
+        raise _error("")
+
+
+def unshare_network() -> None:
+    """Give this process a network of its own, in which there is only a loopback that is down. Raises OSError."""
+    if _LIBC.unshare(_CLONE_NEWNET):
+        raise _error("")
+
+
+def join_network(namespace: int) -> None:
+    """Enter the network namespace that an open file stands for (setns(2)). Raises OSError."""
+    if _LIBC.setns(namespace, _CLONE_NEWNET):
         raise _error("")
 
 

@@ -16,27 +16,24 @@ from runtime.attach import Session
 from runtime.container import Container, Description
 from runtime.engine import ENVIRON, Engine, read_failure
 from runtime.errors import Fault
+from runtime.host_files import name_host, write_host_files
 from runtime.images import ImageConfig, Images, Process
 from runtime.init import PLACE
 from runtime.isolation import isolate
 from runtime.kernel import join_mounts, unshare_mounts
 from runtime.mounts import Mount
-from runtime.resolver import hosts_lines, resolv_conf
+from runtime.network.endpoints import release
+from runtime.network.networks import Networks
+from runtime.network.plan import read_plan
+from runtime.network.sandbox import Sandbox, prepare
 from runtime.users import find_user, read_inside
 from storage.oci.digest import Digest
 
 if TYPE_CHECKING:
     from runtime.config import Config
 
-_HOSTS: Final = """127.0.0.1\tlocalhost
-::1\tlocalhost ip6-localhost ip6-loopback
-fe00::0\tip6-localnet
-ff00::0\tip6-mcastprefix
-ff02::1\tip6-allnodes
-ff02::2\tip6-allrouters
-"""
-#: All of this host that a container without a network reaches is what shares its network.
-_LOOPBACK: Final = "127.0.0.1"
+#: unix(7), SCM_MAX_FD.
+_FILES_AT_ONCE: Final = 253
 _SUPERVISOR: Final = "import sys; sys.path.insert(0, sys.argv[1]); from runtime.supervisor import main; main()"
 
 
@@ -71,6 +68,7 @@ def start(here: "Config", container: Container, held: int, supervisor: socket.so
     container.register()
     engine = Engine(Path(description.engine), here.state)
     ours = os.open("/proc/self/ns/mnt", os.O_RDONLY)
+    sandbox = Sandbox()
     try:
         # While what is mounted is not yet this container's alone.
         images = Images(here.home)
@@ -79,7 +77,9 @@ def start(here: "Config", container: Container, held: int, supervisor: socket.so
         unshare_mounts()
         engine.prepare()
         root = images.layers.mount(config.rootfs.diff_ids, Path(container.directory))
-        _make_bundle(container, description, config.config or Process(), root, engine)
+        networks = Networks(str(here.home), str(here.state))
+        _make_bundle(networks, container, description, config.config or Process(), root, engine)
+        sandbox = prepare(networks, container, description)
         order = {
             "home": str(here.home),
             "state": str(here.state),
@@ -89,19 +89,30 @@ def start(here: "Config", container: Container, held: int, supervisor: socket.so
             "remains": engine.remains(container.id),
             "environ": ENVIRON,
             "attach": attach,
+            "network": sandbox.namespace is not None,
         }
         with open("/proc/self/ns/mnt", "rb") as mounts:
             order_frame = f.frame(f.START, json.dumps(order).encode())
-            socket.send_fds(supervisor, [order_frame], [held, mounts.fileno()])
+            _send(supervisor, order_frame, [held, mounts.fileno(), *sandbox.files])
         return _wait_until_started(supervisor, engine.name)
     except (Fault, OSError) as fault:
+        release(str(here.state), container.id)
         container.unregister()
         container.write_state(container.state()._replace(error=str(fault), exit_code=getattr(fault, "status", 128)))
         raise
     finally:
+        sandbox.close()
         # What is mounted for one container must not be kept by the next one's namespace.
         join_mounts(ours)
         os.close(ours)
+
+
+def _send(supervisor: socket.socket, order: bytes, files: list[int]) -> None:
+    """Send an order with files, of which the kernel takes so many with each piece of it."""
+    while len(files) > _FILES_AT_ONCE:
+        socket.send_fds(supervisor, [order[:1]], files[:_FILES_AT_ONCE])
+        order, files = order[1:], files[_FILES_AT_ONCE:]
+    socket.send_fds(supervisor, [order], files)
 
 
 def _wait_until_started(supervisor: socket.socket, engine: str) -> Session:
@@ -114,7 +125,9 @@ def _wait_until_started(supervisor: socket.socket, engine: str) -> Session:
     raise Fault("the container's supervisor ended before it could start the container")
 
 
-def _make_bundle(container: Container, description: Description, image: Process, root: Path, engine: Engine) -> None:
+def _make_bundle(  # noqa: PLR0913, PLR0917 - all that a container is made of
+    networks: Networks, container: Container, description: Description, image: Process, root: Path, engine: Engine
+) -> None:
     wishes = msgspec.convert(description.wishes, bundle.Wishes)
     opened = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -127,8 +140,9 @@ def _make_bundle(container: Container, description: Description, image: Process,
     finally:
         os.close(opened)
     isolation = isolate(wishes, engine)
-    hostname = _hostname(container, wishes)
-    files = _host_files(container, wishes, hostname)
+    plan = read_plan(container.directory)
+    hostname = name_host(container, wishes, plan)
+    files = write_host_files(container, wishes, hostname, plan, networks)
     if isolation.init:
         files.append(Mount(isolation.init, PLACE, ("bind", "ro")))
     described = bundle.build(
@@ -139,36 +153,7 @@ def _make_bundle(container: Container, description: Description, image: Process,
         hostname=hostname,
         root=str(root),
         files=files,
+        network_namespace=f"{container.running}/netns",
         isolation=isolation,
     )
     Path(container.directory, "config.json").write_bytes(msgspec.json.encode(described))
-
-
-def _hostname(container: Container, wishes: bundle.Wishes) -> str:
-    if wishes.hostname:
-        return wishes.hostname
-    return os.uname().nodename if wishes.host_uts else container.short_id
-
-
-def _host_files(container: Container, wishes: bundle.Wishes, hostname: str) -> list[Mount]:
-    """Write the files of ``/etc`` that tell a container of its host, but for those that the person brings along."""
-    try:
-        resolvers = Path("/etc/resolv.conf").read_text()
-    except OSError:
-        resolvers = ""
-    full_name = f"{hostname}.{wishes.domainname}" if wishes.domainname else hostname
-    names = hostname if full_name == hostname else f"{full_name} {hostname}"
-    contents = {
-        "hosts": f"{_HOSTS}127.0.0.1\t{names}\n{hosts_lines(wishes.hosts, _LOOPBACK)}",
-        "hostname": f"{full_name}\n",
-        "resolv.conf": resolv_conf(resolvers, wishes.dns, wishes.dns_search, wishes.dns_options),
-    }
-    files = []
-    taken = {mount.target for mount in wishes.mounts}
-    for name, content in contents.items():
-        if f"/etc/{name}" not in taken:
-            path = Path(container.directory, name)
-            path.write_text(content)
-            path.chmod(0o644)
-            files.append(Mount(str(path), f"/etc/{name}"))
-    return files

@@ -21,6 +21,7 @@ def sweep(containers: "Containers") -> None:
     """Put away every container whose supervisor has ended before it."""
     for container in containers.started():
         if not os.path.exists(container.directory):
+            _leave_networks(container)
             remove_tree(container.running)
         else:
             _put_away_if_dead(containers, container)
@@ -64,9 +65,11 @@ def _put_away(containers: "Containers", container: Container) -> None:
         description, state = container.describe(), container.state()
     except FileNotFoundError:  # killed while it was made or removed
         containers.remove(container)
+        _leave_networks(container)
         remove_tree(container.running)
         return
     ran = _end(container, description.engine)
+    _leave_networks(container)
     remove_tree(container.running)
     if description.remove:
         containers.remove(container, volumes=True)
@@ -75,6 +78,12 @@ def _put_away(containers: "Containers", container: Container) -> None:
         error = "it was killed, having lost its supervisor" if ran else "it ended with its host, or unseen"
         ended = state._replace(status=EXITED, pid=0, exit_code=code, error=error, finished=time.time(), cut_off=True)
         container.write_state(ended)
+
+
+def _leave_networks(container: Container) -> None:
+    from runtime.network.endpoints import release  # noqa: PLC0415 - rarely needed
+
+    release(os.path.dirname(os.path.dirname(container.running)), container.id)
 
 
 def _end(container: Container, engine: str) -> bool:

@@ -30,6 +30,8 @@ from runtime.visitor import Visitor
 
 #: Who prints, or types, faster than somebody reads has to wait when so much is on its way.
 _BACKLOG: Final = 1024 * 1024
+#: unix(7), SCM_MAX_FD.
+_FILES_AT_ONCE: Final = 253
 #: Those of a terminal, which is not ours.
 _IGNORED: Final = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
 
@@ -47,6 +49,8 @@ class Order(NamedTuple):
     environ: dict[str, str]
     attach: bool
     """Whoever gives the order wants to see what the container prints."""
+    network: bool
+    """The container has a network namespace, which is the third file; those behind it hold published ports."""
 
 
 class Supervisor:
@@ -208,6 +212,10 @@ class Supervisor:
     def _put_away(self) -> None:
         self._listener.close()
         self._log.close()
+        if self._order.network:
+            from runtime.network.endpoints import release  # noqa: PLC0415 - not to be held while the container runs
+
+            release(self._order.state, self._container.id)
         remove_tree(self._container.running)
 
     def _clean_up_after_engine(self) -> None:
@@ -385,6 +393,9 @@ def main() -> None:
     order, files = received
     join_mounts(files[1])
     os.close(files[1])
+    if order.network:
+        # By this path the engine finds it, and everybody else.
+        os.symlink(f"/proc/{os.getpid()}/fd/{files[2]}", f"{order.state}/containers/{order.identifier}/netns")
     connection.setblocking(False)
     first.attached = order.attach
     null = os.open(os.devnull, os.O_RDWR)
@@ -400,7 +411,7 @@ def main() -> None:
 def _read_order(connection: socket.socket, visitor: Visitor) -> tuple[Order, list[int]] | None:
     files: list[int] = []
     while True:
-        data, received, _, _ = socket.recv_fds(connection, PIECE, 2)
+        data, received, _, _ = socket.recv_fds(connection, PIECE, _FILES_AT_ONCE, socket.MSG_CMSG_CLOEXEC)
         if not data:
             return None
         files += received

@@ -35,6 +35,7 @@ GROUPS: Final = {
         Command("wait", "runtime.cli.wait:main", "Wait until containers end"),
         Command("rm", "runtime.cli.rm:main", "Remove containers"),
         Command("ps", "runtime.cli.ps:main", "List containers"),
+        Command("port", "runtime.cli.port:main", "List the published ports of a container"),
         Command("logs", "runtime.cli.logs:main", "Show what a container has printed"),
         Command("inspect", "runtime.cli.inspect:main", "Tell all about containers and images"),
     ),
@@ -50,6 +51,15 @@ GROUPS: Final = {
         Command("prune", "runtime.cli.prune:main", "Remove images without a name, and what nothing needs"),
         Command("login", "runtime.cli.login:main", "Log in to a registry"),
         Command("logout", "runtime.cli.logout:main", "Forget the login to a registry"),
+    ),
+    "Networks": (
+        Command("network create", "runtime.cli.network_create:main", "Make a network"),
+        Command("network ls", "runtime.cli.network_ls:main", "List the networks"),
+        Command("network inspect", "runtime.cli.network_inspect:main", "Tell all about networks"),
+        Command("network connect", "runtime.cli.network_connect:main", "Put a container into another network"),
+        Command("network disconnect", "runtime.cli.network_disconnect:main", "Take a container out of a network"),
+        Command("network rm", "runtime.cli.network_rm:main", "Remove networks"),
+        Command("network prune", "runtime.cli.network_prune:main", "Remove the networks that nobody uses"),
     ),
     "Volumes": (
         Command("volume create", "runtime.cli.volume_create:main", "Make a volume"),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from runtime import config
 from runtime.bundle import Wishes
+from runtime.cli import network_options
 from runtime.cli.identity_options import IDENTITY_OPTIONS, ask_identity
 from runtime.cli.isolation_options import ISOLATION_OPTIONS, ask_isolation
 from runtime.cli.naming import find_record, read_reference
@@ -17,6 +18,8 @@ from runtime.create import Wanted, create
 from runtime.engine import find
 from runtime.errors import Fault, UsageError
 from runtime.images import Image, Images
+from runtime.network.networks import Networks
+from runtime.network.plan import HOST, Plan
 from runtime.platforms import Platform, check
 from runtime.restart import read_restart
 
@@ -41,7 +44,7 @@ OPTIONS: Final = (
     Option("--mount", "The same, or a tmpfs: type=volume|bind|tmpfs,source=SOURCE,target=PATH,readonly", "FIELDS"),
     Option("--workdir", "Start in this directory", "DIR", "-w"),
     Option("--entrypoint", "Execute this instead of the image's entrypoint", "COMMAND"),
-    Option("--network", "none (its own, loopback only; the default) or host (this host's)", "NETWORK"),
+    *network_options.OPTIONS,
     Option("--runtime", "The OCI runtime, by name or path (default: crun, then runc)", "RUNTIME"),
     PLATFORM,
     Option("--pull", "Fetch the image: missing (the default), always, never", "WHEN"),
@@ -52,7 +55,6 @@ OPTIONS: Final = (
     *RESOURCE_OPTIONS,
 )
 _PULL: Final = ("always", "missing", "never")
-_NETWORKS: Final = ("none", "host")
 
 
 def make(here: config.Config, options: Options, *, attached: bool) -> "tuple[Container, int]":
@@ -60,12 +62,15 @@ def make(here: config.Config, options: Options, *, attached: bool) -> "tuple[Con
 
     Raises Fault.
     """
-    wishes, wanted, cidfile = read_wishes(options), _read_wanted(options, attached=attached), options.last("--cidfile")
+    containers = Containers(str(here.home), str(here.state))
+    network = network_options.read_network(options, containers, Networks(str(here.home), str(here.state)))
+    wishes, wanted = read_wishes(options, network), _read_wanted(options, network, attached=attached)
     wish, when, name = Wish.read(options), options.last("--pull") or "missing", options.operands[0]
+    cidfile = options.last("--cidfile")
     if when not in _PULL:
         raise UsageError(f"--pull is {', '.join(_PULL)}, not {when!r}")
     engine = find(options.last("--runtime"), here.path, here.state)
-    images, containers = Images(here.home), Containers(str(here.home), str(here.state))
+    images = Images(here.home)
     if cidfile is not None and os.path.exists(cidfile):
         raise Fault(f"the file {cidfile} is there already: it may be another container's, so remove it or name another")
 
@@ -105,7 +110,7 @@ def _find(images: Images, name: str, platform: Platform | None) -> Image | None:
     return image
 
 
-def _read_wanted(options: Options, *, attached: bool) -> Wanted:
+def _read_wanted(options: Options, network: Plan, *, attached: bool) -> Wanted:
     timeout = options.last("--stop-timeout")
     if timeout is not None and not timeout.removeprefix("-").isdecimal():
         raise UsageError(f"--stop-timeout {timeout}: it is a number of seconds")
@@ -122,6 +127,7 @@ def _read_wanted(options: Options, *, attached: bool) -> Wanted:
         attached=attached,
         stop_signal=options.last("--stop-signal"),
         stop_timeout=None if timeout is None else int(timeout),
+        network=network,
     )
 
 
@@ -134,11 +140,8 @@ def _read_labels(options: Options) -> dict[str, str]:
     return {name: value for name, _, value in pairs}
 
 
-def read_wishes(options: Options) -> Wishes:
+def read_wishes(options: Options, network: Plan) -> Wishes:
     """Read what was asked of the container. Raises UsageError."""
-    network = options.last("--network") or "none"
-    if network not in _NETWORKS:
-        raise UsageError(f"--network is {' or '.join(_NETWORKS)}, not {network!r}")
     working_dir = options.last("--workdir") or ""
     if working_dir and not working_dir.startswith("/"):
         raise UsageError(f"-w {working_dir}: the directory must be an absolute path")
@@ -150,7 +153,7 @@ def read_wishes(options: Options) -> Wishes:
         mounts=_read_mounts(options),
         working_dir=working_dir,
         terminal="--tty" in options,
-        host_network=network == "host",
+        host_network=network.kind == HOST,
         resources=read_resources(options),
     )
     return ask_isolation(options, ask_identity(options, wishes))

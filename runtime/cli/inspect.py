@@ -9,14 +9,16 @@ import msgspec
 from runtime import cgroup, config
 from runtime.bundle import Wishes
 from runtime.cli.host_config import describe_isolation
+from runtime.cli.network_settings import show_bindings, show_settings
 from runtime.cli.options import Option, Usage
 from runtime.cli.table import select
-from runtime.cli.targets import here
+from runtime.cli.targets import here, networks
 from runtime.cli.times import show_time
 from runtime.container import RESTARTING, RUNNING, Container
 from runtime.containers import Containers
 from runtime.errors import Fault, NotFound, UsageError
 from runtime.leftovers import look
+from runtime.network.plan import read_plan
 from runtime.signals import signal_name
 from runtime.volumes import Volumes
 
@@ -83,6 +85,7 @@ def describe(containers: Containers, container: Container) -> dict[str, Any]:
     state, description = look(containers, container), container.describe()
     wishes = description.wishes
     asked = msgspec.convert(wishes, Wishes)
+    plan = read_plan(container.directory)
     paused = state.alive and cgroup.is_frozen(container.id)
     return {
         "Id": container.id,
@@ -112,7 +115,9 @@ def describe(containers: Containers, container: Container) -> dict[str, Any]:
         "Platform": "linux",
         "HostConfig": {
             "AutoRemove": description.remove,
-            "NetworkMode": "host" if wishes.get("host_network") else "none",
+            "NetworkMode": plan.mode,
+            "PortBindings": show_bindings(plan),
+            "PublishAllPorts": plan.publish_all,
             "RestartPolicy": {
                 "Name": description.restart.policy,
                 "MaximumRetryCount": description.restart.retries,
@@ -133,7 +138,9 @@ def describe(containers: Containers, container: Container) -> dict[str, Any]:
             "Labels": description.labels,
             "StopSignal": signal_name(description.stop_signal),
             "StopTimeout": description.stop_timeout,
+            "ExposedPorts": {port: {} for port in plan.exposed},
         },
+        "NetworkSettings": show_settings(networks(), container, plan),
     }
 
 

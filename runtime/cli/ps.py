@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from runtime import cgroup
@@ -14,8 +14,22 @@ from runtime.container import CREATED, EXITED, RESTARTING, Container, Descriptio
 from runtime.containers import Containers
 from runtime.errors import UsageError
 from runtime.leftovers import look, remove_unfinished
+from runtime.network.endpoints import Endpoint, endpoints_by_container
+from runtime.network.ports import show_ports
 
-_FIELDS: Final = ("ID", "Image", "Command", "CreatedAt", "RunningFor", "Status", "State", "Ports", "Names", "Labels")
+_FIELDS: Final = (
+    "ID",
+    "Image",
+    "Command",
+    "CreatedAt",
+    "RunningFor",
+    "Status",
+    "State",
+    "Ports",
+    "Names",
+    "Labels",
+    "Networks",
+)
 _STATES: Final = ("created", "running", "paused", "restarting", "exited")
 USAGE: Final = Usage(
     "ps [OPTION...]",
@@ -26,7 +40,12 @@ USAGE: Final = Usage(
         Option("--last", "List the last N that were made, whatever their state", "N", "-n"),
         Option("--latest", "List the last that was made", short="-l"),
         Option("--no-trunc", "Print whole IDs and commands"),
-        Option("--filter", "List those that have id, name, label, status, exited or ancestor so", "KEY=VALUE", "-f"),
+        Option(
+            "--filter",
+            "List those that have id, name, label, status, exited, ancestor or network so",
+            "KEY=VALUE",
+            "-f",
+        ),
         FORMAT,
     ),
     notes=f"""
@@ -46,6 +65,7 @@ class Row(NamedTuple):
     description: Description
     state: State
     paused: bool
+    endpoints: Sequence[Endpoint]
 
     @property
     def status(self) -> str:
@@ -92,10 +112,12 @@ def show_status(state: State, *, paused: bool) -> str:
 
 
 def _rows(containers: Containers) -> Iterator[Row]:
+    endpoints = endpoints_by_container(containers.state)
     for container in containers:
         try:
             state = look(containers, container)
-            yield Row(container, container.describe(), state, state.alive and cgroup.is_frozen(container.id))
+            paused = state.alive and cgroup.is_frozen(container.id)
+            yield Row(container, container.describe(), state, paused, endpoints.get(container.id, ()))
         except FileNotFoundError:  # removed while we looked
             continue
 
@@ -114,16 +136,22 @@ def _show(row: Row, *, wide: bool) -> dict[str, str]:
         "RunningFor": f"{show_duration(time.time() - row.description.created)} ago",
         "Status": show_status(row.state, paused=row.paused),
         "State": row.status,
-        "Ports": "",
+        "Ports": _show_ports(row),
         "Names": row.description.name,
         "Labels": ",".join(f"{name}={value}" for name, value in row.description.labels.items()),
+        "Networks": ",".join(endpoint.network_name for endpoint in row.endpoints),
     }
+
+
+def _show_ports(row: Row) -> str:
+    published = [port for endpoint in row.endpoints for port in endpoint.published]
+    return show_ports(published, [port for endpoint in row.endpoints for port in endpoint.exposed])
 
 
 def _read_filter(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
-    if key not in ("id", "name", "label", "status", "exited", "ancestor") or not equals:
-        raise UsageError(f"--filter {text}: it is KEY=VALUE with id, name, label, status, exited or ancestor")
+    if key not in ("id", "name", "label", "status", "exited", "ancestor", "network") or not equals:
+        raise UsageError(f"--filter {text}: it is KEY=VALUE with id, name, label, status, exited, ancestor or network")
     if key == "status" and value not in _STATES:
         raise UsageError(f"--filter {text}: a status is {', '.join(_STATES)}")
     if key == "exited" and not value.isdecimal():
@@ -152,6 +180,8 @@ def _is(row: Row, key: str, value: str) -> bool:
         return value.removeprefix("/") in row.description.name
     if key == "status":
         return row.status == value
+    if key == "network":
+        return any(value in (endpoint.network_name, endpoint.network) for endpoint in row.endpoints)
     if key == "exited":
         return row.state.status == EXITED and row.state.exit_code == int(value)
     return value in (row.description.image, row.description.image_id, row.description.image.rpartition(":")[0])

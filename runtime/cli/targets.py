@@ -8,6 +8,7 @@ from runtime.container import Container
 from runtime.containers import Containers
 from runtime.errors import Fault
 from runtime.leftovers import sweep
+from runtime.network.networks import Networks
 
 
 def here() -> Containers:
@@ -16,6 +17,12 @@ def here() -> Containers:
     containers = Containers(str(place.home), str(place.state))
     sweep(containers)
     return containers
+
+
+def networks() -> Networks:
+    """Give this host's networks."""
+    place = config.load()
+    return Networks(str(place.home), str(place.state))
 
 
 def each(containers: Containers, words: list[str], work: Callable[[Container], str | None]) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.parts.images import Image, write_docker_archive
+from tests.parts.netns import Netns
 from tests.parts.process import Process, output, run, running
 from tests.parts.required import missing, require_root, required
 
@@ -62,15 +63,11 @@ def engine(folder: Path, ca: Path, proxy: str) -> Iterator[Docker]:
     It trusts `ca` alone and reaches what is not on loopback through `proxy`. `folder` must have a
     short path: the engine makes sockets below it.
     """
-    require_root()
-    required("docker")
-    socket = folder / "docker.sock"
+    no_proxy = "127.0.0.1,localhost"
+    env = {**os.environ, "SSL_CERT_FILE": str(ca), "HTTPS_PROXY": proxy, "NO_PROXY": no_proxy}
+    env.pop("SSL_CERT_DIR", None)
     command = [
-        required("dockerd"),
-        f"--data-root={folder / 'data'}",
-        f"--exec-root={folder / 'exec'}",
-        f"--pidfile={folder / 'pid'}",
-        f"--host=unix://{socket}",
+        *_command(folder),
         "--insecure-registry=127.0.0.0/8",
         # The host's network stays as it is.
         "--bridge=none",
@@ -78,12 +75,29 @@ def engine(folder: Path, ca: Path, proxy: str) -> Iterator[Docker]:
         "--ip-forward=false",
         "--ip-masq=false",
     ]
-    no_proxy = "127.0.0.1,localhost"
-    env = {**os.environ, "SSL_CERT_FILE": str(ca), "HTTPS_PROXY": proxy, "NO_PROXY": no_proxy}
-    env.pop("SSL_CERT_DIR", None)
     with running(command, env) as process:
         _wait_until_ready(process)
-        yield Docker(socket, folder)
+        yield Docker(folder / "docker.sock", folder)
+
+
+@contextlib.contextmanager
+def engine_in(folder: Path, namespace: Netns) -> Iterator[Docker]:
+    """A Docker engine with a network of its own, whose bridge and firewall are those of a namespace."""
+    with running(namespace.command(*_command(folder))) as process:
+        _wait_until_ready(process)
+        yield Docker(folder / "docker.sock", folder)
+
+
+def _command(folder: Path) -> list[str]:
+    require_root()
+    required("docker")
+    return [
+        required("dockerd"),
+        f"--data-root={folder / 'data'}",
+        f"--exec-root={folder / 'exec'}",
+        f"--pidfile={folder / 'pid'}",
+        f"--host=unix://{folder / 'docker.sock'}",
+    ]
 
 
 def _wait_until_ready(process: Process) -> None:

@@ -57,7 +57,9 @@ def test_a_container_sees_what_it_sees_under_docker(  # noqa: PLR0917 - fixtures
     docker.load(busybox("same"), name)
     docker("push", name)
     under_docker = docker("run", "--rm", "--network", "none", "--hostname", "same", name, *command)
-    under_preg = preg.run("run", "--rm", "--runtime", oci_runtime, "-e", "HOSTNAME=same", name, *command)
+    under_preg = preg.run(
+        "run", "--rm", "--network", "none", "--runtime", oci_runtime, "-e", "HOSTNAME=same", name, *command
+    )
     # crun adds a link of that name to /proc/kcore, which is masked; it leads nowhere.
     seen = [line for line in under_preg.stdout.strip().splitlines() if line != "core"]
     assert sorted(seen) == sorted(under_docker.splitlines())

@@ -25,7 +25,17 @@ def made(user: User = ROOT, wishes: Wishes = NOTHING, *, cgroup_namespace: bool 
     image = Process(cmd=["sh"])
     granted = grant(wishes.cap_add, wishes.cap_drop, ALL, privileged=wishes.privileged)
     isolation = Isolation(granted, None, [], [], [], "", "", cgroup_namespace, swap=True)
-    return build(image, wishes, user, identifier="abc", hostname="abc", root="/r", files=(), isolation=isolation)
+    return build(
+        image,
+        wishes,
+        user,
+        identifier="abc",
+        hostname="abc",
+        root="/r",
+        files=(),
+        network_namespace="/net",
+        isolation=isolation,
+    )
 
 
 def test_root_gets_dockers_fourteen_capabilities_and_others_none() -> None:

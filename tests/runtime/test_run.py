@@ -124,13 +124,10 @@ def test_the_host_cannot_be_changed_through_the_kernels_files(host: Preg, contai
     assert len(said) >= 4
 
 
-def test_the_network_is_none_or_the_hosts(host: Preg, container: list[str]) -> None:
+def test_the_network_is_its_own_or_the_hosts(host: Preg, container: list[str]) -> None:
     start, *rest = container
-    inside = host.ok(*container, "ls", "/sys/class/net").split()
-    assert "lo" in inside
-    assert set(os.listdir("/sys/class/net")) <= set(
-        host.ok(start, "--network", "host", *rest, "ls", "/sys/class/net").split()
-    )
+    assert {"lo", "eth0"} <= set(host.ok(*container, "ls", "/sys/class/net").split())
+    assert "eth0" not in host.ok(start, "--network", "none", *rest, "ls", "/sys/class/net").split()
     own = os.stat("/proc/self/ns/net").st_ino
     script = "cd /proc/self/ns && ls -l net"
     assert f"net:[{own}]" not in host.ok(*container, "sh", "-c", script)
@@ -141,7 +138,7 @@ def test_the_files_that_tell_of_the_host(host: Preg, container: list[str]) -> No
     script = "echo $HOSTNAME; cat /etc/hostname; cat /etc/hosts; cat /etc/resolv.conf"
     name, same, *rest = host.ok(*container, "sh", "-c", script).splitlines()
     assert name == same
-    assert f"127.0.0.1\t{name}" in rest
+    assert any(line.split()[1:] == [name] for line in rest)
     assert rest[-len(Path("/etc/resolv.conf").read_text().splitlines()) :] == (
         Path("/etc/resolv.conf").read_text().splitlines() or rest
     )

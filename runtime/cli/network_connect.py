@@ -1,0 +1,37 @@
+"""``preg network connect``: put a container into another network."""
+
+from typing import Final
+
+from runtime.cli.options import Option, Usage
+from runtime.cli.targets import here, networks
+from runtime.errors import UsageError
+from runtime.network.connection import connect
+from runtime.network.networks import DEFAULT
+from runtime.network.plan import Attachment
+
+USAGE: Final = Usage(
+    "network connect [OPTION...] NETWORK CONTAINER",
+    "Put a container into another network as well, at once if it runs, and whenever it starts.",
+    (
+        Option("--alias", "Another name that the network knows it by", "NAME"),
+        Option("--ip", "Its address in the network", "ADDRESS"),
+    ),
+    notes="""
+Example:
+  preg network connect --alias db backend postgres
+""",
+    operands=(2, 2),
+)
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command."""
+    options = USAGE.parse(arguments)
+    containers, known = here(), networks()
+    network = known.find(options.operands[0])
+    aliases, address = options.all("--alias"), options.last("--ip") or ""
+    if network.name == DEFAULT and (aliases or address):
+        raise UsageError("--alias and --ip are for networks of 'preg network create'")
+    attachment = Attachment(DEFAULT if network.name == DEFAULT else network.id, aliases, address)
+    connect(known, containers.find(options.operands[1]), attachment)
+    return 0

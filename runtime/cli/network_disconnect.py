@@ -1,0 +1,26 @@
+"""``preg network disconnect``: take a container out of a network."""
+
+from typing import Final
+
+from runtime.cli.options import Option, Usage
+from runtime.cli.targets import here, networks
+from runtime.network.connection import disconnect
+
+USAGE: Final = Usage(
+    "network disconnect [OPTION...] NETWORK CONTAINER",
+    "Take a container out of a network, at once if it runs.",
+    (Option("--force", "Accepted for Docker's sake: nothing keeps a container in", short="-f"),),
+    notes="""
+Example:
+  preg network disconnect backend postgres
+""",
+    operands=(2, 2),
+)
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command."""
+    options = USAGE.parse(arguments)
+    containers, known = here(), networks()
+    disconnect(known, containers.find(options.operands[1]), known.find(options.operands[0]))
+    return 0

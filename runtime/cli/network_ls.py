@@ -1,0 +1,95 @@
+"""``preg network ls``: list the networks."""
+
+import sys
+from typing import Final
+
+from runtime.cli.options import Option, Usage
+from runtime.cli.table import FORMAT, write_records, write_table
+from runtime.cli.targets import networks
+from runtime.cli.times import show_time
+from runtime.errors import UsageError
+from runtime.network.networks import DEFAULT, PREDEFINED, Network
+
+_FIELDS: Final = ("ID", "Name", "Driver", "Scope", "IPv6", "Internal", "Labels", "CreatedAt")
+USAGE: Final = Usage(
+    "network ls [OPTION...]",
+    "List the networks of this host.",
+    (
+        Option("--quiet", "Print IDs alone", short="-q"),
+        Option("--no-trunc", "Print whole IDs"),
+        Option(
+            "--filter", "List those that have id, name, driver, label or type (custom, builtin) so", "KEY=VALUE", "-f"
+        ),
+        FORMAT,
+    ),
+    notes=f"""
+Fields: {", ".join(_FIELDS)}.
+
+Examples:
+  preg network ls --filter type=custom
+  preg network ls --format Name,ID
+""",
+)
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command."""
+    options = USAGE.parse(arguments)
+    filters = [_read_filter(text) for text in options.all("--filter")]
+    found = networks()
+    found.default()
+    records = [_show(network) for network in found]
+    records += [_show_predefined(name, identifier) for name, identifier in PREDEFINED.items()]
+    records = [each for each in records if all(_is(each, key, value) for key, value in filters)]
+    records.sort(key=lambda record: record["Name"])
+    if "--no-trunc" not in options:
+        records = [{**record, "ID": record["ID"][:12]} for record in records]
+    form = options.last("--format")
+    if "--quiet" in options:
+        sys.stdout.writelines(f"{record['ID']}\n" for record in records)
+    elif form in (None, "table"):
+        rows = [[record[name] for name in ("ID", "Name", "Driver", "Scope")] for record in records]
+        write_table(("NETWORK ID", "NAME", "DRIVER", "SCOPE"), rows)
+    else:
+        write_records(records, _FIELDS, form or "")
+    return 0
+
+
+def _show(network: Network) -> dict[str, str]:
+    return {
+        "ID": network.id,
+        "Name": network.name,
+        "Driver": "bridge",
+        "Scope": "local",
+        "IPv6": "false",
+        "Internal": str(network.internal).lower(),
+        "Labels": ",".join(f"{name}={value}" for name, value in network.labels.items()),
+        "CreatedAt": show_time(network.created),
+    }
+
+
+def _show_predefined(name: str, identifier: str) -> dict[str, str]:
+    record = dict.fromkeys(_FIELDS, "") | {"ID": identifier, "Name": name, "Scope": "local"}
+    return record | {"Driver": "null" if name == "none" else name, "IPv6": "false", "Internal": "false"}
+
+
+def _read_filter(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if key not in ("id", "name", "driver", "label", "type") or not equals:
+        raise UsageError(f"--filter {text}: it is KEY=VALUE with id, name, driver, label or type")
+    if key == "type" and value not in ("custom", "builtin"):
+        raise UsageError(f"--filter {text}: the type is custom or builtin")
+    return key, value
+
+
+def _is(record: dict[str, str], key: str, value: str) -> bool:
+    if key == "id":
+        return record["ID"].startswith(value)
+    if key == "name":
+        return value in record["Name"]
+    if key == "driver":
+        return record["Driver"] == value
+    if key == "type":
+        return (record["Name"] in (DEFAULT, *PREDEFINED)) == (value == "builtin")
+    labels = record["Labels"].split(",")
+    return value in labels or any(label.partition("=")[0] == value for label in labels)

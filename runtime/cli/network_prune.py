@@ -1,0 +1,40 @@
+"""``preg network prune``: remove the networks that nobody uses."""
+
+import sys
+from typing import Final
+
+from runtime.cli.options import Option, Usage
+from runtime.cli.targets import here, networks
+from runtime.network.bridge import remove
+from runtime.network.networks import DEFAULT
+from runtime.network.plan import read_plan
+
+USAGE: Final = Usage(
+    "network prune [OPTION...]",
+    "Remove every network that no container, running or not, is in.",
+    (Option("--force", "Do not ask", short="-f"),),
+    notes="""
+Example:
+  preg network prune -f
+""",
+)
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command."""
+    options = USAGE.parse(arguments)
+    containers, known = here(), networks()
+    used = {a.network for container in containers for a in read_plan(container.directory).attachments}
+    unused = [network.name for network in known if network.name != DEFAULT and network.id not in used]
+    if unused and "--force" not in options and not _agreed(unused):
+        return 1
+    for name in unused:
+        remove(known, name)
+        sys.stdout.write(f"{name}\n")
+    return 0
+
+
+def _agreed(names: list[str]) -> bool:
+    sys.stderr.write(f"This removes the networks {', '.join(names)}. Are you sure? [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")

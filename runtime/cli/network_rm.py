@@ -1,0 +1,34 @@
+"""``preg network rm``: remove networks."""
+
+import sys
+from typing import Final
+
+from runtime.cli.options import Usage
+from runtime.cli.targets import here, networks
+from runtime.errors import Fault
+from runtime.network.bridge import remove
+
+USAGE: Final = Usage(
+    "network rm NETWORK...",
+    "Remove networks that no running container is in.",
+    notes="""
+Example:
+  preg network rm backend
+""",
+    operands=(1, 10_000),
+)
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command."""
+    options, known, status = USAGE.parse(arguments), networks(), 0
+    here()
+    for word in options.operands:
+        try:
+            remove(known, word)
+        except Fault as fault:
+            sys.stderr.write(f"preg: {fault}\n")
+            status = 1
+        else:
+            sys.stdout.write(f"{word}\n")
+    return status

@@ -1,0 +1,64 @@
+"""The files of a container's ``/etc`` that tell it of this host, and of itself."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from runtime.mounts import Mount
+from runtime.network import hosts
+from runtime.network.plan import BRIDGES, HOST, SHARED
+from runtime.resolver import hosts_lines, resolv_conf
+
+if TYPE_CHECKING:
+    from runtime.bundle import Wishes
+    from runtime.container import Container
+    from runtime.network.networks import Networks
+    from runtime.network.plan import Plan
+
+#: All of this host that a container without a network reaches is what shares its network.
+_LOOPBACK: Final = "127.0.0.1"
+_NAMES: Final = ("hosts", "hostname", "resolv.conf")
+
+
+def name_host(container: "Container", wishes: "Wishes", plan: "Plan") -> str:
+    """Say what a container calls itself."""
+    if wishes.hostname:
+        return wishes.hostname
+    if plan.kind == SHARED:
+        return Path(_folder(container, plan), "hostname").read_text().strip().partition(".")[0]
+    return os.uname().nodename if wishes.host_uts or plan.kind == HOST else container.short_id
+
+
+def write_host_files(
+    container: "Container", wishes: "Wishes", hostname: str, plan: "Plan", networks: "Networks"
+) -> list[Mount]:
+    """Write the files, but for those that the person brings along, and say where they are to be mounted."""
+    taken = {mount.target for mount in wishes.mounts}
+    folder = _folder(container, plan)
+    if plan.kind != SHARED:  # else they are the other container's, as the network is
+        full_name = f"{hostname}.{wishes.domainname}" if wishes.domainname else hostname
+        names = hostname if full_name == hostname else f"{full_name} {hostname}"
+        resolvers = hosts.resolvers(of_host=plan.kind == HOST)
+        contents = (
+            hosts.base(plan.kind, names) + hosts_lines(wishes.hosts, _gateway(plan, networks) if wishes.hosts else ""),
+            f"{full_name}\n",
+            resolv_conf(resolvers, wishes.dns, wishes.dns_search, wishes.dns_options),
+        )
+        for name, content in zip(_NAMES, contents, strict=True):
+            if f"/etc/{name}" not in taken:
+                path = folder / name
+                path.write_text(content)
+                path.chmod(0o644)
+    return [Mount(str(folder / name), f"/etc/{name}") for name in _NAMES if f"/etc/{name}" not in taken]
+
+
+def _folder(container: "Container", plan: "Plan") -> Path:
+    own = Path(container.directory)
+    return own.with_name(plan.container) if plan.kind == SHARED else own
+
+
+def _gateway(plan: "Plan", networks: "Networks") -> str:
+    """Give this host's address as the container sees it."""
+    if plan.kind == BRIDGES and plan.attachments:
+        return networks.find(plan.attachments[0].network).gateway
+    return _LOOPBACK

@@ -1,0 +1,106 @@
+"""A network as the kernel has it: a bridge with this host's address in the network, and the rules of it.
+
+It is made when the first container joins, and stays until the network is removed or the host goes down. A bridge that
+is not switched on is one that somebody was making who was killed.
+"""
+
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from runtime.errors import Fault
+from runtime.network.addresses import Subnet, mac
+from runtime.network.endpoints import Endpoints
+from runtime.network.networks import DEFAULT, PREDEFINED
+from runtime.network.nftables import Firewall
+from runtime.network.rtnetlink import Links
+from runtime.tree import remove_tree
+
+if TYPE_CHECKING:
+    from runtime.network.networks import Network, Networks
+
+_SYSCTL = "/proc/sys/net"
+
+
+def bring_up(
+    networks: "Networks", network: "Network", members: Endpoints, links: Links, firewall: Firewall
+) -> "Network":
+    """Make sure that a network is there, while nobody else joins or leaves it.
+
+    Give the network, which may have had to move to another subnet. Raises Fault.
+    """
+    link = links.find(network.interface)
+    if link is None or not link.up:
+        with networks.changing():
+            if link is not None:
+                links.delete(network.interface)
+            network = _make(networks, network, links)
+    # Whoever loads a firewall's rules anew may flush ours.
+    if not firewall.has(network.interface):
+        firewall.add(network.interface, network.range, internal=network.internal)
+        firewall.publish(network.interface, [mapping for endpoint in members for mapping in endpoint.mappings])
+    firewall.let_through(network.interface)
+    _forward()
+    return network
+
+
+def remove(networks: "Networks", text: str) -> None:
+    """Remove a network for good. Raises Fault if a container is in it."""
+    if text in (DEFAULT, *PREDEFINED):
+        raise Fault(f"the network {text!r} is predefined, and cannot be removed")
+    network = networks.find(text)
+    members = Endpoints(networks.state, network.id)
+    with members.changing():
+        if members.files():
+            raise Fault(f"the network {network.name!r} has {len(members.files())} running containers: stop them first")
+        _tear_down(network)
+        networks.forget(network)
+        remove_tree(members.directory)
+
+
+def _tear_down(network: "Network") -> None:
+    links, firewall = Links(), Firewall()
+    firewall.stop_letting_through(network.interface)
+    links.delete(network.interface)
+    firewall.delete(network.interface)
+    links.close()
+    firewall.close()
+
+
+def _make(networks: "Networks", network: "Network", links: Links) -> "Network":
+    routes = [Subnet(route.destination, route.prefix) for route in links.routes()]
+    subnet = network.range
+    if any(route.overlaps(subnet) and (network.chosen or route.prefix >= subnet.prefix) for route in routes):
+        network = networks.move(network, [*networks.subnets(but=network.id), *routes])
+    name = network.interface
+    index = links.add_bridge(name, mac(network.own_address))
+    # Containers have no IPv6 for now, so the bridge must not be a way around what the rules say of IPv4.
+    with suppress(FileNotFoundError):
+        _write(f"ipv6/conf/{name}/disable_ipv6", "1")
+    # So that a published port answers on 127.0.0.1; the rules shield what else listens there.
+    _write(f"ipv4/conf/{name}/route_localnet", "1")
+    links.add_address(index, network.own_address, network.range.prefix)
+    links.set_up(index)
+    return network
+
+
+def _forward() -> None:
+    """Have the kernel pass packets on between interfaces, as Docker does."""
+    with open(f"{_SYSCTL}/ipv4/ip_forward", encoding="ascii") as file:
+        if file.read().strip() != "0":
+            return
+    try:
+        _write("ipv4/ip_forward", "1")
+    except OSError as error:
+        raise Fault(
+            f"this host does not pass on packets between networks, and it cannot be made to ({error.strerror}): set"
+            " net.ipv4.ip_forward=1, or use --network none or host"
+        ) from error
+
+
+def _write(name: str, value: str) -> None:
+    file = os.open(f"{_SYSCTL}/{name}", os.O_WRONLY)
+    try:
+        os.write(file, value.encode())
+    finally:
+        os.close(file)

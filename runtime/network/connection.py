@@ -1,0 +1,55 @@
+"""Putting containers that are there into networks, and taking them out again."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from runtime.container import Container
+from runtime.errors import Fault
+from runtime.network.endpoints import endpoints_of
+from runtime.network.networks import DEFAULT, Network, Networks
+from runtime.network.plan import BRIDGES, Attachment, Plan, read_plan, write_plan
+from runtime.network.sandbox import join, leave, member_of, namespace_of
+
+
+def connect(networks: Networks, container: Container, attachment: Attachment) -> None:
+    """Put a container into a network, at once if it runs. Raises Fault."""
+    with networks.changing_plans():
+        plan = _plan(container)
+        if any(each.network == attachment.network for each in plan.attachments):
+            raise Fault(f"the container {container.describe().name} is in that network already")
+        if container.state().alive:
+            with _namespace(container) as namespace:
+                join(networks, attachment, member_of(container, container.describe(), namespace))
+        write_plan(container.directory, plan._replace(attachments=[*plan.attachments, attachment]), durable=True)
+
+
+def disconnect(networks: Networks, container: Container, network: Network) -> None:
+    """Take a container out of a network, at once if it runs. Raises Fault."""
+    wanted = DEFAULT if network.name == DEFAULT else network.id
+    with networks.changing_plans():
+        plan = _plan(container)
+        left = [each for each in plan.attachments if each.network != wanted]
+        if len(left) == len(plan.attachments):
+            raise Fault(f"the container {container.describe().name} is not in the network {network.name!r}")
+        for endpoint in endpoints_of(networks.state, container.id):
+            if endpoint.network == network.id:
+                leave(networks, endpoint)
+        write_plan(container.directory, plan._replace(attachments=left), durable=True)
+
+
+def _plan(container: Container) -> Plan:
+    plan = read_plan(container.directory)
+    if plan.kind != BRIDGES:
+        name = container.describe().name
+        raise Fault(f"the container {name} has the network {plan.mode!r}, and so cannot be in another")
+    return plan
+
+
+@contextmanager
+def _namespace(container: Container) -> Iterator[int]:
+    namespace = namespace_of(container)
+    try:
+        yield namespace
+    finally:
+        os.close(namespace)

@@ -1,0 +1,178 @@
+"""Who is in a network: an endpoint for each container, with its address, its names and its published ports.
+
+It is a file ``networks/ID/ADDRESS@CONTAINER`` below the state directory. Whoever joins or leaves a network holds a lock
+on that directory. An endpoint is there no longer than ``containers/CONTAINER/`` beside it, so whoever puts away a
+container that was killed takes its endpoints away, too.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Final, NamedTuple
+
+from runtime.lock import lock
+from runtime.network import hosts
+from runtime.network.addresses import read_address
+from runtime.network.nftables import Firewall, Mapping
+from runtime.network.ports import Port
+from runtime.record import read_record, write_record
+
+_LAST: Final = "last"
+
+
+class Endpoint(NamedTuple):
+    """A container's place in a network."""
+
+    network: str
+    """The network's ID."""
+    network_name: str
+    bridge: str
+    cable: str
+    """The end of the container's cable that is in the bridge."""
+    container: str
+    address: str
+    prefix: int
+    gateway: str
+    """Where what is for elsewhere goes; empty in an internal network."""
+    mac: str
+    names: list[str]
+    """What it is called in the network."""
+    hosts: str
+    """Its ``/etc/hosts``."""
+    resolves: bool
+    """Members find each other by name."""
+    ports: list[list[str]]
+    """The published: the host's address and port, the container's port, the protocol."""
+    exposed: list[str]
+    """Those that the container says it listens on."""
+
+    @property
+    def line(self) -> str:
+        """What ``/etc/hosts`` says of it."""
+        return f"{self.address}\t{' '.join(self.names)}"
+
+    @property
+    def published(self) -> list[Port]:
+        """The published ports."""
+        return [Port(host, int(host_port), int(port), protocol) for host, host_port, port, protocol in self.ports]
+
+    @property
+    def mappings(self) -> list[Mapping]:
+        """What the firewall is told of them."""
+        address = read_address(self.address, "the endpoint's address")
+        return [
+            Mapping(read_address(port.address, "the port's address"), port.host_port, address, port.port, port.protocol)
+            for port in self.published
+        ]
+
+
+class Endpoints:
+    """The endpoints of one network."""
+
+    def __init__(self, state: str, network: str) -> None:
+        self.directory = f"{state}/networks/{network}"
+        self.network = network
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Have everybody else wait who joins or leaves."""
+        while True:
+            os.makedirs(self.directory, mode=0o700, exist_ok=True)
+            held = lock(self.directory, wait=True)
+            if held is not None:
+                break
+        try:
+            yield
+        finally:
+            os.close(held)
+
+    def files(self) -> list[tuple[str, str]]:
+        """List the address and the container of each."""
+        with suppress(FileNotFoundError):
+            names = (name.partition("@") for name in os.listdir(self.directory))
+            return [(address, container) for address, at, container in names if at and "." not in container]
+        return []
+
+    def __iter__(self) -> Iterator[Endpoint]:
+        """Give every endpoint; one may be gone meanwhile."""
+        for address, container in self.files():
+            with suppress(FileNotFoundError):
+                yield self.read(address, container)
+
+    def read(self, address: str, container: str) -> Endpoint:
+        """Read one. Raises FileNotFoundError."""
+        return read_record(Endpoint, f"{self.directory}/{address}@{container}")
+
+    def write(self, endpoint: Endpoint) -> None:
+        """Write one down; its address is taken from now on."""
+        write_record(f"{self.directory}/{endpoint.address}@{endpoint.container}", endpoint, durable=False)
+
+    @property
+    def last(self) -> int:
+        """The address that was chosen last; 0 if none was."""
+        try:
+            return int(os.readlink(f"{self.directory}/{_LAST}"))
+        except (OSError, ValueError):
+            return 0
+
+    def note_last(self, address: int) -> None:
+        """Remember which address was chosen last."""
+        path = f"{self.directory}/{_LAST}"
+        with suppress(FileNotFoundError):
+            os.unlink(path)
+        os.symlink(str(address), path)
+
+    def remove(self, endpoint: Endpoint) -> None:
+        """Take an endpoint away, while nobody else joins or leaves."""
+        if endpoint.ports:
+            firewall = Firewall()
+            firewall.withdraw(endpoint.bridge, endpoint.mappings)
+            firewall.close()
+        with suppress(FileNotFoundError):
+            os.unlink(f"{self.directory}/{endpoint.address}@{endpoint.container}")
+        if endpoint.resolves:
+            self.tell_names()
+
+    def tell_names(self) -> None:
+        """Write into each member's ``/etc/hosts`` who is in the network."""
+        members = sorted(self, key=lambda endpoint: endpoint.address)
+        lines = [endpoint.line for endpoint in members]
+        for endpoint in members:
+            hosts.update(endpoint.hosts, endpoint.network_name, lines)
+
+
+def networks(state: str) -> Iterator[Endpoints]:
+    """Give the endpoints of every network that has, or has had, a container."""
+    with suppress(FileNotFoundError):
+        for entry in os.scandir(f"{state}/networks"):
+            if entry.is_dir():
+                yield Endpoints(state, entry.name)
+
+
+def endpoints_of(state: str, container: str) -> list[Endpoint]:
+    """Give the endpoints of a container."""
+    found = []
+    for endpoints in networks(state):
+        for address, owner in endpoints.files():
+            if owner == container:
+                with suppress(FileNotFoundError):
+                    found.append(endpoints.read(address, owner))
+    return sorted(found, key=lambda endpoint: (not endpoint.ports, endpoint.network_name))
+
+
+def endpoints_by_container(state: str) -> dict[str, list[Endpoint]]:
+    """Give the endpoints of all containers."""
+    found: dict[str, list[Endpoint]] = {}
+    for endpoints in networks(state):
+        for endpoint in endpoints:
+            found.setdefault(endpoint.container, []).append(endpoint)
+    return found
+
+
+def release(state: str, container: str) -> None:
+    """Take a container that has ended out of its networks. Its cables go with its namespace."""
+    for endpoints in networks(state):
+        for address, owner in endpoints.files():
+            if owner == container:
+                with endpoints.changing(), suppress(FileNotFoundError):
+                    endpoints.remove(endpoints.read(address, owner))

@@ -1,0 +1,429 @@
+"""Networks for real, in a network namespace that stands for a host: names, ports, what others reach, what is left."""
+
+import concurrent.futures
+import contextlib
+import json
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.parts import docker as docker_part
+from tests.parts.images import busybox, push
+from tests.parts.netns import Netns, netns
+from tests.parts.process import running
+from tests.parts.required import required
+from tests.parts.server import Server
+from tests.runtime.conftest import Preg
+
+#: Answers one request after the other with who has asked.
+WEB = """
+import socket, sys
+server = socket.create_server((sys.argv[1], int(sys.argv[2])))
+print("ready", flush=True)
+while True:
+    connection, peer = server.accept()
+    connection.recv(1000)
+    connection.sendall(b"HTTP/1.0 200 OK\\r\\n\\r\\n" + peer[0].encode())
+    connection.close()
+"""
+UDP_ECHO = """
+import socket, sys
+server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+server.bind(("0.0.0.0", int(sys.argv[1])))
+print("ready", flush=True)
+while True:
+    data, peer = server.recvfrom(1000)
+    server.sendto(b"echo " + data, peer)
+"""
+UDP_ASK = """
+import socket, sys
+client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+client.settimeout(20)
+client.sendto(b"hello", (sys.argv[1], int(sys.argv[2])))
+print(client.recv(1000).decode())
+"""
+
+
+def serving(text: str) -> str:
+    """A script that serves a text."""
+    return f"mkdir /w; echo {text} > /w/index.html; busybox httpd -p 80 -h /w; echo ready; exec sleep 1000"
+
+
+@dataclass(frozen=True)
+class Host(Preg):
+    """preg in a network namespace."""
+
+    netns: Netns
+
+    @property
+    def environ(self) -> dict[str, str]:
+        return super().environ | {"PREG_STATE": str(self.state)}
+
+    def command(self, *arguments: str) -> list[str]:
+        return self.netns.command(*super().command(*arguments))
+
+    def serve(self, image: str, name: str, *options: str) -> dict[str, Any]:
+        """Start a web server that answers with its name, and wait until it does; what inspect tells of it."""
+        self.ok("run", "-d", "--name", name, *options, image, "busybox", "sh", "-c", serving(name))
+        with running(self.command("logs", "-f", name), self.environ) as log:
+            log.stdout.wait_for(lambda line: line == "ready")
+        return self.inspect(name)
+
+    def inspect(self, name: str) -> dict[str, Any]:
+        (found,) = json.loads(self.ok("inspect", name))
+        assert isinstance(found, dict)
+        return found
+
+    def get(self, url: str, at: Netns | None = None) -> str:
+        return (at or self.netns)(required("busybox"), "wget", "-qO-", url)
+
+
+@pytest.fixture(scope="module")
+def host(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    """A host with an image; its containers are gone afterwards, and so is all that they had of the network."""
+    push(server, "tests/busybox", "1", busybox("hello"))
+    home = tmp_path_factory.mktemp("host") / "home"
+    Preg(home).ok("pull", f"{server.address}/tests/busybox:1")
+    with netns() as namespace:
+        yield Host(home, namespace)
+
+
+@pytest.fixture(scope="module")
+def image(server: Server, host: Host) -> str:
+    return f"{server.address}/tests/busybox:1"
+
+
+@pytest.fixture(scope="module")
+def neighbour(host: Host) -> Iterator["Neighbour"]:
+    """Another host on a cable to ours."""
+    with netns() as other:
+        ours, its = host.netns.plug_into(other, "192.0.2.0/24")
+        other("ip", "route", "add", "10.208.0.0/12", "via", ours)
+        yield Neighbour(other, its, ours)
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A host that ours can reach."""
+
+    netns: Netns
+    address: str
+    ours: str
+    """What it calls our host."""
+
+
+@pytest.fixture(autouse=True)
+def clean(host: Host) -> Iterator[None]:
+    yield
+    if names := host.ok("ps", "-aq").split():
+        host.ok("rm", "-f", *names)
+    host.ok("network", "prune", "-f")
+    assert [line for line in host.netns("nft", "list", "ruleset").splitlines() if "elements" in line] == []
+    assert list(host.state.glob("networks/*/*@*")) == []
+    wait_until(lambda: not any(name.startswith("v") for name in host.netns.links()))
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    """The kernel removes the interfaces of a namespace some time after its last process, and tells nobody here."""
+    with contextlib.suppress(TimeoutError):
+        for _ in range(2000):
+            if is_so():
+                return
+            os.sched_yield()
+    assert is_so()
+
+
+# Names
+
+
+def test_containers_of_a_network_find_each_other_by_name(host: Host, image: str) -> None:
+    host.ok("network", "create", "back")
+    first = host.serve(image, "first", "--network", "back", "--network-alias", "one")
+    second = host.serve(image, "second", "--network", "back")
+    ask = "for name in {}; do busybox wget -qO- http://$name/; done"
+    names = f"second {second['Id'][:12]}"
+    # Whoever was there first learns of those that come.
+    with running(host.command("run", "--rm", "--network", "back", image, "cat", "/etc/hosts"), host.environ):
+        assert Path(first["HostsPath"]).read_text().count("second") == 1
+    said = host.ok("run", "--rm", "--network", "back", image, "sh", "-c", ask.format(f"first one {names}"))
+    assert said.split() == ["first", "first", "second", "second"]
+    host.ok("rm", "-f", "second")
+    assert "second" not in Path(first["HostsPath"]).read_text()
+    assert "first" in Path(first["HostsPath"]).read_text()
+
+
+def test_the_file_that_a_container_sees_is_the_one_that_changes(host: Host, image: str) -> None:
+    host.ok("network", "create", "back")
+    script = "until busybox wget -qO- http://later/; do busybox usleep 20000; done 2>/dev/null"
+    waits = host.command("run", "--rm", "--network", "back", image, "sh", "-c", script)
+    with running(waits, host.environ) as client:
+        host.serve(image, "later", "--network", "back")
+        client.stdout.wait_for(lambda line: line == "later")
+
+
+def test_the_default_network_knows_no_names_but_ones_own(host: Host, image: str) -> None:
+    one, two = host.serve(image, "one"), host.serve(image, "two")
+    text = Path(one["HostsPath"]).read_text()
+    assert f"{one['NetworkSettings']['IPAddress']}\t{one['Id'][:12]}\n" in text
+    assert two["NetworkSettings"]["IPAddress"] not in text
+    reached = host.ok("run", "--rm", image, "busybox", "wget", "-qO-", f"http://{two['NetworkSettings']['IPAddress']}/")
+    assert reached == "two\n"
+
+
+# Ports
+
+
+def test_a_published_port_answers_wherever_it_should(
+    host: Host, image: str, neighbour: Neighbour, oci_runtime: str
+) -> None:
+    web = host.serve(image, "web", "--runtime", oci_runtime, "-p", "8080:80", "-p", "127.0.0.1:8081:80")
+    assert host.get("http://127.0.0.1:8080/") == "web"
+    assert host.get("http://127.0.0.1:8081/") == "web"
+    assert host.get(f"http://{neighbour.ours}:8080/") == "web"
+    assert host.get(f"http://{neighbour.ours}:8080/", neighbour.netns) == "web"
+    hairpin = ["busybox", "wget", "-qO-", f"http://{neighbour.ours}:8080/"]
+    assert host.ok("run", "--rm", image, *hairpin) == "web\n"
+    closed = [required("busybox"), "nc", "-w", "1", web["NetworkSettings"]["IPAddress"], "80"]
+    for refused in (
+        neighbour.netns.command(required("busybox"), "nc", "-w", "1", neighbour.ours, "8081"),
+        neighbour.netns.command(*closed),  # nobody but the host gets in past the published port
+    ):
+        with running(refused) as attempt:
+            assert attempt.wait() != 0
+    assert host.ok("ps", "--format", "Ports").strip() == "0.0.0.0:8080->80/tcp, 127.0.0.1:8081->80/tcp"
+    assert host.ok("port", "web", "80").splitlines() == ["0.0.0.0:8080", "127.0.0.1:8081"]
+
+
+def test_a_published_udp_port_answers(host: Host, image: str, neighbour: Neighbour) -> None:
+    pid = host.serve(image, "echo", "-p", "5300:53/udp")["State"]["Pid"]
+    inside = ["nsenter", f"--net=/proc/{pid}/ns/net", sys.executable, "-c", UDP_ECHO, "53"]
+    with running(inside) as echo:
+        echo.stdout.wait_for(lambda line: line == "ready")
+        ask = [sys.executable, "-c", UDP_ASK]
+        assert host.netns(*ask, "127.0.0.1", "5300") == "echo hello"
+        assert neighbour.netns(*ask, neighbour.ours, "5300") == "echo hello"
+
+
+def test_a_container_reaches_others_under_the_hosts_address(host: Host, image: str, neighbour: Neighbour) -> None:
+    with running(neighbour.netns.command(sys.executable, "-c", WEB, neighbour.address, "80")) as web:
+        web.stdout.wait_for(lambda line: line == "ready")
+        ask = ["busybox", "wget", "-qO-", f"http://{neighbour.address}/"]
+        assert host.ok("run", "--rm", image, *ask) == neighbour.ours
+        host.ok("network", "create", "--internal", "inner")
+        assert host.run("run", "--rm", "--network", "inner", image, *ask).returncode != 0
+
+
+def test_a_port_in_use_is_said_before_anything_starts(host: Host, image: str) -> None:
+    host.serve(image, "web", "-p", "8080:80")
+    said = host.fails("run", "--name", "other", "-p", "8080:80", image, "true", status=125)
+    assert "port is already allocated: 0.0.0.0:8080/tcp" in said
+    assert host.inspect("other")["State"]["Status"] == "created"
+    with running(host.netns.command(sys.executable, "-c", WEB, "127.0.0.1", "9000")) as web:
+        web.stdout.wait_for(lambda line: line == "ready")
+        assert "in use" in host.fails("run", "--rm", "-p", "9000:80", image, "true", status=125)
+
+
+def test_free_ports_are_chosen_and_ranges_are_tried(host: Host, image: str) -> None:
+    web = host.serve(image, "web", "-P", "--expose", "80")
+    ((binding,),) = web["NetworkSettings"]["Ports"].values()
+    assert host.get(f"http://127.0.0.1:{binding['HostPort']}/") == "web"
+    for number in range(2):
+        host.serve(image, f"of-range-{number}", "-p", "7000-7001:80")
+        assert host.get(f"http://127.0.0.1:{7000 + number}/") == f"of-range-{number}"
+    assert "7000-7001" in host.fails("run", "--rm", "-p", "7000-7001:80", image, "true", status=125)
+
+
+# Lifetime
+
+
+def supervisor_of(host: Host, told: dict[str, Any]) -> int:
+    return int(os.readlink(host.state / "containers" / told["Id"] / "netns").split("/")[2])
+
+
+def test_a_restart_keeps_the_address_and_the_ports(host: Host, image: str) -> None:
+    web = host.serve(image, "web", "-p", "8080:80", "--restart", "always")
+    with running(host.command("logs", "-f", "web"), host.environ) as log:
+        os.kill(web["State"]["Pid"], signal.SIGKILL)
+        log.stdout.wait_for(lambda _: list(log.stdout).count("ready") == 2)
+    again = host.inspect("web")
+    assert again["State"]["Pid"] != web["State"]["Pid"]
+    assert again["NetworkSettings"] == web["NetworkSettings"]
+    assert host.get("http://127.0.0.1:8080/") == "web"
+    host.ok("stop", "-t", "0", "web")
+    assert host.inspect("web")["NetworkSettings"]["IPAddress"] == ""
+    host.ok("start", "web")
+    assert host.inspect("web")["NetworkSettings"]["Ports"] == web["NetworkSettings"]["Ports"]
+
+
+def test_containers_that_start_at_once_have_addresses_of_their_own(host: Host, image: str) -> None:
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        started = [pool.submit(host.ok, "run", "-d", image, "sleep", "1000") for _ in range(8)]
+        identifiers = [each.result().strip() for each in started]
+    addresses = {host.inspect(identifier)["NetworkSettings"]["IPAddress"] for identifier in identifiers}
+    assert len(addresses) == 8
+
+
+def test_what_the_killed_have_left_is_swept_away(host: Host, image: str) -> None:
+    host.ok("network", "create", "back")
+    peer = host.serve(image, "peer", "--network", "back")
+    web = host.serve(image, "web", "--network", "back", "-p", "8080:80")
+    for pid in (supervisor_of(host, web), web["State"]["Pid"]):
+        os.kill(pid, signal.SIGKILL)
+    assert "web" in Path(peer["HostsPath"]).read_text()
+    wait_until(lambda: host.inspect("web")["State"]["Status"] == "exited")
+    assert "web" not in Path(peer["HostsPath"]).read_text()
+    assert "elements" not in host.netns("nft", "list", "ruleset")
+    host.ok("start", "web")
+    assert host.inspect("web")["NetworkSettings"]["Ports"] == web["NetworkSettings"]["Ports"]
+
+
+def test_the_check_finds_addresses_of_what_does_not_run(host: Host, image: str) -> None:
+    web = host.serve(image, "web")
+    for pid in (supervisor_of(host, web), web["State"]["Pid"]):
+        os.kill(pid, signal.SIGKILL)
+    shutil.rmtree(host.state / "containers" / web["Id"])
+    sentence = f"the container {web['Id'][:12]} has addresses in networks, and does not run"
+    wait_until(lambda: sentence in host.run("system", "check").stdout)
+    host.run("system", "check", "--repair")
+    assert sentence not in host.run("system", "check").stdout
+
+
+def test_a_network_that_is_removed_leaves_nothing(host: Host, image: str) -> None:
+    before = host.netns.links(), host.netns("nft", "list", "ruleset")
+    host.ok("network", "create", "gone")
+    host.serve(image, "web", "--network", "gone", "-p", "8080:80")
+    assert "has 1 running containers" in host.fails("network", "rm", "gone")
+    host.ok("rm", "-f", "web")
+    host.ok("network", "rm", "gone")
+    wait_until(lambda: (host.netns.links(), host.netns("nft", "list", "ruleset")) == before)
+    assert "no network 'gone'" in host.fails("run", "--network", "gone", image, "true", status=125)
+
+
+def test_rules_that_somebody_flushed_are_made_again(host: Host, image: str) -> None:
+    host.serve(image, "web", "-p", "8080:80")
+    host.netns("nft", "flush", "ruleset")
+    host.ok("run", "--rm", image, "true")
+    assert host.get("http://127.0.0.1:8080/") == "web"
+
+
+# Several networks
+
+
+def test_networks_are_apart_until_a_container_is_in_both(host: Host, image: str) -> None:
+    for name in ("left", "right"):
+        host.ok("network", "create", name)
+    address = host.serve(image, "web", "--network", "left")["NetworkSettings"]["IPAddress"]
+    host.ok("run", "-d", "--name", "client", "--network", "right", image, "sleep", "1000")
+    pid = host.inspect("client")["State"]["Pid"]
+    ask = ["nsenter", f"--net=/proc/{pid}/ns/net", required("busybox"), "nc", "-w", "1", address, "80"]
+    with running(ask) as attempt:
+        assert attempt.wait() != 0
+    host.ok("network", "connect", "--alias", "both", "left", "client")
+    with running(ask) as attempt:
+        assert attempt.wait() == 0
+    assert "both" in Path(host.inspect("web")["HostsPath"]).read_text()
+    assert set(host.inspect("client")["NetworkSettings"]["Networks"]) == {"left", "right"}
+    host.ok("network", "disconnect", "right", "client")
+    assert set(host.inspect("client")["NetworkSettings"]["Networks"]) == {"left"}
+    assert "is not in the network 'right'" in host.fails("network", "disconnect", "right", "client")
+    assert "in that network already" in host.fails("network", "connect", "left", "client")
+
+
+def test_a_container_shares_the_network_of_another(host: Host, image: str) -> None:
+    web = host.serve(image, "web")
+    shared = ["run", "--rm", "--network", "container:web", image, "sh", "-c"]
+    assert host.ok(*shared, "busybox wget -qO- http://127.0.0.1/; cat /etc/hostname").split() == ["web", web["Id"][:12]]
+    host.ok("stop", "-t", "0", "web")
+    assert "does not run" in host.fails(*shared, "true", status=125)
+
+
+def test_an_address_is_given_when_asked_for(host: Host, image: str) -> None:
+    host.ok("network", "create", "--subnet", "10.77.0.0/24", "--ip-range", "10.77.0.128/25", "chosen")
+    mac = "02:00:00:00:00:09"
+    web = host.serve(image, "web", "--network", "chosen", "--ip", "10.77.0.9", "--mac-address", mac)
+    assert web["NetworkSettings"]["IPAddress"] == "10.77.0.9"
+    assert mac in host.ok("run", "--rm", "--network", "container:web", image, "cat", "/sys/class/net/eth0/address")
+    ranged = host.serve(image, "ranged", "--network", "chosen")
+    assert ranged["NetworkSettings"]["IPAddress"] == "10.77.0.128"
+    for address, sentence in (("10.77.0.9", "is in use"), ("10.78.0.1", "is not in 10.77.0.0/24")):
+        assert sentence in host.fails("run", "--network", "chosen", "--ip", address, image, "true", status=125)
+    for taken in (["--subnet", "10.77.0.0/16"], ["--subnet", "10.77.0.0/25"]):
+        assert "overlaps 10.77.0.0/24" in host.fails("network", "create", *taken, "other")
+
+
+def test_networks_are_listed_as_docker_lists_them(host: Host) -> None:
+    identifier = host.ok("network", "create", "--label", "of=tests", "listed").strip()
+    assert "already" in host.fails("network", "create", "listed")
+    names = host.ok("network", "ls", "--format", "Name,Driver").splitlines()
+    assert names == ["bridge\tbridge", "host\thost", "listed\tbridge", "none\tnull"]
+    for wanted in ("label=of", "label=of=tests", "name=list", "type=custom", f"id={identifier[:5]}"):
+        assert host.ok("network", "ls", "-q", "--filter", wanted) == f"{identifier[:12]}\n"
+    (told,) = json.loads(host.ok("network", "inspect", identifier[:8]))
+    assert (told["Name"], told["Id"], told["Labels"]) == ("listed", identifier, {"of": "tests"})
+    assert host.fails("network", "rm", "bridge") == "the network 'bridge' is predefined, and cannot be removed"
+    assert host.ok("network", "rm", "listed") == "listed\n"
+
+
+def test_a_subnet_that_somebody_takes_meanwhile_is_given_up(host: Host, image: str, neighbour: Neighbour) -> None:
+    host.ok("network", "create", "moves")
+    subnet = json.loads(host.ok("network", "inspect", "moves"))[0]["IPAM"]["Config"][0]["Subnet"]
+    host.netns("ip", "route", "add", subnet, "via", neighbour.address)
+    web = host.serve(image, "web", "--network", "moves")
+    moved = json.loads(host.ok("network", "inspect", "moves"))[0]["IPAM"]["Config"][0]["Subnet"]
+    assert moved != subnet
+    assert web["NetworkSettings"]["Gateway"] in moved.replace(".0/20", ".1/20")
+    host.netns("ip", "route", "del", subnet)
+
+
+# Docker
+
+
+@contextlib.contextmanager
+def not_yet_forwarding() -> Iterator[Netns]:
+    """A host on which Docker is the first to switch forwarding on: only then it drops what it does not know."""
+    with netns() as namespace:
+        namespace(required("busybox"), "sysctl", "-w", "net.ipv4.ip_forward=0")
+        yield namespace
+
+
+@pytest.mark.xdist_group("docker")
+def test_docker_and_preg_stay_out_of_each_others_way(host: Host, image: str) -> None:
+    with (
+        not_yet_forwarding() as namespace,
+        netns() as outside,
+        tempfile.TemporaryDirectory(prefix="preg-docker-") as folder,
+        docker_part.engine_in(Path(folder), namespace) as docker,
+    ):
+        ours, its = namespace.plug_into(outside, "198.51.100.0/24")
+        beside, rules = replace(host, netns=namespace), namespace("iptables", "-S")
+        assert "-P FORWARD DROP" in rules
+        docker.load(busybox(), "theirs:1")
+        docker("run", "-d", "--name", "theirs", "-p", "9090:80", "theirs:1", "busybox", "sh", "-c", serving("theirs"))
+        wait_until(lambda: docker("logs", "theirs") == "ready")
+        both = namespace("iptables", "-S")
+        beside.ok("network", "create", "back")
+        beside.serve(image, "web", "--network", "back", "-p", "8080:80")
+        for port, name in ((8080, "web"), (9090, "theirs")):
+            assert beside.get(f"http://127.0.0.1:{port}/") == name
+            assert beside.get(f"http://{ours}:{port}/", outside) == name
+            ask = ["busybox", "wget", "-qO-", f"http://{ours}:{port}/"]
+            assert beside.ok("run", "--rm", "--network", "back", image, *ask) == f"{name}\n"
+            assert docker("run", "--rm", "theirs:1", *ask) == name
+        with running(outside.command(sys.executable, "-c", WEB, its, "80")) as web:
+            web.stdout.wait_for(lambda line: line == "ready")
+            ask = ["busybox", "wget", "-qO-", f"http://{its}/"]
+            assert beside.ok("run", "--rm", "--network", "back", image, *ask) == ours
+            assert docker("run", "--rm", "theirs:1", *ask) == ours
+        beside.ok("rm", "-f", "web")
+        beside.ok("network", "rm", "back")
+        assert namespace("iptables", "-S") == both
+        docker("rm", "-f", "theirs")
+        assert namespace("iptables", "-S") == rules
