@@ -16,7 +16,7 @@ USAGE: Final = Usage(
     "Take names from images, by tag or by digest, and remove those that have none left; or remove images by their IDs.",
     (
         Option("--force", "Even if containers that do not run use them, or they have names elsewhere", short="-f"),
-        Option("--no-prune", "Keep the layers that nothing needs any more, until 'preg prune'"),
+        Option("--no-prune", "As without: preg keeps no images that are part of others"),
     ),
     notes="""
 Examples:
@@ -35,7 +35,7 @@ def main(arguments: list[str]) -> int:
     for word in options.operands:
         try:
             with images.workspace() as workspace, images.removing():
-                removal = Removal(images, containers, workspace, keep_layers="--no-prune" in options)
+                removal = Removal(images, containers, workspace, keep_layers=False)
                 for step in removal.remove(get_record(images, word), force=force):
                     sys.stdout.write(f"{step.kind}: {step.what}\n")
         except Fault as fault:
