@@ -10,7 +10,7 @@ import termios
 import tty
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Final
+from typing import Final, NamedTuple
 
 from runtime import frames as f
 from runtime.container import Container, reachable
@@ -38,12 +38,24 @@ _OWN: Final = frozenset(
     }
 )
 #: ctrl-p ctrl-q leaves a container that goes on.
-_DETACH: Final = b"\x10\x11"
+DETACH: Final = b"\x10\x11"
 _PIECE: Final = 64 * 1024
+STREAMS: Final = (f.STDOUT, f.STDERR)
 
 
 class Detached(Exception):
     """The person has left the container, which goes on."""
+
+
+class Manner(NamedTuple):
+    """How a person is attached."""
+
+    keys: bytes = DETACH
+    """By which they leave a terminal."""
+    proxy: bool = True
+    """Signals are passed on; else they end the visit alone."""
+    shown: frozenset[int] = frozenset(STREAMS)
+    """What they see, by the kinds of frames."""
 
 
 class Session:
@@ -53,7 +65,10 @@ class Session:
         self.connection = connection
         self._frames = f.Frames()
         self._received: list[tuple[int, bytes]] = []
+        self._keys = b""
+        self._shown = frozenset(STREAMS)
         self._typed = b""
+        """What may be the first of the keys, and is kept back until the next is known."""
 
     def send(self, kind: int, content: bytes = b"") -> None:
         """Send a frame. Raises OSError if the supervisor has ended."""
@@ -80,8 +95,17 @@ class Session:
             if kind == 0:
                 raise Fault("the container's supervisor was killed, so the container is ended with the next command")
 
-    def relay(self, *, stdin: bool, terminal: bool, proxy: bool = True) -> int:
-        """Be the container's terminal until it ends; give its exit status. Raises Detached, and Fault."""
+    def leave(self) -> None:
+        """Leave what goes on without us."""
+        with suppress(OSError):
+            self.send(f.LEAVE)
+        self.connection.close()
+
+    def relay(self, *, stdin: bool, terminal: bool, manner: Manner) -> int:
+        """Be the process's terminal until it ends; give its exit status. Raises Detached, and Fault."""
+        self._keys = manner.keys if terminal else b""
+        self._shown = manner.shown
+        proxy = manner.proxy
         with _signals() as signals, _raw_terminal(on=terminal and stdin):
             if terminal:
                 self._tell_size()
@@ -94,7 +118,7 @@ class Session:
                 for file in inputs:
                     poll.register(file, select.POLLIN)
                 for file, _ in poll.poll():
-                    if file == 0 and not self._type(terminal=terminal):
+                    if file == 0 and not self._type():
                         inputs.discard(0)
                     elif file == signals:
                         self._pass_on(os.read(signals, 512), terminal=terminal, proxy=proxy)
@@ -109,29 +133,26 @@ class Session:
                 return int(content)
             if kind == 0:
                 raise Fault("the container's supervisor was killed, so the container is ended with the next command")
-            if kind in (f.STDOUT, f.STDERR):
+            if kind in self._shown:
                 _write(1 if kind == f.STDOUT else 2, content)
             if not self._received:
                 return None
 
-    def _type(self, *, terminal: bool) -> bool:
-        """Pass on what was typed; False at its end."""
+    def _type(self) -> bool:
+        """Pass on what was typed; False at its end. Raises Detached."""
         try:
             data = os.read(0, _PIECE)
         except OSError:  # the terminal is gone
             data = b""
-        if terminal and data:
-            data = self._typed + data
-            left, found, _ = data.partition(_DETACH)
-            # What may be the first half of the keys is kept back until the second is known.
-            self._typed = _DETACH[:1] if left.endswith(_DETACH[:1]) and not found else b""
-            data = left[: len(left) - len(self._typed)]
-            if found:
-                raise Detached
-            if not data:
-                return True
-        with suppress(BrokenPipeError):
-            self.send(f.STDIN, data)
+        passed, self._typed, found = hold_back(self._typed + data, self._keys if data else b"")
+        if passed or not data:
+            with suppress(BrokenPipeError):
+                self.send(f.STDIN, passed)
+                if passed and not data:
+                    self.send(f.STDIN)
+        if found:
+            self.leave()
+            raise Detached
         return bool(data)
 
     def _pass_on(self, numbers: bytes, *, terminal: bool, proxy: bool) -> None:
@@ -146,9 +167,29 @@ class Session:
                     raise KeyboardInterrupt
 
     def _tell_size(self) -> None:
-        with suppress(OSError):
-            rows, columns, _, _ = struct.unpack("=HHHH", fcntl.ioctl(1, termios.TIOCGWINSZ, bytes(8)))
-            self.send(f.RESIZE, struct.pack(">HH", rows, columns))
+        if (size := our_size()) is not None:
+            with suppress(OSError):
+                self.send(f.RESIZE, struct.pack(">HH", *size))
+
+
+def our_size() -> tuple[int, int] | None:
+    """Give the rows and columns of the terminal that we print on; None if it is none."""
+    try:
+        rows, columns, _, _ = struct.unpack("=HHHH", fcntl.ioctl(1, termios.TIOCGWINSZ, bytes(8)))
+    except OSError:
+        return None
+    return rows, columns
+
+
+def hold_back(typed: bytes, keys: bytes) -> tuple[bytes, bytes, bool]:
+    """Part what was typed: what is passed on, what may be the beginning of the keys, and whether all of them came."""
+    if not keys:
+        return typed, b"", False
+    before, found, _ = typed.partition(keys)
+    if found:
+        return before, b"", True
+    kept = next(n for n in range(len(keys) - 1, -1, -1) if typed.endswith(keys[:n]))
+    return typed[: len(typed) - kept], keys[:kept], False
 
 
 def visit(container: Container) -> Session | None:
@@ -198,7 +239,8 @@ def _raw_terminal(*, on: bool) -> Iterator[None]:
         yield
         return
     before = termios.tcgetattr(0)
-    tty.setraw(0)
+    # What was typed already is for the container.
+    tty.setraw(0, termios.TCSANOW)
     try:
         yield
     finally:

@@ -59,6 +59,24 @@ def kill(identifier: str) -> None:
                     os.kill(int(pid), 9)
 
 
+def processes(identifier: str) -> set[int]:
+    """List the processes of a container; none where it has no group."""
+    for group in groups(identifier):
+        with suppress(OSError):
+            return {int(pid) for pid in _read(f"{group}/cgroup.procs").split()}
+    return set()
+
+
+def oom_kills(identifier: str) -> int:
+    """Count the processes of a container that were killed because it wanted more memory than it may have."""
+    for group in groups(identifier):
+        for name in ("memory.oom_control", "memory.events"):
+            with suppress(OSError):
+                words = _read(f"{group}/{name}").split()
+                return int(words[words.index("oom_kill") + 1])
+    return 0
+
+
 def set_frozen(identifier: str, *, frozen: bool) -> bool:
     """Stop or wake all processes of a container; False if it has no group to do it with."""
     for group in groups(identifier):

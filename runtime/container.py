@@ -30,6 +30,33 @@ class Restart(NamedTuple):
     retries: int = 0
 
 
+class LogPolicy(NamedTuple):
+    """How much of what a container prints is kept."""
+
+    driver: str = "json-file"
+    """As Docker calls it; ``none`` keeps nothing, and the others are one."""
+    size: int = 10_000_000
+    """Of each file; Docker keeps everything by default, which has filled many a disk."""
+    files: int = 3
+
+
+class HealthCheck(NamedTuple):
+    """How it is seen whether a container is well. Times are in seconds."""
+
+    test: list[str]
+    """As Docker writes it: CMD and words, or CMD-SHELL and a line for a shell."""
+    interval: float
+    timeout: float
+    start_period: float
+    retries: int
+    """So many failures in a row make it unhealthy."""
+
+    @property
+    def command(self) -> list[str]:
+        """What is run."""
+        return ["/bin/sh", "-c", *self.test[1:]] if self.test[0] == "CMD-SHELL" else self.test[1:]
+
+
 class Description(NamedTuple):
     """What was asked of a container, and what its image made of that."""
 
@@ -53,6 +80,8 @@ class Description(NamedTuple):
     """It is closed when the first who attached leaves."""
     stop_signal: int = 15
     stop_timeout: int = 10
+    health: HealthCheck | None = None
+    log: LogPolicy = LogPolicy()
 
 
 class State(NamedTuple):
@@ -70,6 +99,10 @@ class State(NamedTuple):
     """A person wanted it to end, so it is not started again by itself."""
     cut_off: bool = False
     """It ended with the host, or with its supervisor."""
+    oom_killed: bool = False
+    """It ended because it, or what it ran, wanted more memory than it may have."""
+    health: dict[str, Any] | None = None
+    """What its checks have shown, in the names of Docker's API."""
 
     @property
     def alive(self) -> bool:
@@ -95,7 +128,10 @@ class Container:
     def describe(self) -> Description:
         """Read what was asked of it. Raises FileNotFoundError if it is gone, or was never whole."""
         description = read_record(Description, f"{self.directory}/container.json")
-        return description._replace(restart=Restart(*description.restart))
+        health = None if description.health is None else HealthCheck(*description.health)
+        return description._replace(
+            restart=Restart(*description.restart), health=health, log=LogPolicy(*description.log)
+        )
 
     def state(self) -> State:
         """Read how it fares. Raises FileNotFoundError if it is gone."""

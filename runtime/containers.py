@@ -6,12 +6,13 @@ taken. Links are taken away under a lock on ``names``, held no longer than that 
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, suppress
 from typing import Final
 
-from runtime.container import Container
+from runtime.container import Container, Description
 from runtime.errors import Fault, NotFound, UsageError
+from runtime.events import record
 from runtime.lock import holding, lock
 from runtime.tree import remove_tree
 
@@ -100,6 +101,7 @@ class Containers:
             container.write_description(description._replace(name=name))
             with suppress(FileNotFoundError):
                 os.unlink(f"{self._names}/{description.name}")
+        self.note(container, "rename", {"oldName": f"/{description.name}"})
 
     def stray_names(self) -> list[str]:
         """List the names that stand for no container."""
@@ -111,16 +113,32 @@ class Containers:
             if self._owner(name) is None:
                 os.unlink(f"{self._names}/{name}")
 
+    def note(
+        self,
+        container: Container,
+        action: str,
+        more: Mapping[str, str] | None = None,
+        description: Description | None = None,
+    ) -> None:
+        """Write down what happens to a container. Raises FileNotFoundError if it is gone, and not described here."""
+        described = description or container.describe()
+        attributes = {**described.labels, "image": described.image, "name": described.name, **(more or {})}
+        record(self.home, action, container.id, attributes)
+
     def remove(self, container: Container, *, volumes: bool = False) -> None:
         """Remove a container that we hold the lock of, and nobody runs; with ``volumes`` also those without a name."""
         if volumes:
             self._remove_volumes(container)
+        description = None
         with suppress(FileNotFoundError):
-            self._release(container.describe().name, container)
+            description = container.describe()
+            self._release(description.name, container)
         with suppress(FileNotFoundError):
             # Without this it is no container, so what is left is swept away if we are killed.
             os.unlink(f"{container.directory}/container.json")
         remove_tree(container.directory)
+        if description is not None:
+            self.note(container, "destroy", description=description)
 
     def _remove_volumes(self, container: Container) -> None:
         with suppress(FileNotFoundError):

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from runtime import bundle
-from runtime.container import Container, Description, Restart
+from runtime.container import Container, Description, LogPolicy, Restart
 from runtime.errors import Fault, UsageError
+from runtime.health_check import HealthWish, decide
 from runtime.images import Image, Process
 from runtime.names import invent_name
 from runtime.network.plan import Plan, write_plan
@@ -39,6 +40,8 @@ class Wanted(NamedTuple):
     stop_signal: str | None
     stop_timeout: int | None
     network: Plan
+    health: HealthWish
+    log: LogPolicy
 
 
 def create(
@@ -70,6 +73,8 @@ def create(
         stdin_once=wanted.stdin and wanted.attached,
         stop_signal=read_signal(wanted.stop_signal or settings.stop_signal or "TERM"),
         stop_timeout=10 if wanted.stop_timeout is None else wanted.stop_timeout,
+        health=decide(wanted.health, settings),
+        log=wanted.log,
     )
     container, held = containers.make()
     try:
@@ -83,6 +88,7 @@ def create(
         containers.remove(container, volumes=True)
         container.unregister()
         raise
+    containers.note(container, "create")
     return container, held
 
 

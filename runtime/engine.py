@@ -31,17 +31,18 @@ class Engine(NamedTuple):
 
     def run(self, bundle: str, log: str) -> list[str]:
         """Give the command that starts a container, whose ID and whose streams' options follow."""
-        return [*self._command(), "--log", log, "--log-format", "json", "run", "--detach", "--bundle", bundle]
+        return [*self.command(), "--log", log, "--log-format", "json", "run", "--detach", "--bundle", bundle]
 
     def delete(self) -> list[str]:
         """Give the command that ends a container whatever its state; its ID follows."""
-        return [*self._command(), "delete", "--force"]
+        return [*self.command(), "delete", "--force"]
 
     def remains(self, identifier: str) -> str:
         """Give the directory in which the engine keeps what it knows of a container."""
         return str(self.state / self.name / identifier)
 
-    def _command(self) -> list[str]:
+    def command(self) -> list[str]:
+        """Give what each of its commands begins with."""
         return [str(self.program), "--root", str(self.state / self.name)]
 
     def prepare(self) -> None:
@@ -97,6 +98,8 @@ def read_failure(log: bytes, name: str) -> Fault:
 def _read_message(message: str, name: str) -> Fault:
     """Sort failures as Docker does, by what the engines say when the last step, executing the command, fails."""
     lower = message.lower()
+    if "chdir" in lower:
+        return CommandNotExecutable(f"the container's command cannot be executed in its directory: {message}")
     if "exec" in lower and "mount" not in lower:
         if "not found" in lower or "no such file" in lower:
             return CommandNotFound(f"the container's command was not found: {message}")

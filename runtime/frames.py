@@ -18,14 +18,20 @@ STOP: Final = 6
 """End the container: a signal, and the seconds after which it is killed (decimal, a space between)."""
 WAIT: Final = 7
 """Tell me when the container ends."""
+EXEC: Final = 8
+"""Run one more process in the container (JSON); the visitor is concerned with that one from now on."""
+LEAVE: Final = 9
+"""I leave now, and what I am attached to goes on."""
+RESTART: Final = 10
+"""End the container as for STOP, and start it again at once."""
 #: Of a supervisor.
 STARTED: Final = 20
 FAILED: Final = 21
-"""The container could not be started: what its engine has logged."""
+"""The container, or the process, could not be started: what its engine has logged."""
 STDOUT: Final = 22
 STDERR: Final = 23
 EXIT: Final = 24
-"""The container has ended: its exit status (decimal)."""
+"""The container, or the process, has ended: its exit status (decimal)."""
 
 _HEAD: Final = 5
 #: Far more than anybody sends; a visitor that announces more has lost its way.

@@ -60,6 +60,16 @@ class Record(msgspec.Struct, frozen=True):
     pulled: float
 
 
+class HealthTest(msgspec.Struct, frozen=True, rename="pascal"):
+    """How an image wants to be checked (docker's extension of the image-spec). Times are in nanoseconds."""
+
+    test: list[str] | None = None
+    interval: int = 0
+    timeout: int = 0
+    start_period: int = 0
+    retries: int = 0
+
+
 class Process(msgspec.Struct, frozen=True, rename="pascal"):
     """How an image wants to be run (image-spec, config.md); Docker writes null for what is empty."""
 
@@ -72,6 +82,7 @@ class Process(msgspec.Struct, frozen=True, rename="pascal"):
     stop_signal: str = msgspec.field(name="StopSignal", default="")
     labels: dict[str, str] | None = msgspec.field(name="Labels", default=None)
     volumes: dict[str, Any] | None = msgspec.field(name="Volumes", default=None)
+    healthcheck: HealthTest | None = msgspec.field(name="Healthcheck", default=None)
 
 
 class RootFs(msgspec.Struct, frozen=True):

@@ -86,6 +86,7 @@ def start(here: "Config", container: Container, held: int, supervisor: socket.so
             "identifier": container.id,
             "run": engine.run(container.directory, f"{container.running}/log"),
             "delete": engine.delete(),
+            "engine": engine.command(),
             "remains": engine.remains(container.id),
             "environ": ENVIRON,
             "attach": attach,

@@ -7,9 +7,6 @@ import os
 import time
 from typing import Final, NamedTuple
 
-#: Docker keeps everything by default, which has filled many a disk.
-_FILE_SIZE: Final = 10_000_000
-_FILES: Final = 3
 #: A line is parted here, so that a container that prints none does not fill our memory.
 _LINE_LIMIT: Final = 16 * 1024
 
@@ -35,14 +32,16 @@ def parse(line: bytes) -> Entry | None:
 
 def files(path: str) -> list[str]:
     """List the files of a log, the oldest first."""
-    older = [f"{path}.{number}" for number in range(_FILES - 1, 0, -1)]
-    return [name for name in (*older, path) if os.path.exists(name)]
+    folder, name = os.path.split(path)
+    behind = [found.removeprefix(f"{name}.") for found in os.listdir(folder) if found.startswith(f"{name}.")]
+    older = sorted((int(number) for number in behind if number.isdecimal()), reverse=True)
+    return [*(f"{path}.{number}" for number in older), *([path] if os.path.exists(path) else [])]
 
 
 class LogWriter:
     """Writes the log of one container; ``path`` is the newest file, ``path.1`` the one before it, and so on."""
 
-    def __init__(self, path: str, size: int = _FILE_SIZE, files: int = _FILES) -> None:
+    def __init__(self, path: str, size: int, files: int) -> None:
         self._path = path
         self._limit = size
         self._files = files
@@ -58,24 +57,33 @@ class LogWriter:
             entries.append(b"%b P %b\n" % (head, rest))
             rest = b""
         self._rest[stream] = rest
-        self._append(b"".join(entries))
+        self._append(entries)
 
     def flush(self) -> None:
         """Keep unfinished lines as they are: the container has ended."""
         head = stamp(time.time_ns())
-        for stream, rest in self._rest.items():
-            if rest:
-                self._append(b"%b %b P %b\n" % (head, stream, rest))
-            self._rest[stream] = b""
+        self._append([b"%b %b P %b\n" % (head, stream, rest) for stream, rest in self._rest.items() if rest])
+        self._rest = dict.fromkeys(STREAMS, b"")
 
     def close(self) -> None:
         """Close the file."""
         os.close(self._file)
 
-    def _append(self, entries: bytes) -> None:
-        if self._size and self._size + len(entries) > self._limit:
-            self._rotate()
-        view = memoryview(entries)
+    def _append(self, entries: list[bytes]) -> None:
+        """Write as many at once as there is room for."""
+        batch: list[bytes] = []
+        size = self._size
+        for entry in entries:
+            if size and size + len(entry) > self._limit:
+                self._write(b"".join(batch))
+                self._rotate()
+                batch, size = [], 0
+            batch.append(entry)
+            size += len(entry)
+        self._write(b"".join(batch))
+
+    def _write(self, data: bytes) -> None:
+        view = memoryview(data)
         while view:
             written = os.write(self._file, view)
             self._size += written
@@ -83,6 +91,8 @@ class LogWriter:
 
     def _rotate(self) -> None:
         os.close(self._file)
+        if self._files == 1:
+            os.unlink(self._path)
         for number in range(self._files - 1, 0, -1):
             older = f"{self._path}.{number - 1}" if number > 1 else self._path
             if os.path.exists(older):

@@ -4,6 +4,7 @@ import os
 import signal
 from contextlib import suppress
 
+from runtime import cgroup
 from runtime import frames as f
 from runtime.attach import visit
 from runtime.container import RUNNING, Container
@@ -33,6 +34,35 @@ def kill(containers: Containers, container: Container, number: int) -> None:
     session.send(f.SIGNAL, b"%d" % number)
     if number == signal.SIGKILL:
         session.wait()
+
+
+def restart(containers: Containers, container: Container, seconds: int | None) -> bool:
+    """End a container as ``stop`` does and start it again; False if it does not run. Raises Fault."""
+    session = visit(container) if look(containers, container).alive else None
+    if session is None:
+        return False
+    description = container.describe()
+    patience = description.stop_timeout if seconds is None else seconds
+    session.send(f.RESTART, b"%d %d" % (description.stop_signal, patience))
+    kind, content = session.next()
+    session.connection.close()
+    if kind == f.FAILED:
+        from runtime.engine import read_failure  # noqa: PLC0415 - slow, and only for what fails
+
+        raise read_failure(content, os.path.basename(description.engine))
+    return kind == f.STARTED
+
+
+def freeze(containers: Containers, container: Container, *, frozen: bool) -> None:
+    """Stop all processes of a container where they are, or let them go on. Raises Fault."""
+    name = container.describe().name
+    if look(containers, container).status != RUNNING:
+        raise Fault(f"the container {name} is not running")
+    if cgroup.is_frozen(container.id) == frozen:
+        raise Fault(f"the container {name} is {'paused already' if frozen else 'not paused'}")
+    if not cgroup.set_frozen(container.id, frozen=frozen):
+        raise Fault(f"the container {name} cannot be paused: this host has no control group to do it with")
+    containers.note(container, "pause" if frozen else "unpause")
 
 
 def wait(containers: Containers, container: Container) -> int:

@@ -1,9 +1,12 @@
 """A supervisor's ends of what its container reads and prints."""
 
 import os
+import select
 from typing import Final
 
 PIECE: Final = 64 * 1024
+#: Who types faster than the container reads has to wait when so much is on its way.
+_BACKLOG: Final = 1024 * 1024
 
 
 class Streams:
@@ -16,6 +19,31 @@ class Streams:
         self.pending = bytearray()
         """What is still to be written to ``input``."""
         self.input_ends = False
+
+    @property
+    def files(self) -> set[int]:
+        """All that is open."""
+        return {*self.outputs, *(() if self.input is None else (self.input,))}
+
+    @property
+    def full(self) -> bool:
+        """Whether nothing more is to be typed for now."""
+        return len(self.pending) >= _BACKLOG
+
+    def register(self, poll: select.poll, *, held_up: bool) -> None:
+        """Wait for what can be read, unless nobody has room for it, and for what can be written."""
+        for file in self.files:
+            events = select.POLLIN if file in self.outputs and not held_up else 0
+            if file == self.input and self.pending:
+                events |= select.POLLOUT
+            if events:
+                poll.register(file, events)
+
+    def type(self, content: bytes, *, ends: bool) -> None:
+        """Give the process something to read, and perhaps the end of it."""
+        self.pending += content
+        self.input_ends = self.input_ends or ends
+        self.write()
 
     def write(self) -> None:
         """Write to the container what it takes now."""

@@ -4,32 +4,33 @@ It outlives the command that started it. There is one for every container that r
 it is small and imports little. It is found by the lock on the container's directory and by a socket.
 """
 
-import fcntl
 import json
 import os
 import select
 import signal
 import socket
 import struct
-import termios
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from runtime import cgroup
 from runtime import frames as f
-from runtime.container import EXITED, RESTARTING, RUNNING, Container, State, reachable
+from runtime.container import EXITED, RESTARTING, RUNNING, Container, HealthCheck, State, reachable
 from runtime.containers import Containers
+from runtime.executions import Execution, Executions, Listener, complaint
 from runtime.kernel import MNT_DETACH, adopt_orphans, join_mounts, unmount
 from runtime.log import LogWriter
+from runtime.process import Process, spawn
 from runtime.restart import is_due, next_delay
-from runtime.streams import PIECE, Streams
+from runtime.streams import PIECE
 from runtime.tree import remove_tree
 from runtime.visitor import Visitor
 
-#: Who prints, or types, faster than somebody reads has to wait when so much is on its way.
-_BACKLOG: Final = 1024 * 1024
+if TYPE_CHECKING:
+    from runtime.health import Monitor
+
 #: unix(7), SCM_MAX_FD.
 _FILES_AT_ONCE: Final = 253
 #: Those of a terminal, which is not ours.
@@ -44,6 +45,8 @@ class Order(NamedTuple):
     identifier: str
     run: list[str]
     delete: list[str]
+    engine: list[str]
+    """What each of its commands begins with."""
     remains: str
     """Where the engine keeps what it knows of the container."""
     environ: dict[str, str]
@@ -64,11 +67,27 @@ class Supervisor:
         self._description = self._container.describe()
         self._state = self._container.state()
         self._visitors = [first]
-        self._log = LogWriter(f"{self._container.directory}/output.log")
-        self._streams = Streams()
+        policy = self._description.log
+        self._log = (
+            None
+            if policy.driver == "none"
+            else LogWriter(f"{self._container.directory}/output.log", policy.size, policy.files)
+        )
+        self._process = Process(
+            self._container.running,
+            terminal=self._description.terminal,
+            stdin=self._description.stdin,
+            stdin_once=self._description.stdin_once,
+        )
+        self._executions = Executions(self._container.running, order.identifier, order.engine, order.environ)
+        self._began = 0.0
         self._delay = 0.0
         self._wake_at: float | None = None
         """When to kill a container that was asked to end, or to start one that has ended."""
+        self._stopping = False
+        """A person wants it to end, if only to be started again."""
+        self._restarters: list[Visitor] = []
+        self._monitor: Monitor | None = None
         self._over = False
         self._listener = _listen(self._container)
         self._signals = _catch_signals()
@@ -91,71 +110,36 @@ class Supervisor:
 
     def _start(self) -> bytes | None:
         """Start the container; give what its engine says if that fails."""
-        container, pid_file = self._container, f"{self._container.running}/pid"
-        with suppress(FileNotFoundError):
-            os.unlink(f"{container.running}/log")
-        self._streams = Streams()
-        run = self._run_with_terminal if self._description.terminal else self._run_with_pipes
-        if run(pid_file):
-            self._streams.close()
+        engine = self._process.launch(self._order.run, self._container.id, self._order.environ)
+        if os.waitpid(engine, 0)[1]:
+            failure = self._process.give_up()
             self._delete_by_engine()
-            return _read(f"{container.running}/log")
-        for file in (*self._streams.outputs, *([self._streams.input] if self._streams.input is not None else [])):
-            os.set_blocking(file, False)
-        pid = int(_read(pid_file))
-        self._set(status=RUNNING, pid=pid, started=time.time(), finished=0.0)
+            return failure
+        self._process.take_over()
+        self._began = time.monotonic()
+        self._set(status=RUNNING, pid=self._process.pid, started=time.time(), finished=0.0, oom_killed=False)
+        self._note("start")
+        if self._description.health is not None:
+            self._watch(self._description.health)
         return None
 
-    def _run_with_pipes(self, pid_file: str) -> int:
-        out, err = os.pipe(), os.pipe()
-        given = os.pipe() if self._description.stdin else (os.open(os.devnull, os.O_RDONLY), None)
-        self._streams.outputs = {out[0]: f.STDOUT, err[0]: f.STDERR}
-        self._streams.input = given[1]
-        try:
-            return self._spawn([*self._order.run, "--pid-file", pid_file], (given[0], out[1], err[1]))
-        finally:
-            for file in (given[0], out[1], err[1]):
-                os.close(file)
+    def _watch(self, check: HealthCheck) -> None:
+        from runtime.health import Monitor  # noqa: PLC0415 - most containers need none, and each has a supervisor
 
-    def _run_with_terminal(self, pid_file: str) -> int:
-        with reachable(self._container.running) as folder, socket.socket(socket.AF_UNIX) as console:
-            path = f"{folder}/console"
-            with suppress(FileNotFoundError):
-                os.unlink(path)
-            console.bind(path)
-            console.listen()
-            null = os.open(os.devnull, os.O_RDWR)
-            # As another process sees it.
-            seen = path.replace("/self/", f"/{os.getpid()}/")
-            try:
-                command = [*self._order.run, "--pid-file", pid_file, "--console-socket", seen]
-                if failed := self._spawn(command, (null, null, null)):
-                    return failed
-            finally:
-                os.close(null)
-            connection, _ = console.accept()
-            with connection:
-                _, files, _, _ = socket.recv_fds(connection, 4096, 1)
-        os.unlink(f"{self._container.running}/console")
-        self._streams.outputs = {files[0]: f.STDOUT}
-        self._streams.input = files[0]
-        return 0
+        with open(f"{self._container.directory}/config.json", encoding="utf-8") as file:
+            described = {**json.load(file)["process"], "args": check.command, "terminal": False}
 
-    def _spawn(self, command: list[str], streams: tuple[int, int, int]) -> int:
-        """Run the engine until it has started the container, or has failed to."""
-        actions = [(os.POSIX_SPAWN_DUP2, file, number) for number, file in enumerate(streams)]
-        words = [*command, self._container.id]
-        child = os.posix_spawn(
-            words[0],
-            words,
-            self._order.environ,
-            file_actions=actions,
-            setsigmask=(),
-            # What we or Python ignore stays ignored in the child.
-            setsigdef=(signal.SIGPIPE, signal.SIGXFSZ, *_IGNORED),
-        )
-        _, status = os.waitpid(child, 0)
-        return os.waitstatus_to_exitcode(status)
+        def start(listener: Listener) -> Callable[[], None]:
+            execution = self._executions.start(described, listener, stdin=False)
+            return lambda: execution.signal(signal.SIGKILL)
+
+        def report(*, changed: bool) -> None:
+            self._set(health=monitor.describe())
+            if changed:
+                self._note(f"health_status: {monitor.status}")
+
+        self._monitor = monitor = Monitor(check, start, report)
+        self._set(health=monitor.describe())
 
     def _reap(self) -> None:
         """Take note of every child that has ended; the container's own children come to us only when it has."""
@@ -166,29 +150,53 @@ class Supervisor:
                 return
             if pid == 0:
                 return
-            if pid == self._state.pid and self._state.status == RUNNING:
-                code = os.waitstatus_to_exitcode(status)
-                self._end(code if code >= 0 else 128 - code)
+            code = os.waitstatus_to_exitcode(status)
+            code = code if code >= 0 else 128 - code
+            if pid == self._process.pid:
+                self._end(code)
+            else:
+                self._executions.reap(pid, code)
 
     def _end(self, code: int) -> None:
         """The container has ended: start it again later, or put it away."""
-        self._wake_at = None
-        for file in list(self._streams.outputs):
-            while data := self._streams.read(file):
-                self._print(file, data)
-        self._streams.close()
-        self._write_log(self._log.flush)
+        self._wake_at = self._monitor = None
+        for kind, data in self._process.drain():
+            self._print(kind, data)
+        self._executions.end()
+        self._write_log(LogWriter.flush)
+        oom_killed = cgroup.oom_kills(self._container.id) > 0
         self._clean_up_after_engine()
-        ended = self._state._replace(exit_code=code, pid=0, finished=time.time())
-        if not ended.cut_off and is_due(self._description.restart, ended):
-            self._delay = next_delay(self._delay, ended.finished - ended.started)
+        self._state = self._state._replace(exit_code=code, pid=0, finished=time.time(), oom_killed=oom_killed)
+        if oom_killed:
+            self._note("oom")
+        self._note("die", exitCode=str(code))
+        if self._stopping:
+            self._note("stop")
+        if self._restarters:
+            self._start_again()
+        elif not self._state.cut_off and is_due(self._description.restart, self._state):
+            self._delay = next_delay(self._delay, time.monotonic() - self._began)
             self._wake_at = time.monotonic() + self._delay
-            self._state = ended
-            self._set(status=RESTARTING, restarts=ended.restarts + 1)
+            self._set(status=RESTARTING, restarts=self._state.restarts + 1)
             self._say_goodbye()
         else:
-            self._state = ended
             self._set(status=EXITED)
+            self._finish()
+
+    def _start_again(self) -> None:
+        """Start it again at once, as somebody wants."""
+        self._say_goodbye()
+        waiting, self._restarters, self._stopping = self._restarters, [], False
+        self._state = self._state._replace(stopped=False, restarts=0)
+        failure = self._start()
+        self._visitors = waiting
+        for visitor in waiting:
+            with suppress(OSError):
+                visitor.send(*((f.STARTED, b"") if failure is None else (f.FAILED, failure)))
+        if failure is None:
+            self._note("restart")
+        else:
+            self._set(status=EXITED, exit_code=128, error=failure.decode(errors="replace").strip())
             self._finish()
 
     def _wake(self) -> None:
@@ -211,7 +219,8 @@ class Supervisor:
 
     def _put_away(self) -> None:
         self._listener.close()
-        self._log.close()
+        if self._log is not None:
+            self._log.close()
         if self._order.network:
             from runtime.network.endpoints import release  # noqa: PLC0415 - not to be held while the container runs
 
@@ -229,19 +238,27 @@ class Supervisor:
     def _delete_by_engine(self) -> None:
         null = os.open(os.devnull, os.O_RDWR)
         try:
-            self._spawn(self._order.delete, (null, null, null))
+            words = [*self._order.delete, self._container.id]
+            os.waitpid(spawn(words, self._order.environ, (null, null, null)), 0)
         finally:
             os.close(null)
 
     def _signal(self, number: int) -> None:
         if number == signal.SIGKILL and cgroup.is_frozen(self._container.id):
             cgroup.set_frozen(self._container.id, frozen=False)
-        with suppress(ProcessLookupError):
-            os.kill(self._state.pid, number)
+        self._process.signal(number)
+        self._note("kill", signal=str(int(number)))
+
+    def _note(self, action: str, **more: str) -> None:
+        with suppress(FileNotFoundError):
+            self._containers.note(self._container, action, more)
 
     def _stop(self, number: int, seconds: float) -> None:
         if self._state.status == RESTARTING:
             self._wake_at = None
+            if self._restarters:
+                self._start_again()
+                return
             self._set(status=EXITED)
             self._finish()
             return
@@ -261,21 +278,21 @@ class Supervisor:
         poll = select.poll()
         poll.register(self._listener, select.POLLIN)
         poll.register(self._signals, select.POLLIN)
-        held_up = any(len(v.outgoing) > _BACKLOG for v in self._visitors)
-        for file in self._streams.outputs if not held_up else ():
-            poll.register(file, select.POLLIN)
-        if self._streams.pending and self._streams.input is not None:
-            also = select.POLLIN if self._streams.input in self._streams.outputs and not held_up else 0
-            poll.register(self._streams.input, select.POLLOUT | also)
+        for process in self._processes:
+            held_up = any(v.full for v in self._visitors if self._process_of(v) is process)
+            process.streams.register(poll, held_up=held_up)
         for visitor in self._visitors:
-            reads = select.POLLIN if len(self._streams.pending) < _BACKLOG else 0
+            reads = select.POLLIN if not self._process_of(visitor).streams.full else 0
             poll.register(visitor.connection, reads | (select.POLLOUT if visitor.outgoing else 0))
-        left = None if self._wake_at is None else max(0.0, self._wake_at - time.monotonic()) * 1000
+        due = [*([] if self._wake_at is None else [self._wake_at]), *([self._monitor.due] if self._monitor else [])]
+        left = max(0.0, min(due) - time.monotonic()) * 1000 if due else None
         for file, events in poll.poll(left):
             if not self._over:
                 self._serve(file, events)
         if not self._over and self._wake_at is not None and time.monotonic() >= self._wake_at:
             self._wake()
+        if not self._over and self._monitor is not None and time.monotonic() >= self._monitor.due:
+            self._monitor.wake(frozen=cgroup.is_frozen(self._container.id))
 
     def _serve(self, file: int, events: int) -> None:
         if file == self._signals:
@@ -283,25 +300,32 @@ class Supervisor:
         elif file == self._listener.fileno():
             connection, _ = self._listener.accept()
             self._visitors.append(Visitor(connection))
-        elif file in self._streams.outputs or file == self._streams.input:
-            if file == self._streams.input:
-                self._streams.write()
-            if events & ~select.POLLOUT and file in self._streams.outputs:
-                self._relay(file)
         else:
+            for process in self._processes:
+                if file in process.streams.files:
+                    self._relay(process, file, events)
+                    return
             for visitor in [v for v in self._visitors if v.connection.fileno() == file]:
                 self._attend(visitor, events)
 
-    def _relay(self, file: int) -> None:
-        data = self._streams.read(file)
-        if data:
-            self._print(file, data)
-        elif data is not None:
-            self._streams.close_output(file)
+    @property
+    def _processes(self) -> list[Process]:
+        return [self._process, *self._executions.running]
 
-    def _print(self, file: int, data: bytes) -> None:
-        kind = self._streams.outputs[file]
-        self._write_log(lambda: self._log.write(b"stderr" if kind == f.STDERR else b"stdout", data))
+    def _process_of(self, visitor: Visitor) -> Process:
+        return visitor.process or self._process
+
+    def _relay(self, process: Process, file: int, events: int) -> None:
+        printed = process.relay(file, events)
+        if printed is None:
+            return
+        if isinstance(process, Execution):
+            process.tell(*printed)
+        else:
+            self._print(*printed)
+
+    def _print(self, kind: int, data: bytes) -> None:
+        self._write_log(lambda log: log.write(b"stderr" if kind == f.STDERR else b"stdout", data))
         for visitor in list(self._visitors):
             if visitor.attached:
                 try:
@@ -309,10 +333,11 @@ class Supervisor:
                 except OSError:
                     self._drop(visitor)
 
-    def _write_log(self, write: Callable[[], None]) -> None:
+    def _write_log(self, write: Callable[[LogWriter], None]) -> None:
         """Write to the log; a disk that is full must not end the container."""
         try:
-            write()
+            if self._log is not None:
+                write(self._log)
         except OSError as error:
             self._set(error=f"output was lost: the log could not be written: {error.strerror}")
 
@@ -330,37 +355,69 @@ class Supervisor:
             self._drop(visitor)
 
     def _answer(self, visitor: Visitor, kind: int, content: bytes) -> None:
+        process = self._process_of(visitor)
         if kind == f.ATTACH:
             visitor.attached = True
         elif kind == f.STDIN:
-            self._streams.pending += content
-            if not content and self._description.stdin_once:
-                self._streams.input_ends = True
-            self._streams.write()
+            process.streams.type(content, ends=not content and process.stdin_once)
         elif kind == f.RESIZE:
-            rows, columns = struct.unpack(">HH", content)
-            for file in self._streams.outputs if self._description.terminal else ():
-                fcntl.ioctl(file, termios.TIOCSWINSZ, struct.pack("=HHHH", rows, columns, 0, 0))
+            process.resize(*struct.unpack(">HH", content))
         elif kind == f.SIGNAL:
-            number = int(content)
-            if number in (signal.SIGKILL, self._description.stop_signal):
-                self._set(stopped=True)
-            self._signal(number)
-        elif kind == f.STOP:
-            words = content.split()
+            self._pass_on(process, int(content))
+        elif kind in (f.STOP, f.RESTART):
+            self._stop_for(visitor, kind, *(int(word) for word in content.split()))
+        elif kind == f.EXEC:
+            self._execute(visitor, json.loads(content))
+        elif kind == f.LEAVE:
+            visitor.left = True
+
+    def _stop_for(self, visitor: Visitor, kind: int, number: int, seconds: int) -> None:
+        self._stopping = True
+        if kind == f.RESTART:
+            self._visitors.remove(visitor)
+            self._restarters.append(visitor)
+        else:
             self._set(stopped=True)
-            visitor.waits = True
-            self._stop(int(words[0]), int(words[1]))
-        elif kind == f.WAIT:
-            visitor.waits = True
+        self._stop(number, seconds)
+
+    def _pass_on(self, process: Process, number: int) -> None:
+        if process is not self._process:
+            process.signal(number)
+            return
+        if number in (signal.SIGKILL, self._description.stop_signal):
+            self._set(stopped=True)
+        self._signal(number)
+
+    def _execute(self, visitor: Visitor, request: dict[str, Any]) -> None:
+        try:
+            if self._state.status != RUNNING:
+                raise ProcessLookupError("the container is not running")
+            visitor.process = self._begin(visitor, request)
+        except OSError as error:
+            visitor.send(f.FAILED, complaint(str(error)))
+
+    def _begin(self, visitor: Visitor, request: dict[str, Any]) -> Execution:
+        def listen(kind: int, content: bytes) -> None:
+            more = {"execID": execution.id}
+            if kind == f.STARTED:
+                self._note(f"exec_start: {execution.command}", **more)
+            elif kind == f.EXIT:
+                self._note("exec_die", **more, exitCode=content.decode())
+            if visitor in self._visitors:
+                visitor.send(kind, content)
+
+        execution = self._executions.start(request["process"], listen, stdin=request["stdin"])
+        self._note(f"exec_create: {execution.command}", execID=execution.id)
+        return execution
 
     def _drop(self, visitor: Visitor) -> None:
         if visitor in self._visitors:
             self._visitors.remove(visitor)
             visitor.connection.close()
-            if visitor.attached and self._description.stdin_once:
-                self._streams.input_ends = True
-                self._streams.write()
+            if isinstance(visitor.process, Execution):
+                visitor.process.abandon(hang_up=not visitor.left)
+            elif visitor.attached and self._process.stdin_once:
+                self._process.streams.type(b"", ends=True)
 
     def _say_goodbye(self) -> None:
         """Tell everybody that the container has ended. Those who are slow to read do not keep the others waiting."""
@@ -437,9 +494,3 @@ def _catch_signals() -> int:
         signal.signal(number, signal.SIG_IGN)
     signal.set_wakeup_fd(writes)
     return reads
-
-
-def _read(path: str) -> bytes:
-    with suppress(FileNotFoundError), open(path, "rb") as file:
-        return file.read()
-    return b""

@@ -2,8 +2,15 @@
 
 import socket
 from contextlib import suppress
+from typing import TYPE_CHECKING, Final
 
 from runtime import frames as f
+
+if TYPE_CHECKING:
+    from runtime.process import Process
+
+#: Who prints faster than somebody reads has to wait when so much is on its way.
+_BACKLOG: Final = 1024 * 1024
 
 
 class Visitor:
@@ -14,8 +21,16 @@ class Visitor:
         connection.setblocking(False)
         self.frames = f.Frames()
         self.outgoing = bytearray()
+        self.process: Process | None = None
+        """Whose streams they are concerned with, if not the container's own."""
         self.attached = False
-        self.waits = False
+        self.left = False
+        """They have said that they leave what goes on."""
+
+    @property
+    def full(self) -> bool:
+        """Whether so much is on its way that nothing more is to be sent for now."""
+        return len(self.outgoing) > _BACKLOG
 
     def send(self, kind: int, content: bytes = b"") -> None:
         """Have something sent as soon as it can be."""

@@ -1,18 +1,20 @@
 """What ``preg run`` and ``preg create`` take: the options of a container, and what they ask for."""
 
 import os
-import shlex
 from typing import TYPE_CHECKING, Final
 
 from runtime import config
 from runtime.bundle import Wishes
 from runtime.cli import network_options
+from runtime.cli.health_options import HEALTH_OPTIONS, read_health
 from runtime.cli.identity_options import IDENTITY_OPTIONS, ask_identity
 from runtime.cli.isolation_options import ISOLATION_OPTIONS, ask_isolation
+from runtime.cli.log_options import LOG_OPTIONS, read_log_policy
 from runtime.cli.naming import find_record, read_reference
 from runtime.cli.options import Option, Options
 from runtime.cli.platform import PLATFORM, Wish
 from runtime.cli.resource_options import RESOURCE_OPTIONS, read_resources
+from runtime.cli.variables import ENV, ENV_FILE, read_variables
 from runtime.containers import Containers
 from runtime.create import Wanted, create
 from runtime.engine import find
@@ -39,7 +41,8 @@ OPTIONS: Final = (
     Option("--stop-timeout", "How long 'preg stop' waits before it kills (default: 10)", "SECONDS"),
     Option("--interactive", "Pass standard input on", short="-i"),
     Option("--tty", "Give it a terminal", short="-t"),
-    Option("--env", "Set a variable; without =VALUE, to what it is here", "NAME[=VALUE]", "-e"),
+    ENV,
+    ENV_FILE,
     Option("--volume", "Mount a volume or a path of this host (ro: read-only)", "[SOURCE:]PATH[:OPTIONS]", "-v"),
     Option("--mount", "The same, or a tmpfs: type=volume|bind|tmpfs,source=SOURCE,target=PATH,readonly", "FIELDS"),
     Option("--workdir", "Start in this directory", "DIR", "-w"),
@@ -51,6 +54,8 @@ OPTIONS: Final = (
     Option("--quiet", "Do not show how a pull comes along", short="-q"),
     Option("--plain-http", "Pull without TLS; from this host's own addresses always so"),
     *IDENTITY_OPTIONS,
+    *HEALTH_OPTIONS,
+    *LOG_OPTIONS,
     *ISOLATION_OPTIONS,
     *RESOURCE_OPTIONS,
 )
@@ -128,6 +133,8 @@ def _read_wanted(options: Options, network: Plan, *, attached: bool) -> Wanted:
         stop_signal=options.last("--stop-signal"),
         stop_timeout=None if timeout is None else int(timeout),
         network=network,
+        health=read_health(options),
+        log=read_log_policy(options),
     )
 
 
@@ -149,7 +156,7 @@ def read_wishes(options: Options, network: Plan) -> Wishes:
     wishes = Wishes(
         command=tuple(options.operands[1:]),
         entrypoint=None if entrypoint is None else (entrypoint,) if entrypoint else (),
-        environment=tuple(item for text in options.all("--env") if (item := read_variable(text)) is not None),
+        environment=tuple(read_variables(options)),
         mounts=_read_mounts(options),
         working_dir=working_dir,
         terminal="--tty" in options,
@@ -157,17 +164,6 @@ def read_wishes(options: Options, network: Plan) -> Wishes:
         resources=read_resources(options),
     )
     return ask_isolation(options, ask_identity(options, wishes))
-
-
-def read_variable(text: str) -> str | None:
-    """Read ``NAME=VALUE``, or ``NAME`` for what it is here; None if it is not set here. Raises UsageError."""
-    name, equals, _ = text.partition("=")
-    if not name or "\0" in text:
-        raise UsageError(f"-e {shlex.quote(text)}: a variable is NAME=VALUE or NAME")
-    if equals:
-        return text
-    value = config.variable(name)
-    return None if value is None else f"{name}={value}"
 
 
 def _read_mounts(options: Options) -> "tuple[Mount, ...]":

@@ -112,7 +112,7 @@ def _read_filter(key: str, value: str, images: Images) -> Filter:
         return lambda listed: _has_label(listed, value) is (key == "label")
     if key == "until":
         until = read_time(value, "--filter until=")
-        return lambda listed: listed.created <= until
+        return lambda listed: listed.created * 1e9 <= until
     reference = created_at(images.open(get_record(images, value)))
     if key == "before":
         return lambda listed: listed.created < reference

@@ -14,7 +14,7 @@ from runtime.cli.options import Option, Usage
 from runtime.cli.table import select
 from runtime.cli.targets import here, networks
 from runtime.cli.times import show_time
-from runtime.container import RESTARTING, RUNNING, Container
+from runtime.container import RESTARTING, RUNNING, Container, HealthCheck
 from runtime.containers import Containers
 from runtime.errors import Fault, NotFound, UsageError
 from runtime.leftovers import look
@@ -80,6 +80,21 @@ def _describe(containers: Containers, word: str, kind: str | None) -> dict[str, 
     return describe_image(images, record)
 
 
+def _show_health(health: dict[str, Any]) -> dict[str, Any]:
+    log = [{**entry, **{name: show_time(entry[name]) for name in ("Start", "End")}} for entry in health["Log"]]
+    return {**health, "Log": log}
+
+
+def _show_check(check: HealthCheck) -> dict[str, Any]:
+    return {
+        "Test": check.test,
+        "Interval": int(check.interval * 1e9),
+        "Timeout": int(check.timeout * 1e9),
+        "StartPeriod": int(check.start_period * 1e9),
+        "Retries": check.retries,
+    }
+
+
 def describe(containers: Containers, container: Container) -> dict[str, Any]:
     """Put together what is known of a container, in the names of Docker's API. Raises FileNotFoundError."""
     state, description = look(containers, container), container.describe()
@@ -97,12 +112,14 @@ def describe(containers: Containers, container: Container) -> dict[str, Any]:
             "Running": state.alive,
             "Paused": paused,
             "Restarting": state.status == RESTARTING,
+            "OOMKilled": state.oom_killed,
             "Dead": False,
             "Pid": state.pid if state.status == RUNNING else 0,
             "ExitCode": state.exit_code,
             "Error": state.error,
             "StartedAt": show_time(state.started),
             "FinishedAt": show_time(state.finished),
+            **({} if state.health is None else {"Health": _show_health(state.health)}),
         },
         "Image": description.image_id,
         "ResolvConfPath": f"{container.directory}/resolv.conf",
@@ -115,6 +132,10 @@ def describe(containers: Containers, container: Container) -> dict[str, Any]:
         "Platform": "linux",
         "HostConfig": {
             "AutoRemove": description.remove,
+            "LogConfig": {
+                "Type": description.log.driver,
+                "Config": {"max-size": str(description.log.size), "max-file": str(description.log.files)},
+            },
             "NetworkMode": plan.mode,
             "PortBindings": show_bindings(plan),
             "PublishAllPorts": plan.publish_all,
@@ -139,6 +160,7 @@ def describe(containers: Containers, container: Container) -> dict[str, Any]:
             "StopSignal": signal_name(description.stop_signal),
             "StopTimeout": description.stop_timeout,
             "ExposedPorts": {port: {} for port in plan.exposed},
+            **({} if description.health is None else {"Healthcheck": _show_check(description.health)}),
         },
         "NetworkSettings": show_settings(networks(), container, plan),
     }

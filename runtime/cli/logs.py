@@ -6,13 +6,13 @@ from typing import Final
 from runtime.cli.options import Option, Usage
 from runtime.cli.targets import here
 from runtime.cli.times import read_time
-from runtime.errors import UsageError
+from runtime.errors import Fault, UsageError
 from runtime.log import Entry, stamp
 from runtime.log_reader import read_log
 
 USAGE: Final = Usage(
     "logs [OPTION...] CONTAINER",
-    "Show what a container has printed: the last 30 MB of it are kept.",
+    "Show what a container has printed: the last 30 MB of it are kept, or what --log-opt said.",
     (
         Option("--follow", "Go on until the container ends", short="-f"),
         Option("--tail", "Begin with the last N lines (default: all)", "N", "-n"),
@@ -38,6 +38,8 @@ def main(arguments: list[str]) -> int:
     since, until = (_read(options.last(name), name) for name in ("--since", "--until"))
     containers = here()
     container = containers.find(options.operands[0])
+    if container.describe().log.driver == "none":
+        raise Fault(f"nothing of what {options.operands[0]} prints is kept: it was made with --log-driver none")
     printer = _Printer(stamps="--timestamps" in options)
     limit = None if tail == "all" else int(tail)
     for entry in read_log(containers, container, limit, since, follow="--follow" in options):
@@ -48,7 +50,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _read(text: str | None, option: str) -> bytes:
-    return b"" if text is None else stamp(int(read_time(text, option) * 1e9))
+    return b"" if text is None else stamp(read_time(text, option))
 
 
 class _Printer:

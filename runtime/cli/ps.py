@@ -31,6 +31,8 @@ _FIELDS: Final = (
     "Networks",
 )
 _STATES: Final = ("created", "running", "paused", "restarting", "exited")
+_KEYS: Final = ("id", "name", "label", "status", "exited", "ancestor", "network", "health")
+_HEALTH: Final = ("starting", "healthy", "unhealthy", "none")
 USAGE: Final = Usage(
     "ps [OPTION...]",
     "List the containers that run.",
@@ -40,12 +42,7 @@ USAGE: Final = Usage(
         Option("--last", "List the last N that were made, whatever their state", "N", "-n"),
         Option("--latest", "List the last that was made", short="-l"),
         Option("--no-trunc", "Print whole IDs and commands"),
-        Option(
-            "--filter",
-            "List those that have id, name, label, status, exited, ancestor or network so",
-            "KEY=VALUE",
-            "-f",
-        ),
+        Option("--filter", f"List those that have {', '.join(_KEYS)} so", "KEY=VALUE", "-f"),
         FORMAT,
     ),
     notes=f"""
@@ -108,7 +105,12 @@ def show_status(state: State, *, paused: bool) -> str:
         return f"Exited ({state.exit_code}) {since} ago"
     if state.status == RESTARTING:
         return f"Restarting ({state.exit_code}) {since} ago"
-    return f"Up {since}{' (Paused)' if paused else ''}"
+    if paused:
+        return f"Up {since} (Paused)"
+    if state.health is None:
+        return f"Up {since}"
+    status = state.health["Status"]
+    return f"Up {since} ({'health: starting' if status == 'starting' else status})"
 
 
 def _rows(containers: Containers) -> Iterator[Row]:
@@ -150,8 +152,10 @@ def _show_ports(row: Row) -> str:
 
 def _read_filter(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
-    if key not in ("id", "name", "label", "status", "exited", "ancestor", "network") or not equals:
-        raise UsageError(f"--filter {text}: it is KEY=VALUE with id, name, label, status, exited, ancestor or network")
+    if key not in _KEYS or not equals:
+        raise UsageError(f"--filter {text}: it is KEY=VALUE with {', '.join(_KEYS)}")
+    if key == "health" and value not in _HEALTH:
+        raise UsageError(f"--filter {text}: a health is {', '.join(_HEALTH)}")
     if key == "status" and value not in _STATES:
         raise UsageError(f"--filter {text}: a status is {', '.join(_STATES)}")
     if key == "exited" and not value.isdecimal():
@@ -182,6 +186,8 @@ def _is(row: Row, key: str, value: str) -> bool:
         return row.status == value
     if key == "network":
         return any(value in (endpoint.network_name, endpoint.network) for endpoint in row.endpoints)
+    if key == "health":
+        return bool(value == (row.state.health or {"Status": "none"})["Status"])
     if key == "exited":
         return row.state.status == EXITED and row.state.exit_code == int(value)
     return value in (row.description.image, row.description.image_id, row.description.image.rpartition(":")[0])

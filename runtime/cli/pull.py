@@ -9,6 +9,7 @@ from runtime.cli.platform import PLATFORM, Wish
 from runtime.cli.progress import progress
 from runtime.cli.registries import PLAIN_HTTP, fetch_from, resolve
 from runtime.errors import UsageError
+from runtime.events import record
 from runtime.images import Images
 from runtime.pull import pull
 
@@ -59,7 +60,9 @@ def fetch(here: config.Config, reference: "Reference", wish: Wish, *, quiet: boo
             report = (lambda _: None) if quiet else show
             return await pull(Images(here.home), namespace.repository(there.name), reference, report, wish.platform)
 
-        return fetch_from(here, reference, work, plain_http=wish.plain_http)
+        manifest = fetch_from(here, reference, work, plain_http=wish.plain_http)
+    record(str(here.home), "pull", str(reference), {"name": str(reference)}, kind="image")
+    return manifest
 
 
 def _say(reference: "Reference", manifest: "Manifest", *, quiet: bool) -> None:

@@ -6,6 +6,7 @@ from typing import Final
 
 from runtime import config
 from runtime.attach import Detached
+from runtime.cli.attaching import DETACH_KEYS, SIG_PROXY, STREAM, read_manner
 from runtime.cli.container_options import OPTIONS, make
 from runtime.cli.options import Option, Usage
 from runtime.containers import Containers
@@ -16,7 +17,13 @@ from runtime.leftovers import sweep
 USAGE: Final = Usage(
     "run [OPTION...] IMAGE [COMMAND [ARGUMENT...]]",
     "Run a command in a new container. An image that is not on this host is pulled.",
-    (Option("--detach", "Print the container's ID and let it go on alone", short="-d"), *OPTIONS),
+    (
+        Option("--detach", "Print the container's ID and let it go on alone", short="-d"),
+        STREAM,
+        DETACH_KEYS,
+        SIG_PROXY,
+        *OPTIONS,
+    ),
     notes="""
 Exit status: that of the command, or 128 plus the number of the signal that ended it; 127 if it was not found, 126 if
 it cannot be executed, 125 if preg itself failed.
@@ -35,6 +42,10 @@ def main(arguments: list[str]) -> int:
     """Run the command."""
     options = USAGE.parse(arguments)
     detach, terminal, stdin = "--detach" in options, "--tty" in options, "--interactive" in options
+    streams = options.all(STREAM.name)
+    manner = read_manner(options, streams)
+    if detach and streams:
+        raise UsageError("--detach and --attach exclude each other")
     if terminal and stdin and not detach and not sys.stdin.isatty():
         raise UsageError("-it needs a terminal on standard input, and there is none")
     here = config.load()
@@ -54,6 +65,7 @@ def main(arguments: list[str]) -> int:
             sys.stdout.write(f"{container.id}\n")
             return 0
         try:
-            return session.relay(stdin=stdin, terminal=terminal)
+            typed = stdin and (not streams or "stdin" in streams)
+            return session.relay(stdin=typed, terminal=terminal, manner=manner)
         except Detached:
             return 0

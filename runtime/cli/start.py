@@ -4,7 +4,8 @@ import os
 from typing import Final
 
 from runtime import config
-from runtime.attach import Detached
+from runtime.attach import Detached, Manner
+from runtime.cli.attaching import DETACH_KEYS, SIG_PROXY, read_manner
 from runtime.cli.options import Option, Usage
 from runtime.cli.targets import each, here
 from runtime.container import Container
@@ -19,6 +20,8 @@ USAGE: Final = Usage(
     (
         Option("--attach", "Show what it prints, and end with its exit status", short="-a"),
         Option("--interactive", "Pass standard input on", short="-i"),
+        DETACH_KEYS,
+        SIG_PROXY,
     ),
     notes="""
 Examples:
@@ -37,7 +40,7 @@ def main(arguments: list[str]) -> int:
     if len(options.operands) > 1:
         raise UsageError("only one container can be attached to at once")
     container = containers.find(options.operands[0])
-    return _start_attached(containers, container, stdin="--interactive" in options)
+    return _start_attached(containers, container, read_manner(options), stdin="--interactive" in options)
 
 
 def start_again(containers: Containers, container: Container) -> None:
@@ -53,7 +56,7 @@ def start_again(containers: Containers, container: Container) -> None:
             os.close(held)
 
 
-def _start_attached(containers: Containers, container: Container, *, stdin: bool) -> int:
+def _start_attached(containers: Containers, container: Container, manner: Manner, *, stdin: bool) -> int:
     description = container.describe()
     if look(containers, container).alive:
         raise Fault(f"the container {description.name} is running: 'preg attach' shows what it prints")
@@ -64,7 +67,7 @@ def _start_attached(containers: Containers, container: Container, *, stdin: bool
         finally:
             os.close(held)
         try:
-            return session.relay(stdin=stdin and description.stdin, terminal=description.terminal)
+            return session.relay(stdin=stdin and description.stdin, terminal=description.terminal, manner=manner)
         except Detached:
             return 0
 

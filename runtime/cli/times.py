@@ -8,6 +8,9 @@ from typing import Final
 from runtime.errors import UsageError
 
 _UNITS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+_SECOND: Final = 1_000_000_000
+#: A time with a fraction of its seconds; Python's own reader takes six digits of them.
+_FRACTION: Final = re.compile(r"(.*\d)\.(\d{1,9})\d*(\D.*)?", re.ASCII)
 _PART: Final = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s)")
 
 
@@ -39,19 +42,36 @@ def show_time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
 
 
-def read_time(text: str, option: str) -> float:
-    """Read seconds since the epoch, an RFC 3339 time, or how long ago, as 10m or 1h30m. Raises UsageError."""
-    try:
-        return float(text)
-    except ValueError:
-        pass
+def read_duration(text: str, option: str) -> float:
+    """Read how long something takes, as 90s or 1h30m, in seconds. Raises UsageError."""
+    seconds = _read_parts(text)
+    if seconds is None:
+        raise UsageError(f"{option} {text}: how long is written as 500ms, 30s or 1h30m")
+    return seconds
+
+
+def _read_parts(text: str) -> float | None:
     parts = _PART.findall(text)
-    if parts and "".join(number + unit for number, unit in parts) == text:
-        return time.time() - sum(float(number) * _UNITS[unit] for number, unit in parts)
+    if text != "0" and (not parts or "".join(number + unit for number, unit in parts) != text):
+        return None
+    return sum(float(number) * _UNITS[unit] for number, unit in parts)
+
+
+def read_time(text: str, option: str) -> int:
+    """Read seconds since the epoch, an RFC 3339 time, or how long ago, as 10m or 1h30m.
+
+    Give nanoseconds since the epoch, for those are what logs and events print. Raises UsageError.
+    """
+    found = _FRACTION.fullmatch(text)
+    whole, fraction = (found[1] + (found[3] or ""), int(found[2].ljust(9, "0"))) if found else (text, 0)
+    if whole.isascii() and whole.isdecimal():
+        return int(whole) * _SECOND + fraction
+    if (ago := _read_parts(text)) is not None:
+        return time.time_ns() - int(ago * _SECOND)
     try:
-        moment = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(whole)
     except ValueError:
         raise UsageError(
             f"{option} {text}: a time is 2026-01-31T12:00:00Z, seconds since 1970, or how long ago: 10m, 1h30m"
         ) from None
-    return (moment if moment.tzinfo else moment.astimezone()).timestamp()
+    return int((moment if moment.tzinfo else moment.astimezone()).timestamp()) * _SECOND + fraction

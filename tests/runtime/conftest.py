@@ -1,17 +1,21 @@
 """preg as a person starts it, with a home of its own."""
 
+import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from runtime.config import DIRECTORIES, EROFS
+from tests.parts.images import busybox, push
 from tests.parts.mounts import unmount_below
 from tests.parts.required import ROOT, require_root, required
+from tests.parts.server import Server
 from tests.runtime.archives import Read, make_here
 
 
@@ -56,6 +60,18 @@ class Preg:
             check=False,
         )
 
+    @contextlib.contextmanager
+    def following(self, *arguments: str) -> Iterator[Iterator[str]]:
+        """A command that goes on, and the lines that it prints."""
+        with subprocess.Popen(
+            self.command(*arguments), env=self.environ, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+        ) as process:
+            assert process.stdout is not None
+            try:
+                yield (line.rstrip("\n") for line in process.stdout)
+            finally:
+                process.kill()
+
     def ok(self, *arguments: str, stdin: str | None = None) -> str:
         """Run what must succeed; its stdout."""
         done = self.run(*arguments, stdin=stdin)
@@ -95,6 +111,43 @@ def made(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Made]:
 def preg(tmp_path: Path) -> Preg:
     """preg without images."""
     return Preg(tmp_path / "home")
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Preg:
+    """A host whose images the tests of a file share."""
+    return Preg(tmp_path_factory.mktemp("host"))
+
+
+@pytest.fixture(scope="module")
+def image(server: Server, host: Preg) -> str:
+    """The name of an image with a shell, on the host."""
+    push(server, "tests/busybox", "1", busybox("hello"))
+    name = f"{server.address}/tests/busybox:1"
+    host.ok("pull", name)
+    return name
+
+
+@pytest.fixture(scope="module")
+def runnable() -> str:
+    """The OCI runtime that is taken where it makes no difference."""
+    require_root()
+    return required("crun")
+
+
+@pytest.fixture
+def names(host: Preg, image: str, runnable: str) -> Iterator[Callable[[], str]]:
+    """Invents names for containers, which are gone after the test, with all they have left."""
+    invented: list[str] = []
+
+    def invent() -> str:
+        invented.append(f"test-{uuid.uuid4().hex[:12]}")
+        return invented[-1]
+
+    yield invent
+    host.run("rm", "--force", *invented) if invented else None
+    assert list((host.home / "containers").iterdir()) == []
+    assert f"{host.home}/containers" not in Path("/proc/self/mounts").read_text()
 
 
 @pytest.fixture(scope="module", params=["crun", "runc"])

@@ -20,21 +20,6 @@ from tests.runtime.archives import DIR, END, file, header
 from tests.runtime.conftest import Preg
 
 
-@pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Preg:
-    """A host whose images the tests of this file share."""
-    return Preg(tmp_path_factory.mktemp("host"))
-
-
-@pytest.fixture(scope="module")
-def image(server: Server, host: Preg) -> str:
-    """The name of an image with a shell, on the host."""
-    push(server, "tests/busybox", "1", busybox("hello"))
-    name = f"{server.address}/tests/busybox:1"
-    host.ok("pull", name)
-    return name
-
-
 @pytest.fixture
 def container(host: Preg, image: str, oci_runtime: str) -> Iterator[list[str]]:
     """The words before a command; nothing may be left of any container after the test."""

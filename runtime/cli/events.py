@@ -1,0 +1,84 @@
+"""``preg events``: tell what happens to containers."""
+
+import json
+import sys
+from typing import Any, Final
+
+from runtime import config
+from runtime.cli.options import Option, Usage
+from runtime.cli.times import read_time
+from runtime.errors import UsageError
+from runtime.event_reader import read_events
+from runtime.log import stamp
+
+_KEYS: Final = ("container", "event", "image", "label", "type")
+USAGE: Final = Usage(
+    "events [OPTION...]",
+    "Tell what happens to containers and images, until it is interrupted. Some thousand events are kept.",
+    (
+        Option("--since", "Tell also what has happened since then: a time, or 10m for ten minutes ago", "TIME"),
+        Option("--until", "End at this time", "TIME"),
+        Option("--filter", f"Tell of those that have {', '.join(_KEYS)} so", "KEY=VALUE", "-f"),
+        Option("--format", "json: an object with Docker's names for each", "FORMAT"),
+    ),
+    notes="""
+Examples:
+  preg events --since 1h --until 0s --filter event=die
+  preg events --filter container=web --format json
+""",
+)
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command."""
+    options = USAGE.parse(arguments)
+    form = options.last("--format")
+    if form not in (None, "json"):
+        raise UsageError(f"--format {form}: events are printed as they are, or as json")
+    filters = [_read_filter(text) for text in options.all("--filter")]
+    since, until = options.last("--since"), options.last("--until")
+    # Without a beginning only what happens from now on is told.
+    first = read_time(since or "0s", "--since")
+    last = None if until is None else read_time(until, "--until")
+    for event in read_events(str(config.load().home), until=last):
+        if last is not None and event["timeNano"] > last:
+            break
+        if event["timeNano"] >= first and _matches(event, filters):
+            sys.stdout.write(f"{json.dumps(event, ensure_ascii=False) if form else show(event)}\n")
+            sys.stdout.flush()
+    return 0
+
+
+def show(event: dict[str, Any]) -> str:
+    """Write an event as Docker does."""
+    attributes = ", ".join(f"{name}={value}" for name, value in sorted(event["Actor"]["Attributes"].items()))
+    when = stamp(event["timeNano"]).decode()
+    return f"{when} {event['Type']} {event['Action']} {event['Actor']['ID']} ({attributes})"
+
+
+def _read_filter(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if key not in _KEYS or not equals:
+        raise UsageError(f"--filter {text}: it is KEY=VALUE with {', '.join(_KEYS)}")
+    return key, value
+
+
+def _matches(event: dict[str, Any], filters: list[tuple[str, str]]) -> bool:
+    """Tell whether an event passes: any filter of the same key, all of different keys."""
+    keys = {key for key, _ in filters}
+    return all(any(_is(event, key, value) for other, value in filters if other == key) for key in keys)
+
+
+def _is(event: dict[str, Any], key: str, value: str) -> bool:
+    identifier: str = event["Actor"]["ID"]
+    attributes: dict[str, str] = event["Actor"]["Attributes"]
+    if key == "container":
+        return event["Type"] == "container" and (identifier.startswith(value) or attributes.get("name") == value)
+    if key == "event":
+        return bool(event["Action"] == value or event["Action"].startswith(f"{value}:"))
+    if key == "image":
+        return value in (identifier if event["Type"] == "image" else "", attributes.get("image"))
+    if key == "label":
+        name, equals, wanted = value.partition("=")
+        return name in attributes and (not equals or attributes[name] == wanted)
+    return bool(event["Type"] == value)

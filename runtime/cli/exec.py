@@ -1,0 +1,68 @@
+"""``preg exec``: run one more command in a container that runs."""
+
+import sys
+from typing import Final
+
+from runtime import config
+from runtime.attach import Detached, our_size
+from runtime.cli.attaching import DETACH_KEYS, read_manner
+from runtime.cli.options import Option, Usage
+from runtime.cli.variables import ENV, ENV_FILE, read_variables
+from runtime.containers import Containers
+from runtime.errors import Fault
+from runtime.execute import Execution, execute
+
+USAGE: Final = Usage(
+    "exec [OPTION...] CONTAINER COMMAND [ARGUMENT...]",
+    "Run one more command in a container that runs, with the rights that the container has.",
+    (
+        Option("--detach", "Let the command go on alone", short="-d"),
+        DETACH_KEYS,
+        Option("--interactive", "Pass standard input on", short="-i"),
+        Option("--tty", "Give it a terminal", short="-t"),
+        ENV,
+        ENV_FILE,
+        Option("--user", "Run it as this user, of the container's /etc/passwd or by number", "USER[:GROUP]", "-u"),
+        Option("--workdir", "Start in this directory", "DIR", "-w"),
+        Option("--privileged", "Give it all of root's rights"),
+    ),
+    notes="""
+Exit status: that of the command, or 128 plus the number of the signal that ended it; 127 if it was not found, 126 if
+it cannot be executed, 1 if the container does not run.
+
+Examples:
+  preg exec -it web sh
+  preg exec -u postgres db psql -c 'select 1'
+""",
+    operands=(2, 2),
+    command_follows=True,
+)
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command."""
+    options = USAGE.parse(arguments)
+    detach, terminal = "--detach" in options, "--tty" in options
+    stdin, manner = "--interactive" in options and not detach, read_manner(options)
+    if terminal and stdin and not sys.stdin.isatty():
+        raise Fault("-it needs a terminal on standard input, and there is none")
+    place = config.load()
+    containers = Containers(str(place.home), str(place.state))
+    wanted = Execution(
+        command=options.operands[1:],
+        environment=read_variables(options),
+        user=options.last("--user"),
+        working_dir=options.last("--workdir"),
+        terminal=terminal,
+        size=our_size() if terminal else None,
+        stdin=stdin,
+        privileged="--privileged" in options,
+    )
+    session = execute(containers, containers.find(options.operands[0]), wanted)
+    if detach:
+        session.leave()
+        return 0
+    try:
+        return session.relay(stdin=stdin, terminal=terminal, manner=manner)
+    except Detached:
+        return 0

@@ -1,0 +1,24 @@
+"""``preg rename``: give a container another name."""
+
+from typing import Final
+
+from runtime.cli.options import Usage
+from runtime.cli.targets import here
+
+USAGE: Final = Usage(
+    "rename CONTAINER NAME",
+    "Give a container another name.",
+    notes="""
+Example:
+  preg rename web web-old
+""",
+    operands=(2, 2),
+)
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command."""
+    word, name = USAGE.parse(arguments).operands
+    containers = here()
+    containers.rename(containers.find(word), name)
+    return 0

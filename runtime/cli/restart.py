@@ -1,0 +1,34 @@
+"""``preg restart``: end containers and start them again."""
+
+from typing import Final
+
+from runtime.cli.options import Usage
+from runtime.cli.start import start_again
+from runtime.cli.stop import TIME, read_seconds
+from runtime.cli.targets import each, here
+from runtime.container import Container
+from runtime.containers import Containers
+from runtime.stop import restart
+
+USAGE: Final = Usage(
+    "restart [OPTION...] CONTAINER...",
+    "End containers as 'preg stop' does, and start them again, also those that do not run.",
+    (TIME,),
+    notes="""
+Example:
+  preg restart -t 30 db
+""",
+    operands=(1, 10_000),
+)
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command."""
+    options = USAGE.parse(arguments)
+    seconds, containers = read_seconds(options.last("--time")), here()
+    return each(containers, options.operands, lambda container: _restart(containers, container, seconds))
+
+
+def _restart(containers: Containers, container: Container, seconds: int | None) -> None:
+    if not restart(containers, container, seconds):
+        start_again(containers, container)

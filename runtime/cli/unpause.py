@@ -1,0 +1,23 @@
+"""``preg unpause``: let the processes of paused containers go on."""
+
+from typing import Final
+
+from runtime.cli.options import Usage
+from runtime.cli.targets import each, here
+from runtime.stop import freeze
+
+USAGE: Final = Usage(
+    "unpause CONTAINER...",
+    "Let the processes of paused containers go on.",
+    notes="""
+Example:
+  preg unpause web
+""",
+    operands=(1, 10_000),
+)
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command."""
+    options, containers = USAGE.parse(arguments), here()
+    return each(containers, options.operands, lambda container: freeze(containers, container, frozen=False))

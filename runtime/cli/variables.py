@@ -1,0 +1,47 @@
+"""The variables that a process is given: ``-e`` and ``--env-file``."""
+
+import shlex
+from collections.abc import Iterator
+from typing import Final
+
+from runtime import config
+from runtime.cli.options import Option, Options
+from runtime.errors import UsageError
+
+ENV: Final = Option("--env", "Set a variable; without =VALUE, to what it is here", "NAME[=VALUE]", "-e")
+ENV_FILE: Final = Option("--env-file", "Set the variables of this file, a line each", "FILE")
+
+
+def read_variables(options: Options) -> list[str]:
+    """Read those that were given, the files' first, so that ``-e`` wins. Raises UsageError."""
+    lines = [(path, line) for path in options.all("--env-file") for line in _lines(path)]
+    read = [_read_line(path, line) for path, line in lines] + [read_variable(text) for text in options.all("--env")]
+    return [variable for variable in read if variable is not None]
+
+
+def read_variable(text: str) -> str | None:
+    """Read ``NAME=VALUE``, or ``NAME`` for what it is here; None if it is not set here. Raises UsageError."""
+    name, equals, _ = text.partition("=")
+    if not name or "\0" in text:
+        raise UsageError(f"-e {shlex.quote(text)}: a variable is NAME=VALUE or NAME")
+    if equals:
+        return text
+    value = config.variable(name)
+    return None if value is None else f"{name}={value}"
+
+
+def _lines(path: str) -> Iterator[str]:
+    """Give the lines that say something. Nothing in them is unquoted or replaced, as with Docker."""
+    with open(path, encoding="utf-8-sig", newline="\n") as file:
+        try:
+            lines = [line.rstrip("\n").removesuffix("\r").lstrip() for line in file]
+        except UnicodeDecodeError:
+            raise UsageError(f"--env-file {path}: it is no UTF-8 text") from None
+    yield from (line for line in lines if line and not line.startswith("#"))
+
+
+def _read_line(path: str, line: str) -> str | None:
+    name = line.partition("=")[0]
+    if not name or "\0" in line or any(letter.isspace() for letter in name):
+        raise UsageError(f"--env-file {path}: {line[:100]!r} is no variable, which is NAME=VALUE or NAME")
+    return read_variable(line)

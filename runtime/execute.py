@@ -1,0 +1,101 @@
+"""Running one more process in a container that runs."""
+
+import json
+import os
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from runtime import cgroup
+from runtime import frames as f
+from runtime.attach import Session, visit
+from runtime.container import RUNNING, Container
+from runtime.containers import Containers
+from runtime.errors import Fault
+from runtime.leftovers import look
+
+
+class Execution(NamedTuple):
+    """What is to be run, and how; None and empty leave it to the container."""
+
+    command: list[str]
+    environment: Sequence[str] = ()
+    user: str | None = None
+    working_dir: str | None = None
+    terminal: bool = False
+    size: tuple[int, int] | None = None
+    """The terminal's rows and columns."""
+    stdin: bool = False
+    privileged: bool = False
+
+
+def execute(containers: Containers, container: Container, wanted: Execution) -> Session:
+    """Have a process started: give the session it is attached to. Raises Fault."""
+    state, name = look(containers, container), container.describe().name
+    if state.status != RUNNING:
+        raise Fault(f"the container {name} is not running: start it first")
+    if cgroup.is_frozen(container.id):
+        raise Fault(f"the container {name} is paused: 'preg unpause {name}' lets it go on")
+    with open(f"{container.directory}/config.json", encoding="utf-8") as file:
+        process = describe(json.load(file)["process"], wanted, f"/proc/{state.pid}/root")
+    session = visit(container)
+    if session is None:
+        raise Fault(f"the container {name} has ended just now")
+    session.send(f.EXEC, json.dumps({"process": process, "stdin": wanted.stdin}).encode())
+    kind, content = session.next()
+    if kind == f.STARTED:
+        return session
+    session.connection.close()
+    from runtime.engine import read_failure  # noqa: PLC0415 - slow, and only for what fails
+
+    raise read_failure(content, os.path.basename(container.describe().engine))
+
+
+def describe(process: dict[str, Any], wanted: Execution, root: str) -> dict[str, Any]:
+    """Describe the process (runtime-spec, config.md, "Process"), beginning with the container's own.
+
+    ``root`` is the container's, whose files say who a user is. Raises Fault for one that they do not know.
+    """
+    variables = dict(item.partition("=")[::2] for item in process["env"])
+    described = {**process, "args": wanted.command, "terminal": wanted.terminal}
+    if wanted.user is not None:
+        described["user"], home = _find_user(wanted.user, process["user"], variables.get("HOME"), root)
+        variables["HOME"] = home
+    if wanted.terminal:
+        variables.setdefault("TERM", "xterm")
+    variables.update(item.partition("=")[::2] for item in wanted.environment)
+    described["env"] = [f"{name}={value}" for name, value in variables.items()]
+    if wanted.size is not None:
+        described["consoleSize"] = {"height": wanted.size[0], "width": wanted.size[1]}
+    if wanted.working_dir is not None:
+        described["cwd"] = wanted.working_dir
+    described["capabilities"] = _capabilities(process, described["user"]["uid"], privileged=wanted.privileged)
+    return described
+
+
+def _capabilities(process: dict[str, Any], uid: int, *, privileged: bool) -> dict[str, list[str]]:
+    """Give the container's capabilities, which are root's alone; or all that we have."""
+    if privileged:
+        from runtime.capabilities import held_by_us  # noqa: PLC0415 - a rare wish
+
+        names = held_by_us()
+        return {"bounding": names, "effective": names, "permitted": names}
+    bounding = process.get("capabilities", {}).get("bounding", [])
+    if uid == process["user"]["uid"]:
+        return dict(process.get("capabilities", {}))
+    effective = bounding if uid == 0 else []
+    return {"bounding": bounding, "effective": effective, "permitted": effective}
+
+
+def _find_user(text: str, own: dict[str, Any], own_home: str | None, root: str) -> tuple[dict[str, Any], str]:
+    """Find a user in the container's files; give them and their home, unless the container's is a chosen one."""
+    from runtime.users import find_user, read_inside  # noqa: PLC0415 - loads a C library, for those who ask for a user
+
+    opened = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        passwd, group = read_inside(opened, b"etc/passwd"), read_inside(opened, b"etc/group")
+    finally:
+        os.close(opened)
+    user = find_user(text, passwd, group)
+    chosen = own_home is not None and own_home != find_user(str(own["uid"]), passwd, group).home
+    ids = {"uid": user.uid, "gid": user.gid, "additionalGids": [user.gid, *user.groups]}
+    return {**own, **ids}, own_home if chosen and own_home is not None else user.home

@@ -1,0 +1,96 @@
+"""Whether a container is well: a command that its supervisor runs in it again and again, by Docker's rules."""
+
+import time
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+from runtime import frames as f
+from runtime.container import HealthCheck
+
+STARTING: Final = "starting"
+HEALTHY: Final = "healthy"
+UNHEALTHY: Final = "unhealthy"
+#: How much of what a check prints is kept, and of how many checks.
+_OUTPUT: Final = 4096
+_LOGGED: Final = 5
+#: Docker's status of a check that took too long.
+_TOO_LONG: Final = -1
+
+
+#: Starts a check, of which the listener hears, and gives what ends it. Raises OSError.
+Start = Callable[[Callable[[int, bytes], None]], Callable[[], None]]
+
+
+class Report(Protocol):
+    """Is told after each check."""
+
+    def __call__(self, *, changed: bool) -> None:
+        """Take note; ``changed`` if the container has become well, or is not well any more."""
+
+
+class Monitor:
+    """The checks of one container, from one start to its end."""
+
+    def __init__(self, check: HealthCheck, start: Start, report: "Report") -> None:
+        self._check = check
+        self._start = start
+        self._report = report
+        self.status = STARTING
+        self.streak = 0
+        """How often in a row it was not well."""
+        self.log: list[dict[str, Any]] = []
+        self._began = time.monotonic()
+        self.due = self._began + check.interval
+        """When ``wake`` is to be called (monotonic)."""
+        self._started = 0.0
+        self._output = bytearray()
+        self._kill: Callable[[], None] | None = None
+
+    def wake(self, *, frozen: bool) -> None:
+        """Begin a check, or end one that takes too long; not while the container is paused."""
+        if frozen:
+            self.due = time.monotonic() + self._check.interval
+            return
+        if self._kill is not None:
+            kill, self._kill = self._kill, None
+            kill()
+            self._finish(_TOO_LONG, f"Health check exceeded timeout ({self._check.timeout:g}s)")
+            return
+        self._output = output = bytearray()
+        self._started = time.time()
+        self.due = time.monotonic() + self._check.timeout
+        try:
+            self._kill = self._start(lambda kind, content: self._hear(output, kind, content))
+        except OSError as error:
+            self._finish(_TOO_LONG, str(error))
+
+    def _hear(self, output: bytearray, kind: int, content: bytes) -> None:
+        """Take note of what becomes of the check that prints this."""
+        if self._kill is None or output is not self._output:
+            return  # it was given up
+        if kind in (f.STDOUT, f.STDERR):
+            self._output += content[: _OUTPUT - len(self._output)]
+        elif kind in (f.EXIT, f.FAILED):
+            self._kill = None
+            if kind == f.FAILED:
+                self._output += content[:_OUTPUT]
+            self._finish(int(content) if kind == f.EXIT else _TOO_LONG, self._output.decode(errors="replace"))
+
+    def describe(self) -> dict[str, Any]:
+        """Tell how it is, in the names of Docker's API."""
+        return {"Status": self.status, "FailingStreak": self.streak, "Log": self.log}
+
+    def _finish(self, code: int, output: str) -> None:
+        self.due = time.monotonic() + self._check.interval
+        self.log = [
+            *self.log[1 - _LOGGED :],
+            {"Start": self._started, "End": time.time(), "ExitCode": code, "Output": output},
+        ]
+        before = self.status
+        if code == 0:
+            self.status, self.streak = HEALTHY, 0
+        elif self.status != STARTING or time.monotonic() - self._began >= self._check.start_period:
+            self.streak += 1
+            if self.streak >= self._check.retries:
+                self.status = UNHEALTHY
+        self._report(changed=self.status != before)

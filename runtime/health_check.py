@@ -1,0 +1,44 @@
+"""How it is seen whether a container is well: what a person asks, put together with what the image says."""
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from runtime.container import HealthCheck
+from runtime.errors import UsageError
+
+if TYPE_CHECKING:
+    from runtime.images import Process
+
+_NANOSECONDS: Final = 1_000_000_000
+
+
+class HealthWish(NamedTuple):
+    """What a person asks; None, empty and 0 leave it to the image. Times are in seconds."""
+
+    off: bool = False
+    command: str | None = None
+    interval: float = 0.0
+    timeout: float = 0.0
+    start_period: float = 0.0
+    retries: int = 0
+
+
+def decide(wish: HealthWish, image: "Process") -> HealthCheck | None:
+    """Give the check; None if there is none. Raises UsageError if it is not said how to check."""
+    own = image.healthcheck
+    images = list((own.test if own else None) or [])
+    test = images if wish.command is None else ["CMD-SHELL", wish.command]
+    if wish.off or test[:1] == ["NONE"] or not test[1:]:
+        if wish != HealthWish(off=wish.off):
+            raise UsageError("neither --health-cmd nor the image says how to see whether the container is well")
+        return None
+    return HealthCheck(
+        test=test,
+        interval=wish.interval or _seconds(own.interval if own else 0) or 30.0,
+        timeout=wish.timeout or _seconds(own.timeout if own else 0) or 30.0,
+        start_period=wish.start_period or _seconds(own.start_period if own else 0),
+        retries=wish.retries or (own.retries if own else 0) or 3,
+    )
+
+
+def _seconds(nanoseconds: int) -> float:
+    return nanoseconds / _NANOSECONDS

@@ -1,0 +1,136 @@
+"""A process that the engine starts in a container, with its streams in our hands: the container's own, or one more."""
+
+import fcntl
+import os
+import select
+import signal
+import socket
+import struct
+import termios
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+
+from runtime import frames as f
+from runtime.container import reachable
+from runtime.streams import Streams
+
+
+def spawn(words: list[str], environ: Mapping[str, str], streams: tuple[int, int, int]) -> int:
+    """Start the engine with these streams; give its process."""
+    return os.posix_spawn(
+        words[0],
+        words,
+        environ,
+        file_actions=[(os.POSIX_SPAWN_DUP2, file, number) for number, file in enumerate(streams)],
+        setsigmask=(),
+        # What we or Python ignore stays ignored in the child.
+        setsigdef=(signal.SIGPIPE, signal.SIGXFSZ, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT),
+    )
+
+
+class Process:
+    """A process and its streams. ``folder`` is where the engine says what became of it."""
+
+    def __init__(self, folder: str, *, terminal: bool, stdin: bool, stdin_once: bool) -> None:
+        self.terminal = terminal
+        self.folder = folder
+        self.pid = 0
+        self.streams = Streams()
+        self.stdin_once = stdin_once
+        """Its input ends with that of the first who has typed."""
+        self._stdin = stdin
+        self._theirs: list[int] = []
+        self._console: socket.socket | None = None
+
+    def launch(self, words: Sequence[str], identifier: str, environ: Mapping[str, str]) -> int:
+        """Have the engine start it: give the engine's process, which ends when it has done so, or has failed to."""
+        self.streams = Streams()
+        for name in ("log", "pid", "console"):
+            with suppress(FileNotFoundError):
+                os.unlink(f"{self.folder}/{name}")
+        command = [*words, "--pid-file", f"{self.folder}/pid"]
+        streams = self._open_console(command) if self.terminal else self._open_pipes()
+        return spawn([*command, identifier], environ, streams)
+
+    def take_over(self) -> None:
+        """Take it over from the engine, which has started it."""
+        if self._console is not None:
+            connection, _ = self._console.accept()
+            with connection:
+                _, files, _, _ = socket.recv_fds(connection, 4096, 1)
+            self.streams.outputs = {files[0]: f.STDOUT}
+            self.streams.input = files[0]
+        self._let_go()
+        for file in self.streams.files:
+            os.set_blocking(file, False)
+        with open(f"{self.folder}/pid", encoding="ascii") as opened:
+            self.pid = int(opened.read())
+
+    def give_up(self) -> bytes:
+        """Give what the engine says, which has not started it."""
+        self._let_go()
+        self.streams.close()
+        with suppress(FileNotFoundError), open(f"{self.folder}/log", "rb") as file:
+            return file.read()
+        return b""
+
+    def relay(self, file: int, events: int) -> tuple[int, bytes] | None:
+        """Read and write what can be now; give what was printed, and the kind of frame for it."""
+        if file == self.streams.input:
+            self.streams.write()
+        kind = self.streams.outputs.get(file)
+        if kind is None or not events & ~select.POLLOUT:
+            return None
+        data = self.streams.read(file)
+        if data == b"":
+            self.streams.close_output(file)
+        return (kind, data) if data else None
+
+    def drain(self) -> Iterator[tuple[int, bytes]]:
+        """Give what was printed and not read yet, as far as it is there, and close all: the process has ended."""
+        for file, kind in list(self.streams.outputs.items()):
+            while data := self.streams.read(file):
+                yield kind, data
+        self.streams.close()
+        self.pid = 0
+
+    def resize(self, rows: int, columns: int) -> None:
+        """Tell its terminal, if it has one, how large the person's is."""
+        for file in self.streams.outputs if self.terminal else ():
+            fcntl.ioctl(file, termios.TIOCSWINSZ, struct.pack("=HHHH", rows, columns, 0, 0))
+
+    def signal(self, number: int) -> None:
+        """Send it a signal, if it is there."""
+        if self.pid:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def _open_pipes(self) -> tuple[int, int, int]:
+        out, err = os.pipe(), os.pipe()
+        given = os.pipe() if self._stdin else (os.open(os.devnull, os.O_RDONLY), None)
+        self.streams.outputs = {out[0]: f.STDOUT, err[0]: f.STDERR}
+        self.streams.input = given[1]
+        self._theirs = [given[0], out[1], err[1]]
+        return given[0], out[1], err[1]
+
+    def _open_console(self, command: list[str]) -> tuple[int, int, int]:
+        """Listen for the terminal that the engine makes."""
+        self._console = socket.socket(socket.AF_UNIX)
+        with reachable(self.folder) as folder:
+            self._console.bind(f"{folder}/console")
+        self._console.listen()
+        # The engine has our descriptor by its own number: the path is too long for a socket's name.
+        opened = os.open(self.folder, os.O_PATH | os.O_DIRECTORY)
+        null = os.open(os.devnull, os.O_RDWR)
+        self._theirs = [opened, null]
+        command += ["--console-socket", f"/proc/{os.getpid()}/fd/{opened}/console"]
+        return null, null, null
+
+    def _let_go(self) -> None:
+        """Close what is the engine's, and the process's own."""
+        for file in self._theirs:
+            os.close(file)
+        self._theirs = []
+        if self._console is not None:
+            self._console.close()
+            self._console = None

@@ -1,0 +1,100 @@
+"""What is written down of what happens, and who reads it, at once and later."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runtime.event_reader import read_events
+from runtime.events import folder, parse, record
+from tests.runtime.conftest import Preg
+
+Names = Callable[[], str]
+
+
+def happened(host: Preg, *arguments: str) -> list[str]:
+    """The actions that were written down."""
+    lines = host.ok("events", "--since", "1h", "--until", "0s", "--format", "json", *arguments).splitlines()
+    return [json.loads(line)["Action"] for line in lines]
+
+
+def test_the_life_of_a_container_is_told_as_docker_tells_it(
+    host: Preg, image: str, names: Names, oci_runtime: str
+) -> None:
+    name, other = names(), names()
+    host.ok("run", "-d", "--name", name, "--label", "a=b", "--runtime", oci_runtime, image, "sleep", "1000")
+    host.run("exec", name, "sh", "-c", "exit 3")
+    host.ok("pause", name)
+    host.ok("unpause", name)
+    host.ok("stop", "-t", "0", name)
+    host.ok("rename", name, other)
+    host.ok("rm", other)
+    assert happened(host, "--filter", "label=a=b") == [
+        "create",
+        "start",
+        "exec_create: sh -c exit 3",
+        "exec_start: sh -c exit 3",
+        "exec_die",
+        "pause",
+        "unpause",
+        "kill",
+        "kill",
+        "die",
+        "stop",
+        "rename",
+        "destroy",
+    ]
+    (line,) = host.ok(
+        "events", "--since", "1h", "--until", "0s", "--filter", f"container={name}", "-f", "event=die"
+    ).splitlines()
+    stamp, kind, action, identifier, attributes = line.split(" ", 4)
+    assert stamp.endswith("Z")
+    assert (kind, action, len(identifier)) == ("container", "die", 64)
+    assert attributes == f"(a=b, exitCode=137, image={image}, name={name})"
+
+
+def test_what_is_told_later_is_told_at_once(host: Preg, image: str, names: Names) -> None:
+    name = names()
+    host.ok("create", "--name", name, image, "true")
+    with host.following("events", "--since", "1h", "-f", f"container={name}", "--format", "json") as lines:
+        assert json.loads(next(lines))["status"] == "create"
+        host.ok("start", name)
+        assert [json.loads(next(lines))["status"] for _ in range(2)] == ["start", "die"]
+
+
+def test_what_cannot_be_meant(host: Preg) -> None:
+    assert "it is KEY=VALUE" in host.fails("events", "--filter", "nonsense", status=2)
+    assert "as they are, or as json" in host.fails("events", "--format", "yaml", status=2)
+
+
+def test_the_files_are_bounded_and_a_reader_misses_nothing(tmp_path: Path) -> None:
+    home = str(tmp_path)
+    reader = read_events(home, until=None)
+    filling = {"filling": "x" * 2000}
+    record(home, "0", "id", filling)
+    assert next(reader)["Action"] == "0"
+    for number in range(1, 700):
+        record(home, str(number), "id", filling)
+    # More than one file was filled meanwhile: what is in the two that are kept is whole.
+    seen = [int(next(reader)["Action"]) for _ in range(1)]
+    sizes = [path.stat().st_size for path in Path(folder(home)).iterdir()]
+    assert len(sizes) == 2
+    assert max(sizes) < 1_100_000
+    while seen[-1] != 699:
+        seen.append(int(next(reader)["Action"]))
+    assert seen == list(range(1, 700))
+
+
+@given(st.binary(max_size=60))
+def test_a_line_that_was_cut_off_is_passed_over(line: bytes) -> None:
+    event = parse(line)
+    assert event is None or set(event) >= {"Type", "Action", "Actor", "time"}
+
+
+def test_a_full_disk_loses_events_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "events").write_text("in the way")
+    record(str(tmp_path), "start", "id", {})
+    assert os.listdir(tmp_path) == ["events"]
