@@ -25,14 +25,29 @@ def counts_swap() -> bool:
     return ours == "/" or os.path.exists(f"{_ROOT}{ours}/memory.swap.max")
 
 
+def weighs_disks() -> bool:
+    """Tell whether this host can prefer one group's use of disks to another's; with cgroup v1 some kernels cannot."""
+    return is_unified() or os.path.exists(f"{_ROOT}/blkio/blkio.weight")
+
+
+def is_usable() -> bool:
+    """Tell whether groups can be made: in a container of another's they often cannot."""
+    return any(os.access(path, os.W_OK) for path in _hierarchies())
+
+
 def groups(identifier: str) -> list[str]:
     """List the directories of a container: one with cgroup v2, one for each controller with v1."""
+    return [path for parent in _hierarchies() if os.path.isdir(path := f"{parent}/preg/{identifier}")]
+
+
+def _hierarchies() -> list[str]:
     if is_unified():
-        parents = [_ROOT]
-    else:
+        return [_ROOT]
+    try:
         # Some names are links to others.
-        parents = [entry.path for entry in os.scandir(_ROOT) if entry.is_dir(follow_symlinks=False)]
-    return [path for parent in parents if os.path.isdir(path := f"{parent}/preg/{identifier}")]
+        return [entry.path for entry in os.scandir(_ROOT) if entry.is_dir(follow_symlinks=False)]
+    except FileNotFoundError:
+        return []
 
 
 def remove(identifier: str) -> None:

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from runtime import cgroup
 from runtime.errors import CommandNotExecutable, CommandNotFound, Fault
 from runtime.kernel import MS_BIND, mount, unshare_mounts
 
@@ -43,7 +44,8 @@ class Engine(NamedTuple):
 
     def command(self) -> list[str]:
         """Give what each of its commands begins with."""
-        return [str(self.program), "--root", str(self.state / self.name)]
+        without = ["--cgroup-manager", "disabled"] if self.name == "crun" and not cgroup.is_usable() else []
+        return [str(self.program), *without, "--root", str(self.state / self.name)]
 
     def prepare(self) -> None:
         """Make this host acceptable, in a mount namespace of our own.
@@ -51,7 +53,10 @@ class Engine(NamedTuple):
         crun refuses a host with both cgroup hierarchies if the second has controllers, although it uses those of the
         first only (crun, src/libcrun/cgroup.c). So it is shown a second one without.
         """
-        if self.name == "crun":
+        if self.name == "crun" and not cgroup.is_usable():
+            # It looks for them first, and then does without.
+            mount("tmpfs", "/sys/fs/cgroup", "tmpfs")
+        elif self.name == "crun":
             with suppress(OSError):
                 if _SECOND_CONTROLLERS.read_text().strip():
                     mount(os.devnull, str(_SECOND_CONTROLLERS), "", MS_BIND)

@@ -8,6 +8,7 @@ from runtime.capabilities import EVERY, grant, held_by_us
 from runtime.devices import Node, find_nodes
 from runtime.errors import Fault
 from runtime.init import find_init
+from runtime.resources import Resources
 from runtime.seccomp import UNCONFINED, Filter, find_filter
 
 if TYPE_CHECKING:
@@ -37,14 +38,9 @@ class Isolation(NamedTuple):
 
 def isolate(wishes: "Wishes", engine: "Engine") -> Isolation:
     """Find out what a container with these wishes gets here. Raises Fault."""
-    held = held_by_us()
-    for name in wishes.cap_add:
-        if name not in (EVERY, *held):
-            raise Fault(f"--cap-add {name}: this host keeps it from preg itself")
-    granted = grant(wishes.cap_add, wishes.cap_drop, held, privileged=wishes.privileged)
-    if "CAP_SYS_RESOURCE" not in held:
-        for limit in wishes.ulimits:
-            limit.check()
+    usable = cgroup.is_usable()
+    _check_limits(wishes, engine, usable=usable)
+    granted = _grant(wishes, with_devices_kept=usable)
     unfiltered = wishes.seccomp == UNCONFINED or (wishes.privileged and not wishes.seccomp)
     return Isolation(
         capabilities=granted,
@@ -57,6 +53,34 @@ def isolate(wishes: "Wishes", engine: "Engine") -> Isolation:
         cgroup_namespace=cgroup.is_unified() if not wishes.cgroupns else wishes.cgroupns == "private",
         swap=bool(wishes.resources.memory) and cgroup.counts_swap(),
     )
+
+
+def _grant(wishes: "Wishes", *, with_devices_kept: bool) -> list[str]:
+    """Decide which capabilities the container has; ``with_devices_kept`` says whether others' devices stay closed."""
+    held = held_by_us()
+    for name in wishes.cap_add:
+        if name not in (EVERY, *held):
+            raise Fault(f"--cap-add {name}: this host keeps it from preg itself")
+    if "CAP_SYS_RESOURCE" not in held:
+        for limit in wishes.ulimits:
+            limit.check()
+    granted = grant(wishes.cap_add, wishes.cap_drop, held, privileged=wishes.privileged)
+    if with_devices_kept or wishes.privileged:
+        return granted
+    # Nothing else keeps a container from using the devices that it makes.
+    return [name for name in granted if name != "CAP_MKNOD"]
+
+
+def _check_limits(wishes: "Wishes", engine: "Engine", *, usable: bool) -> None:
+    if not usable and wishes.resources != Resources():
+        raise Fault(
+            "limits such as --memory and --cpus are kept by control groups, and this host lets preg make none: "
+            "mount /sys/fs/cgroup so that it can be written to"
+        )
+    if not usable and engine.name != "crun":
+        raise Fault(f"{engine.name} needs control groups, and this host lets preg make none: apt install crun")
+    if wishes.resources.blkio_weight and not cgroup.weighs_disks():
+        raise Fault("--blkio-weight: this kernel has no weights for the use of disks")
 
 
 def _thermal_paths() -> list[str]:

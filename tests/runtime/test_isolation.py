@@ -8,6 +8,7 @@ import functools
 import json
 import os
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -233,3 +234,23 @@ def test_a_filter_is_made_once_and_then_found(preg: Preg, server: Server, oci_ru
     made.write_bytes(made.read_bytes()[:100])
     assert "Seccomp:\t2" in preg.ok(*run)
     assert made.stat().st_size == before.st_size
+
+
+def test_where_no_control_groups_can_be_made_crun_does_without(host: Preg, image: str, oci_runtime: str) -> None:
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        make_read_only = "for each in /sys/fs/cgroup /sys/fs/cgroup/*/; do mount -o remount,bind,ro $each; done 2>&-; "
+        command = host.command("run", "--rm", "--network", "none", "--runtime", oci_runtime, *words)
+        unshared = ["unshare", "--mount", "sh", "-c", f'{make_read_only}exec "$@"', "sh", *command]
+        return subprocess.run(unshared, env=host.environ, capture_output=True, text=True, check=False)
+
+    limited = run("-m", "64m", image, "true")
+    assert limited.returncode == 125
+    assert "this host lets preg make none" in limited.stderr
+    done = run("-v", "/usr:/usr:ro", image, *probe("user"))
+    if oci_runtime.endswith("runc"):
+        assert done.returncode == 125
+        assert "runc needs control groups" in done.stderr
+        return
+    seen = flat(done.stdout)
+    assert seen["status Seccomp"] == "2"
+    assert {value for key, value in seen.items() if key.startswith("device_rules make")} == {"EPERM"}

@@ -21,6 +21,7 @@ from runtime.cli.quantities import read_cpus, read_number, read_size
 from runtime.errors import Fault, UsageError
 from runtime.images import Process
 from runtime.isolation import Isolation
+from runtime.network.plan import NONE, Plan
 from runtime.resolver import hosts_lines, resolv_conf
 from runtime.resources import Resources
 from runtime.seccomp_profile import Host, parse_default, parse_profile, resolve
@@ -35,7 +36,7 @@ ANYTHING = st.text(max_size=30)
 
 def wishes(*words: str) -> Wishes:
     """What was asked for by these words before the image's name."""
-    return read_wishes(USAGE.parse([*words, "image"]))
+    return read_wishes(USAGE.parse([*words, "image"]), Plan(NONE))
 
 
 def made(*words: str, swap: bool = True) -> dict[str, Any]:
@@ -44,7 +45,8 @@ def made(*words: str, swap: bool = True) -> dict[str, Any]:
     granted = grant(asked.cap_add, asked.cap_drop, ALL, privileged=asked.privileged)
     isolation = Isolation(granted, None, [], [], [], "", "", cgroup_namespace=False, swap=swap)
     image, root = Process(cmd=["sh"]), User(0, 0, (), "/root")
-    return build(image, asked, root, identifier="abc", hostname="abc", root="/r", files=(), isolation=isolation)
+    places = {"identifier": "abc", "hostname": "abc", "root": "/r", "network_namespace": "/n"}
+    return build(image, asked, root, files=(), isolation=isolation, **places)
 
 
 @pytest.mark.parametrize(
