@@ -1,8 +1,6 @@
 """A container's ``config.json`` (runtime-spec, config.md), with Docker's defaults. Nothing here touches the host."""
 
-from typing import TYPE_CHECKING, Any, Final
-
-import msgspec
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from runtime.devices import Device, rules
 from runtime.errors import Fault
@@ -39,7 +37,7 @@ DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/
 _NETWORK_SYSCTLS: Final = {"net.ipv4.ip_unprivileged_port_start": "0", "net.ipv4.ping_group_range": "0 2147483647"}
 
 
-class Wishes(msgspec.Struct, frozen=True):
+class Wishes(NamedTuple):
     """What was asked of a container on the command line; None and empty leave it to the image.
 
     It is kept with the container, and read again by later versions: what is added needs a default.
@@ -76,7 +74,7 @@ class Wishes(msgspec.Struct, frozen=True):
     resources: Resources = Resources()
     ulimits: tuple[Ulimit, ...] = ()
     oom_score_adj: int | None = None
-    sysctls: dict[str, str] = {}
+    sysctls: dict[str, str] = {}  # noqa: RUF012 - never changed
     tmpfs: tuple[Tmpfs, ...] = ()
     shm_size: int = SHM_SIZE
     host_pid: bool = False

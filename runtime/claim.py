@@ -1,7 +1,6 @@
 """Directories that belong to one running process, and are swept away when it ends without cleaning up."""
 
 import os
-import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,7 +12,7 @@ from runtime.lock import lock
 def claim(parent: Path) -> Iterator[Path]:
     """Make a directory of this process's own below ``parent``; the claim ends with the context, the directory stays."""
     while True:
-        path = parent / secrets.token_hex(6)
+        path = parent / os.urandom(6).hex()
         path.mkdir(mode=0o700, parents=True)
         held = lock(path)
         if held is not None:

@@ -5,16 +5,15 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-import msgspec
-
 from runtime import bundle
 from runtime.container import Container, Description, LogPolicy, Restart
 from runtime.errors import Fault, UsageError
 from runtime.health_check import HealthWish, decide
-from runtime.images import Image, Process
+from runtime.images import ImageConfig, Process
 from runtime.names import invent_name
 from runtime.network.plan import Plan, write_plan
 from runtime.network.ports import read_exposed
+from runtime.record import plain
 from runtime.signals import read_signal
 
 if TYPE_CHECKING:
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from runtime.containers import Containers
     from runtime.engine import Engine
     from runtime.mounts import Mount
+    from storage.oci.digest import Digest
 
 
 class Wanted(NamedTuple):
@@ -44,15 +44,21 @@ class Wanted(NamedTuple):
     log: LogPolicy
 
 
-def create(
-    containers: "Containers", image: Image, wishes: bundle.Wishes, wanted: Wanted, engine: "Engine"
+def create(  # noqa: PLR0913 - an image, what is asked, and where and by whom it is done
+    containers: "Containers",
+    image: "Digest",
+    config: ImageConfig,
+    *,
+    wishes: bundle.Wishes,
+    wanted: Wanted,
+    engine: "Engine",
 ) -> tuple[Container, int]:
-    """Make a container: give it, and the lock on it, for it is not yet put away.
+    """Make a container of an image: give it, and the lock on it, for it is not yet put away.
 
     Raises Fault, and leaves nothing then.
     """
-    settings = image.config.config or Process()
-    wishes = msgspec.structs.replace(wishes, user=wishes.user or settings.user)
+    settings = config.config or Process()
+    wishes = wishes._replace(user=wishes.user or settings.user)
     if settings.volumes or wishes.mounts:
         from runtime.provision import complete  # noqa: PLC0415 - most containers have none
 
@@ -61,10 +67,10 @@ def create(
         name=wanted.name or "",
         created=time.time(),
         image=wanted.image,
-        image_id=str(image.manifest.config.digest) if image.manifest.config else "",
+        image_id=image,
         engine=str(engine.program),
         arguments=bundle.arguments(settings, wishes),
-        wishes=msgspec.to_builtins(wishes),
+        wishes=plain(wishes),
         labels={**(settings.labels or {}), **wanted.labels},
         restart=wanted.restart,
         remove=wanted.remove,

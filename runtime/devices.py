@@ -5,8 +5,6 @@ import stat
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
-import msgspec
-
 from runtime.errors import Fault
 
 #: A rule for all there are.
@@ -15,7 +13,7 @@ _EVERYTHING: Final = "rwm"
 _OF_THE_CONTAINER: Final = ("pts", "shm", "fd", "mqueue", "console", ".lxc", ".lxd-mounts", ".udev")
 
 
-class Device(msgspec.Struct, frozen=True):
+class Device(NamedTuple):
     """A device of this host that a container shall have, or a directory of them."""
 
     source: str

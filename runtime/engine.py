@@ -1,21 +1,19 @@
 """The OCI runtime that makes a container of a bundle: crun or runc, found on PATH."""
 
+import json
 import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
-import msgspec
-
 from runtime import cgroup
 from runtime.errors import CommandNotExecutable, CommandNotFound, Fault
+from runtime.hire import ENVIRON
 from runtime.kernel import MS_BIND, mount, unshare_mounts
 
 KNOWN: Final = ("crun", "runc")
 #: How engines say that a command is there and is none; crun has the third for a directory.
 _REFUSALS: Final = ("permission denied", "is a directory", "operation not permitted", "exec format error")
-#: What an engine is given of our environment: what it needs to find its own helpers.
-ENVIRON: Final = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 _SECOND_CONTROLLERS: Final = Path("/sys/fs/cgroup/unified/cgroup.controllers")
 
 
@@ -83,20 +81,16 @@ def find(wanted: str | None, path: str, state: Path) -> Engine:
     raise Fault(f"no OCI runtime ({' or '.join(names)}) is installed: apt install {names[0]}")
 
 
-class _Line(msgspec.Struct):
-    level: str = ""
-    msg: str = ""
-
-
 def read_failure(log: bytes, name: str) -> Fault:
     """Tell from the engine's log why it could not start the container."""
     for line in log.splitlines():
         try:
-            said = msgspec.json.decode(line, type=_Line)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+            said = json.loads(line)
+            level, message = said["level"], said["msg"]
+        except (ValueError, KeyError, TypeError):
             continue
-        if said.level in ("error", "fatal"):
-            return _read_message(said.msg, name)
+        if level in ("error", "fatal"):
+            return _read_message(str(message), name)
     return Fault(f"{name} could not start the container, and does not say why")
 
 

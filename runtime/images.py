@@ -20,24 +20,27 @@ Names and images go first and durably, so that after a power cut nothing is prom
 """
 
 import hashlib
+import json
 import os
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final
-
-import msgspec
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from runtime.claim import claim, sweep
 from runtime.errors import Fault
 from runtime.layers import Layers, sync_file
 from runtime.lock import holding
 from runtime.platforms import Platform, of_image
+from runtime.record import plain, read
 from runtime.tree import remove_tree
 from storage.oci.digest import Digest
-from storage.oci.manifest import Manifest
+from storage.oci.errors import RegistryError
 from storage.oci.reference import Reference
+
+if TYPE_CHECKING:
+    from storage.oci.manifest import Manifest
 
 #: A configuration lists a line of history for each layer; a larger one is no image's.
 CONFIG_LIMIT: Final = 8 * 1024 * 1024
@@ -47,7 +50,7 @@ _HEX: Final = frozenset("0123456789abcdef")
 _PINNED: Final = "pinned"
 
 
-class Record(msgspec.Struct, frozen=True):
+class Record(NamedTuple):
     """That an image is here and, with a reference, that it has this name. ``pulled`` is in seconds since the epoch."""
 
     reference: str
@@ -60,7 +63,12 @@ class Record(msgspec.Struct, frozen=True):
     pulled: float
 
 
-class HealthTest(msgspec.Struct, frozen=True, rename="pascal"):
+def _pascal(field: str) -> str:
+    """Give the name of a field in Docker's part of a configuration, as ``WorkingDir``."""
+    return "".join(map(str.capitalize, field.split("_")))
+
+
+class HealthTest(NamedTuple):
     """How an image wants to be checked (docker's extension of the image-spec). Times are in nanoseconds."""
 
     test: list[str] | None = None
@@ -69,29 +77,39 @@ class HealthTest(msgspec.Struct, frozen=True, rename="pascal"):
     start_period: int = 0
     retries: int = 0
 
+    @staticmethod
+    def json_name(field: str) -> str:
+        """Give the name of a field in a configuration."""
+        return _pascal(field)
 
-class Process(msgspec.Struct, frozen=True, rename="pascal"):
+
+class Process(NamedTuple):
     """How an image wants to be run (image-spec, config.md); Docker writes null for what is empty."""
 
-    user: str = msgspec.field(name="User", default="")
-    env: list[str] | None = msgspec.field(name="Env", default=None)
-    entrypoint: list[str] | None = msgspec.field(name="Entrypoint", default=None)
-    cmd: list[str] | None = msgspec.field(name="Cmd", default=None)
-    working_dir: str = msgspec.field(name="WorkingDir", default="")
-    exposed_ports: dict[str, object] | None = msgspec.field(name="ExposedPorts", default=None)
-    stop_signal: str = msgspec.field(name="StopSignal", default="")
-    labels: dict[str, str] | None = msgspec.field(name="Labels", default=None)
-    volumes: dict[str, Any] | None = msgspec.field(name="Volumes", default=None)
-    healthcheck: HealthTest | None = msgspec.field(name="Healthcheck", default=None)
+    user: str = ""
+    env: list[str] | None = None
+    entrypoint: list[str] | None = None
+    cmd: list[str] | None = None
+    working_dir: str = ""
+    exposed_ports: dict[str, Any] | None = None
+    stop_signal: str = ""
+    labels: dict[str, str] | None = None
+    volumes: dict[str, Any] | None = None
+    healthcheck: HealthTest | None = None
+
+    @staticmethod
+    def json_name(field: str) -> str:
+        """Give the name of a field in a configuration."""
+        return _pascal(field)
 
 
-class RootFs(msgspec.Struct, frozen=True):
+class RootFs(NamedTuple):
     """The layers of an image, lowest first, by the digests of their archives."""
 
-    diff_ids: list[Digest] = []
+    diff_ids: tuple[Digest, ...] = ()
 
 
-class ImageConfig(msgspec.Struct, frozen=True):
+class ImageConfig(NamedTuple):
     """An image's configuration (image-spec, config.md)."""
 
     architecture: str = ""
@@ -110,16 +128,16 @@ class ImageConfig(msgspec.Struct, frozen=True):
     def parse(cls, raw: bytes, name: str) -> "ImageConfig":
         """Read a configuration. Raises Fault if it is not one; ``name`` says of what."""
         try:
-            return _CONFIG_DECODER.decode(raw)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            return read(cls, json.loads(raw))
+        except (ValueError, RegistryError, RecursionError) as error:
             raise Fault(f"the configuration of {name} cannot be read: {error}") from error
 
 
-class Image(msgspec.Struct, frozen=True):
+class Image(NamedTuple):
     """An image on this host."""
 
     record: Record
-    manifest: Manifest
+    manifest: "Manifest"
     config: ImageConfig
 
     @property
@@ -186,11 +204,16 @@ class Images:
 
     def open(self, record: Record) -> Image:
         """Read an image. Raises Fault if it is damaged."""
+        from storage.oci.manifest import Manifest  # noqa: PLC0415 - slow, and no container needs it
+
         manifest = Manifest.parse(self.read(record.manifest), record.media_type, record.manifest)
         if manifest.config is None:
             raise Fault(f"{record.reference or record.image} is no container image")
-        name = record.reference or str(record.image)
-        return Image(record, manifest, ImageConfig.parse(self.read(manifest.config.digest), name))
+        return Image(record, manifest, self.config(record))
+
+    def config(self, record: Record) -> ImageConfig:
+        """Read what an image says of itself, which is all that its containers need. Raises Fault if it is damaged."""
+        return ImageConfig.parse(self.read(record.image), record.reference or record.image)
 
     def check(self, record: Record) -> None:
         """Raise Fault unless all of an image is here."""
@@ -247,7 +270,7 @@ class Images:
         file.write_bytes(raw)
         self.add(file, digest)
 
-    def keep(self, workspace: Path, manifest: Manifest, target: Digest, references: Iterable[Reference]) -> None:
+    def keep(self, workspace: Path, manifest: "Manifest", target: Digest, references: Iterable[Reference]) -> None:
         """Say that an image is here, all of which is pinned or kept already, and let names stand for it.
 
         ``target`` is what the registry knows it by: the manifest's digest, or that of an index.
@@ -260,23 +283,26 @@ class Images:
             for reference in references:
                 self.name(workspace, record, reference)
 
-    def replace(self, workspace: Path, record: Record, manifest: Manifest) -> Record:
+    def replace(self, workspace: Path, record: Record, manifest: "Manifest") -> Record:
         """Let an image and its names stand for another form of it, all of which is pinned; give the record then."""
-        form = {"manifest": manifest.digest, "media_type": manifest.media_type, "target": manifest.digest}
+
+        def changed(record: Record) -> Record:
+            return record._replace(manifest=manifest.digest, media_type=manifest.media_type, target=manifest.digest)
+
         with self.using():
             for name in self.names():
                 if name.manifest == record.manifest:
-                    self._write(workspace, msgspec.structs.replace(name, **form), self._file(name.reference))
+                    self._write(workspace, changed(name), self._file(name.reference))
             found = self.find_by_id(record.image)
             if found is not None and found.manifest == record.manifest:
-                self._write(workspace, msgspec.structs.replace(found, **form), self._record_file(record.image))
-        return msgspec.structs.replace(record, **form)
+                self._write(workspace, changed(found), self._record_file(record.image))
+        return changed(record)
 
     def name(self, workspace: Path, record: Record, reference: Reference) -> None:
         """Let a name stand for an image that is here; called while ``using``."""
         text = str(reference.decisive)
         self._references.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._write(workspace, msgspec.structs.replace(record, reference=text), self._file(text))
+        self._write(workspace, record._replace(reference=text), self._file(text))
 
     def forget_name(self, reference: str) -> None:
         """Let a name stand for nothing; called while ``removing``."""
@@ -299,7 +325,7 @@ class Images:
     @staticmethod
     def _write(workspace: Path, record: Record, target: Path) -> None:
         file = workspace / "record"
-        file.write_bytes(msgspec.json.encode(record, enc_hook=str))
+        file.write_text(json.dumps(plain(record)))
         _publish(file, target)
 
     def _read_all(self, folder: Path) -> Iterator[Record]:
@@ -324,8 +350,8 @@ class Images:
 
 def _read_record(raw: bytes, name: str) -> Record:
     try:
-        return _RECORD_DECODER.decode(raw)
-    except msgspec.MsgspecError as error:
+        return read(Record, json.loads(raw))
+    except (ValueError, RegistryError) as error:
         raise Fault(f"the note of the image {name} on this host is damaged: pull it again ({error})") from error
 
 
@@ -334,13 +360,3 @@ def _publish(file: Path, target: Path) -> None:
         os.fsync(opened.fileno())
     file.rename(target)
     sync_file(target.parent)
-
-
-def _read_digest(kind: type, value: object) -> object:
-    if kind is Digest and isinstance(value, str):
-        return Digest(value)
-    raise TypeError(f"expected text, got {type(value).__name__}")
-
-
-_CONFIG_DECODER: Final = msgspec.json.Decoder(ImageConfig, dec_hook=_read_digest)
-_RECORD_DECODER: Final = msgspec.json.Decoder(Record, dec_hook=_read_digest)

@@ -2,20 +2,17 @@
 
 import json
 import os
-import signal
 import socket
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
-
-import msgspec
 
 from runtime import bundle
 from runtime import frames as f
 from runtime.attach import Session
 from runtime.container import Container, Description
-from runtime.engine import ENVIRON, Engine, read_failure
+from runtime.engine import Engine, read_failure
 from runtime.errors import Fault
+from runtime.hire import ENVIRON
 from runtime.host_files import name_host, write_host_files
 from runtime.images import ImageConfig, Images, Process
 from runtime.init import PLACE
@@ -26,6 +23,7 @@ from runtime.network.endpoints import release
 from runtime.network.networks import Networks
 from runtime.network.plan import read_plan
 from runtime.network.sandbox import Sandbox, prepare
+from runtime.record import read
 from runtime.users import find_user, read_inside
 from storage.oci.digest import Digest
 
@@ -34,26 +32,6 @@ if TYPE_CHECKING:
 
 #: unix(7), SCM_MAX_FD.
 _FILES_AT_ONCE: Final = 253
-_SUPERVISOR: Final = "import sys; sys.path.insert(0, sys.argv[1]); from runtime.supervisor import main; main()"
-
-
-def hire() -> socket.socket:
-    """Start a supervisor that has no container yet, and give the socket for its order; it ends if that is closed.
-
-    It takes as long to begin as the rest of a start takes, so this comes first.
-    """
-    ours, its = socket.socketpair()
-    with its:
-        os.posix_spawn(
-            sys.executable,
-            # Isolated and without site: half the memory, and nothing of the caller's environment.
-            [sys.executable, "-I", "-S", "-c", _SUPERVISOR, str(Path(__file__).parents[1])],
-            ENVIRON,
-            file_actions=[(os.POSIX_SPAWN_DUP2, its.fileno(), 0)],
-            setsigmask=(),
-            setsigdef=(signal.SIGPIPE, signal.SIGXFSZ),
-        )
-    return ours
 
 
 def start(here: "Config", container: Container, held: int, supervisor: socket.socket, *, attach: bool) -> Session:
@@ -129,7 +107,7 @@ def _wait_until_started(supervisor: socket.socket, engine: str) -> Session:
 def _make_bundle(  # noqa: PLR0913, PLR0917 - all that a container is made of
     networks: Networks, container: Container, description: Description, image: Process, root: Path, engine: Engine
 ) -> None:
-    wishes = msgspec.convert(description.wishes, bundle.Wishes)
+    wishes = read(bundle.Wishes, description.wishes)
     opened = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
     try:
         passwd, group = read_inside(opened, b"etc/passwd"), read_inside(opened, b"etc/group")
@@ -157,4 +135,4 @@ def _make_bundle(  # noqa: PLR0913, PLR0917 - all that a container is made of
         network_namespace=f"{container.running}/netns",
         isolation=isolation,
     )
-    Path(container.directory, "config.json").write_bytes(msgspec.json.encode(described))
+    Path(container.directory, "config.json").write_text(json.dumps(described))

@@ -1,9 +1,7 @@
 """What is mounted in a container beside its root."""
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Final
-
-import msgspec
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from runtime.errors import UsageError
 
@@ -31,7 +29,7 @@ _TMPFS_WORDS: Final = {
 _TMPFS_VALUES: Final = ("size", "mode", "uid", "gid", "nr_inodes", "nr_blocks", "mpol")
 
 
-class Mount(msgspec.Struct, frozen=True):
+class Mount(NamedTuple):
     """Something that is seen at a path of the container."""
 
     source: str
@@ -59,7 +57,7 @@ class Mount(msgspec.Struct, frozen=True):
         return _mount(self.kind, self.target, *self.options, source=self.source)
 
 
-class Tmpfs(msgspec.Struct, frozen=True):
+class Tmpfs(NamedTuple):
     """A directory of the container that is kept in memory, and gone with it."""
 
     target: str

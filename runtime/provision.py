@@ -4,8 +4,6 @@ import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
-import msgspec
-
 from runtime.errors import Fault
 from runtime.kernel import open_inside, sync_file_system
 from runtime.mounts import Mount
@@ -35,11 +33,11 @@ def complete(wishes: "Wishes", volumes: Iterable[str]) -> "Wishes":
             raise Fault(f"the image wants a volume at {path[:100]!r}, or more than {_VOLUMES}: no honest image does")
         if target not in taken:
             found[target] = Mount("", target, kind="volume", anonymous=True)
-    return msgspec.structs.replace(wishes, mounts=tuple(map(_name, found.values())))
+    return wishes._replace(mounts=tuple(map(_name, found.values())))
 
 
 def _name(mount: Mount) -> Mount:
-    return msgspec.structs.replace(mount, source=invent_name()) if mount.anonymous and not mount.source else mount
+    return mount._replace(source=invent_name()) if mount.anonymous and not mount.source else mount
 
 
 def prepare(container: "Container", wishes: "Wishes", root: int) -> "Wishes":
@@ -48,9 +46,7 @@ def prepare(container: "Container", wishes: "Wishes", root: int) -> "Wishes":
     A container that was never started fills its empty volumes from its open root. Raises Fault.
     """
     volumes, fresh = Volumes(container.home), not container.state().started
-    return msgspec.structs.replace(
-        wishes, mounts=tuple(_prepare(volumes, each, root, fresh=fresh) for each in wishes.mounts)
-    )
+    return wishes._replace(mounts=tuple(_prepare(volumes, each, root, fresh=fresh) for each in wishes.mounts))
 
 
 def _prepare(volumes: Volumes, mount: Mount, root: int, *, fresh: bool) -> Mount:
@@ -63,7 +59,7 @@ def _prepare(volumes: Volumes, mount: Mount, root: int, *, fresh: bool) -> Mount
                 fill(volumes.directory(mount.source), root, mount.target)
         finally:
             os.close(held)
-        return msgspec.structs.replace(mount, source=volumes.data(mount.source), kind="bind")
+        return mount._replace(source=volumes.data(mount.source), kind="bind")
     if not os.path.exists(mount.source):
         if not mount.make:
             raise Fault(f"there is no {mount.source} on this host, and it is to be mounted at {mount.target}")

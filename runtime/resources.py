@@ -1,14 +1,12 @@
 """How much of the host a container may use, by its control group."""
 
-from typing import Any, Final
-
-import msgspec
+from typing import Any, Final, NamedTuple
 
 #: How often the kernel looks whether a container has used up its time, in microseconds.
 _PERIOD: Final = 100_000
 
 
-class Resources(msgspec.Struct, frozen=True):
+class Resources(NamedTuple):
     """Limits in Docker's terms; 0 and empty are none, and -1 lifts one. Memory is in bytes, periods in microseconds."""
 
     memory: int = 0

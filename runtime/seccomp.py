@@ -5,11 +5,10 @@ with it a newer kernel or library, makes it anew.
 """
 
 import hashlib
+import json
 import os
 from pathlib import Path
-from typing import Final, NamedTuple
-
-import msgspec
+from typing import Any, Final, NamedTuple
 
 #: What stands for no filter at all, in Docker's words.
 UNCONFINED: Final = "unconfined"
@@ -20,13 +19,13 @@ _PROGRAM: Final = "run.oci.seccomp_bpf_data"
 class Filter(NamedTuple):
     """What of a configuration makes the filter."""
 
-    profile: msgspec.Raw
+    profile: dict[str, Any]
     """As ``linux.seccomp``."""
     annotations: dict[str, str]
 
 
-class _Kept(msgspec.Struct, array_like=True):
-    profile: msgspec.Raw
+class _Kept(NamedTuple):
+    profile: dict[str, Any]
     program: str | None
 
 
@@ -39,10 +38,10 @@ def find_filter(chosen: str, capabilities: list[str], engine: str, state: Path) 
     key = hashlib.sha256(b"\0".join((profile, engine.encode(), *(name.encode() for name in sorted(capabilities)))))
     path = state / "seccomp" / key.hexdigest()
     try:
-        kept = msgspec.json.decode(path.read_bytes(), type=_Kept)
-    except (FileNotFoundError, msgspec.DecodeError):
+        kept = _Kept(*json.loads(path.read_bytes()))
+    except (FileNotFoundError, ValueError, TypeError):
         kept = _make(chosen, profile.decode(), capabilities, with_program=engine == "crun")
-        _keep(path, msgspec.json.encode(kept))
+        _keep(path, json.dumps(kept).encode())
     return Filter(kept.profile, {} if kept.program is None else {_PROGRAM: kept.program})
 
 
@@ -64,7 +63,7 @@ def _make(chosen: str, profile: str, capabilities: list[str], *, with_program: b
     resolved = resolve(parsed, Host.here(frozenset(capabilities)))
     program = compile_filter(resolved) if with_program else None
     encoded = None if program is None else base64.b64encode(program).decode()
-    return _Kept(msgspec.Raw(msgspec.json.encode(resolved)), encoded)
+    return _Kept(resolved, encoded)
 
 
 def _keep(path: Path, content: bytes) -> None:

@@ -1,9 +1,7 @@
 """Limits of a process (getrlimit(2))."""
 
 import resource
-from typing import Any, Final
-
-import msgspec
+from typing import Any, Final, NamedTuple
 
 from runtime.errors import Fault, UsageError
 
@@ -15,7 +13,7 @@ NAMES: Final = (
 UNLIMITED: Final = 2**64 - 1
 
 
-class Ulimit(msgspec.Struct, frozen=True):
+class Ulimit(NamedTuple):
     """A limit: what counts, and how far a process may raise it."""
 
     name: str

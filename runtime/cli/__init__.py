@@ -22,14 +22,16 @@ class Command(NamedTuple):
     summary: str
     fault_status: int = 1
     """The exit status when preg itself fails, where that must differ from what a container may give."""
+    hires: bool = False
+    """It needs a supervisor, which can begin while the command is still being imported."""
 
 
 #: The commands in the groups that the help shows. A name of two words is a command of a family, as ``network create``.
 GROUPS: Final = {
     "Containers": (
-        Command("run", "runtime.cli.run:main", "Run a command in a new container", 125),
+        Command("run", "runtime.cli.run:main", "Run a command in a new container", 125, hires=True),
         Command("create", "runtime.cli.create:main", "Make a container without starting it"),
-        Command("start", "runtime.cli.start:main", "Start containers that do not run"),
+        Command("start", "runtime.cli.start:main", "Start containers that do not run", hires=True),
         Command("stop", "runtime.cli.stop:main", "End running containers"),
         Command("kill", "runtime.cli.kill:main", "Send signals to running containers"),
         Command("wait", "runtime.cli.wait:main", "Wait until containers end"),
@@ -130,6 +132,10 @@ def _run(command: Command | None, words: list[str]) -> int:
     if command is None:
         sys.stdout.write(_help_instead(words))
         return 0
+    if command.hires and "--help" not in words:
+        from runtime.hire import hire_ahead  # noqa: PLC0415
+
+        hire_ahead()
     try:
         return _load(command.entry)(words[len(command.name.split()) :])
     except HelpWanted as help_wanted:

@@ -19,7 +19,7 @@ from runtime.containers import Containers
 from runtime.create import Wanted, create
 from runtime.engine import find
 from runtime.errors import Fault, UsageError
-from runtime.images import Image, Images
+from runtime.images import Images
 from runtime.network.networks import Networks
 from runtime.network.plan import HOST, Plan
 from runtime.platforms import Platform, check
@@ -27,7 +27,9 @@ from runtime.restart import read_restart
 
 if TYPE_CHECKING:
     from runtime.container import Container
+    from runtime.images import ImageConfig
     from runtime.mounts import Mount
+    from storage.oci.digest import Digest
 
 #: How the container is kept and what is in it; ``preg run`` has more.
 OPTIONS: Final = (
@@ -81,11 +83,12 @@ def make(here: config.Config, options: Options, *, attached: bool) -> "tuple[Con
 
     def create_if_here() -> "tuple[Container, int] | None":
         with images.using():
-            image = _find(images, name, None if when == "never" else wish.platform)
-            if image is None:
+            found = _find(images, name, None if when == "never" else wish.platform)
+            if found is None:
                 return None
-            check(image.config.platform, wish.platform, name)
-            return create(containers, image, wishes, wanted, engine)
+            image, config = found
+            check(config.platform, wish.platform, name)
+            return create(containers, image, config, wishes=wishes, wanted=wanted, engine=engine)
 
     made = None if when == "always" else create_if_here()
     if made is None and when == "never":
@@ -106,13 +109,13 @@ def make(here: config.Config, options: Options, *, attached: bool) -> "tuple[Con
     return container, held
 
 
-def _find(images: Images, name: str, platform: Platform | None) -> Image | None:
+def _find(images: Images, name: str, platform: Platform | None) -> "tuple[Digest, ImageConfig] | None":
     """Find the image that is meant, which one for another platform than is asked for is not."""
     record = find_record(images, name)
-    image = images.open(record) if record is not None else None
-    if image is not None and platform is not None and not platform.runs(image.config.platform):
+    config = images.config(record) if record is not None else None
+    if record is None or config is None or (platform is not None and not platform.runs(config.platform)):
         return None
-    return image
+    return record.image, config
 
 
 def _read_wanted(options: Options, network: Plan, *, attached: bool) -> Wanted:

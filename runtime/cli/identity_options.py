@@ -5,8 +5,6 @@ import shlex
 import socket
 from typing import Final
 
-import msgspec
-
 from runtime.bundle import Wishes
 from runtime.cli.options import Option, Options
 from runtime.errors import UsageError
@@ -28,8 +26,7 @@ _HOST_NAME: Final = re.compile(r"[^\s/:\0]{1,253}", re.ASCII)
 
 def ask_identity(options: Options, wishes: Wishes) -> Wishes:
     """Add to the wishes what the options say. Raises UsageError."""
-    return msgspec.structs.replace(
-        wishes,
+    return wishes._replace(
         user=options.last("--user") or "",
         groups=tuple(options.all("--group-add")),
         init="--init" in options,

@@ -4,8 +4,6 @@ import json
 import sys
 from typing import Any, Final
 
-import msgspec
-
 from runtime import cgroup, config
 from runtime.bundle import Wishes
 from runtime.cli.host_config import describe_isolation
@@ -19,6 +17,7 @@ from runtime.containers import Containers
 from runtime.errors import Fault, NotFound, UsageError
 from runtime.leftovers import look
 from runtime.network.plan import read_plan
+from runtime.record import read
 from runtime.signals import signal_name
 from runtime.volumes import Volumes
 
@@ -99,7 +98,7 @@ def describe(containers: Containers, container: Container) -> dict[str, Any]:
     """Put together what is known of a container, in the names of Docker's API. Raises FileNotFoundError."""
     state, description = look(containers, container), container.describe()
     wishes = description.wishes
-    asked = msgspec.convert(wishes, Wishes)
+    asked = read(Wishes, wishes)
     plan = read_plan(container.directory)
     paused = state.alive and cgroup.is_frozen(container.id)
     return {

@@ -4,8 +4,6 @@ import os
 import shlex
 from typing import Final
 
-import msgspec
-
 from runtime.bundle import Wishes
 from runtime.capabilities import read_capability
 from runtime.cli.options import Option, Options
@@ -49,8 +47,7 @@ _IPC_SYSCTLS: Final = (
 def ask_isolation(options: Options, wishes: Wishes) -> Wishes:
     """Add to the wishes what the options say. Raises UsageError."""
     shm_size, score = options.last("--shm-size"), options.last("--oom-score-adj")
-    asked = msgspec.structs.replace(
-        wishes,
+    asked = wishes._replace(
         privileged="--privileged" in options,
         cap_add=tuple(read_capability("--cap-add", text) for text in options.all("--cap-add")),
         cap_drop=tuple(read_capability("--cap-drop", text) for text in options.all("--cap-drop")),
@@ -129,13 +126,13 @@ def _ask_security(wishes: Wishes, text: str) -> Wishes:
     if not equals:
         name, _, value = text.partition(":")
     if name == "no-new-privileges" and value in ("", "true", "false"):
-        return msgspec.structs.replace(wishes, no_new_privileges=value != "false")
+        return wishes._replace(no_new_privileges=value != "false")
     if name == "seccomp" and value:
-        return msgspec.structs.replace(wishes, seccomp=_read_profile(value))
+        return wishes._replace(seccomp=_read_profile(value))
     if name == "systempaths" and value == UNCONFINED:
-        return msgspec.structs.replace(wishes, unmasked=True)
+        return wishes._replace(unmasked=True)
     if name == "apparmor" and value:
-        return msgspec.structs.replace(wishes, apparmor=value)
+        return wishes._replace(apparmor=value)
     if name == "label" and value:
         return wishes  # of SELinux, whose labels preg does not set
     raise UsageError(

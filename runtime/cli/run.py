@@ -11,7 +11,8 @@ from runtime.cli.container_options import OPTIONS, make
 from runtime.cli.options import Option, Usage
 from runtime.containers import Containers
 from runtime.errors import UsageError
-from runtime.launch import hire, start
+from runtime.hire import hire
+from runtime.launch import start
 from runtime.leftovers import sweep
 
 USAGE: Final = Usage(

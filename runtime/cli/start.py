@@ -11,7 +11,8 @@ from runtime.cli.targets import each, here
 from runtime.container import Container
 from runtime.containers import Containers
 from runtime.errors import Fault, UsageError
-from runtime.launch import hire, start
+from runtime.hire import hire
+from runtime.launch import start
 from runtime.leftovers import look
 
 USAGE: Final = Usage(
