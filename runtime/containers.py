@@ -102,6 +102,9 @@ class Containers:
             with suppress(FileNotFoundError):
                 os.unlink(f"{self._names}/{description.name}")
         self.note(container, "rename", {"oldName": f"/{description.name}"})
+        from runtime.network import endpoints  # noqa: PLC0415 - rarely needed
+
+        endpoints.rename(self.state, container.id, description.name, name)
 
     def stray_names(self) -> list[str]:
         """List the names that stand for no container."""

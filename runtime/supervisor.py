@@ -224,7 +224,8 @@ class Supervisor:
         if self._order.network:
             from runtime.network.endpoints import release  # noqa: PLC0415 - not to be held while the container runs
 
-            release(self._order.state, self._container.id)
+            with suppress(OSError):  # then 'preg system check' finds it
+                release(self._order.state, self._container.id)
         remove_tree(self._container.running)
 
     def _clean_up_after_engine(self) -> None:

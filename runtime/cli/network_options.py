@@ -1,5 +1,6 @@
 """The options of ``preg run`` and ``preg create`` about networks and ports."""
 
+import sys
 from typing import TYPE_CHECKING, Final
 
 from runtime.cli.options import Option, Options
@@ -48,6 +49,8 @@ def read_network(options: Options, containers: "Containers", networks: Networks)
         if publish or plan.publish_all:
             raise UsageError("-p excludes --network container:NAME: publish ports with that container")
         return _share(plan, containers.find(name))
+    if kind == HOST and (publish or plan.publish_all):
+        sys.stderr.write("preg: -p does nothing with --network host: the ports are the host's already\n")
     return plan._replace(kind=kind)
 
 

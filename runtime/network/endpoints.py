@@ -169,6 +169,17 @@ def endpoints_by_container(state: str) -> dict[str, list[Endpoint]]:
     return found
 
 
+def rename(state: str, container: str, old: str, new: str) -> None:
+    """Have a container that runs be known by its new name."""
+    for endpoint in endpoints_of(state, container):
+        members = Endpoints(state, endpoint.network)
+        with members.changing(), suppress(FileNotFoundError):
+            known = members.read(endpoint.address, container)
+            if known.resolves:
+                members.write(known._replace(names=[new if name == old else name for name in known.names]))
+                members.tell_names()
+
+
 def release(state: str, container: str) -> None:
     """Take a container that has ended out of its networks. Its cables go with its namespace."""
     for endpoints in networks(state):

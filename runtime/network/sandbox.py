@@ -13,6 +13,7 @@ from runtime.kernel import join_network, unshare_network
 from runtime.network import hosts
 from runtime.network.addresses import choose_address, mac, read_address, read_mac, show, show_mac
 from runtime.network.bridge import bring_up
+from runtime.network.conntrack import forget_udp
 from runtime.network.endpoints import Endpoint, Endpoints
 from runtime.network.networks import DEFAULT, Network, Networks
 from runtime.network.nftables import Firewall
@@ -102,23 +103,33 @@ def make_namespace() -> int:
 def join(networks: Networks, attachment: Attachment, member: Member) -> None:
     """Put a container into a network. Raises Fault."""
     network = networks.find(attachment.network)
+    try:
+        _join(networks, network, attachment, member)
+    except OSError as error:
+        raise Fault(
+            f"the network {network.name!r} cannot be set up on this host ({error.strerror}): it needs bridges, veth and"
+            " nftables with NAT in the kernel, which --network host and none do without"
+        ) from error
+
+
+def _join(networks: Networks, network: Network, attachment: Attachment, member: Member) -> None:
     members = Endpoints(networks.state, network.id)
     links, firewall = Links(), Firewall()
-    try:
-        with members.changing():
-            # It may have been removed while we waited.
-            network = bring_up(networks, networks.find(network.id), members, links, firewall)
-            endpoint = _choose(members, network, attachment, member)
-            members.write(endpoint)
-            _plug_in(endpoint, links, member.namespace)
-            firewall.publish(endpoint.bridge, endpoint.mappings)
-            if endpoint.resolves:
-                members.tell_names()
-            else:
-                hosts.update(endpoint.hosts, endpoint.network_name, [endpoint.line])
-    finally:
-        links.close()
-        firewall.close()
+    with members.changing():
+        # It may have been removed while we waited.
+        network = bring_up(networks, networks.find(network.id), members, links, firewall)
+        endpoint = _choose(members, network, attachment, member)
+        members.write(endpoint)
+        _plug_in(endpoint, links, member.namespace)
+        firewall.publish(endpoint.bridge, endpoint.mappings)
+        if udp := {port.host_port for port in endpoint.published if port.protocol == "udp"}:
+            forget_udp(udp)
+        if endpoint.resolves:
+            members.tell_names()
+        else:
+            hosts.update(endpoint.hosts, endpoint.network_name, [endpoint.line])
+    links.close()
+    firewall.close()
 
 
 def leave(networks: Networks, endpoint: Endpoint) -> None:

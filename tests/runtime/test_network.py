@@ -46,6 +46,7 @@ while True:
 UDP_ASK = """
 import socket, sys
 client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+client.bind(("", int(sys.argv[3])))
 client.settimeout(20)
 client.sendto(b"hello", (sys.argv[1], int(sys.argv[2])))
 print(client.recv(1000).decode())
@@ -160,6 +161,14 @@ def test_containers_of_a_network_find_each_other_by_name(host: Host, image: str)
     assert "first" in Path(first["HostsPath"]).read_text()
 
 
+def test_a_container_that_is_renamed_is_found_by_its_new_name(host: Host, image: str) -> None:
+    host.ok("network", "create", "back")
+    web = host.serve(image, "web", "--network", "back", "--network-alias", "w")
+    host.ok("rename", "web", "shop")
+    address = web["NetworkSettings"]["IPAddress"]
+    assert f"{address}\tshop w {web['Id'][:12]}\n" in Path(web["HostsPath"]).read_text()
+
+
 def test_the_file_that_a_container_sees_is_the_one_that_changes(host: Host, image: str) -> None:
     host.ok("network", "create", "back")
     script = "until busybox wget -qO- http://later/; do busybox usleep 20000; done 2>/dev/null"
@@ -203,13 +212,18 @@ def test_a_published_port_answers_wherever_it_should(
 
 
 def test_a_published_udp_port_answers(host: Host, image: str, neighbour: Neighbour) -> None:
-    pid = host.serve(image, "echo", "-p", "5300:53/udp")["State"]["Pid"]
-    inside = ["nsenter", f"--net=/proc/{pid}/ns/net", sys.executable, "-c", UDP_ECHO, "53"]
-    with running(inside) as echo:
-        echo.stdout.wait_for(lambda line: line == "ready")
-        ask = [sys.executable, "-c", UDP_ASK]
-        assert host.netns(*ask, "127.0.0.1", "5300") == "echo hello"
-        assert neighbour.netns(*ask, neighbour.ours, "5300") == "echo hello"
+    host.serve(image, "echo", "-p", "5300:53/udp")
+    # Who goes on asking from the same port is one connection to the kernel, and yet reaches what is there now.
+    for _ in range(2):
+        pid = host.inspect("echo")["State"]["Pid"]
+        inside = ["nsenter", f"--net=/proc/{pid}/ns/net", sys.executable, "-c", UDP_ECHO, "53"]
+        with running(inside) as echo:
+            echo.stdout.wait_for(lambda line: line == "ready")
+            ask = [sys.executable, "-c", UDP_ASK]
+            assert host.netns(*ask, "127.0.0.1", "5300", "4001") == "echo hello"
+            assert neighbour.netns(*ask, neighbour.ours, "5300", "4002") == "echo hello"
+        host.ok("stop", "-t", "0", "echo")
+        host.ok("start", "echo")
 
 
 def test_a_container_reaches_others_under_the_hosts_address(host: Host, image: str, neighbour: Neighbour) -> None:
