@@ -141,6 +141,11 @@ class Image(NamedTuple):
     config: ImageConfig
 
     @property
+    def digests(self) -> tuple[Digest, ...]:
+        """What it consists of."""
+        return self.id, self.record.manifest, *(layer.digest for layer in self.manifest.layers)
+
+    @property
     def id(self) -> Digest:
         """The digest of its configuration, by which Docker knows it."""
         return self.record.image

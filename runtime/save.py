@@ -90,13 +90,8 @@ def save(images: Images, saving: list[Saving], target: Target, *, docker: bool) 
         target.add(name, len(content), io.BytesIO(content))
 
 
-def digests(image: Image) -> Iterator[Digest]:
-    """List what an image consists of."""
-    yield from (image.id, image.record.manifest, *(layer.digest for layer in image.manifest.layers))
-
-
 def _contents(saving: list[Saving]) -> Iterable[tuple[str, Digest]]:
-    return {_file(digest): digest for each in saving for digest in digests(each.image)}.items()
+    return {_file(digest): digest for each in saving for digest in each.image.digests}.items()
 
 
 def _file(digest: Digest) -> str:

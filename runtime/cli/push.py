@@ -5,14 +5,15 @@ from typing import TYPE_CHECKING, Final
 
 from runtime import config
 from runtime.cli.naming import find_record, get_record, read_reference
-from runtime.cli.options import Usage
+from runtime.cli.options import Option, Usage
 from runtime.cli.progress import progress
 from runtime.cli.registries import PLAIN_HTTP, resolve, with_registry
-from runtime.errors import UsageError
-from runtime.images import Images
+from runtime.errors import Fault, UsageError
+from runtime.images import Images, Record
 from runtime.pack import pack
 from runtime.push import StoredImage
 from storage.copy import copy
+from storage.oci.reference import Reference
 
 if TYPE_CHECKING:
     from storage.oci.manifest import Manifest
@@ -23,7 +24,7 @@ USAGE: Final = Usage(
     "Send an image of this host to a registry, byte for byte as it was pulled. Layers that were loaded without\n"
     "compression are compressed first.\n"
     "It goes to where its name says, or to TARGET, another name such as registry.example/team/app:1.",
-    (PLAIN_HTTP,),
+    (Option("--all-tags", "Send every tag that the repository has here", short="-a"), PLAIN_HTTP),
     notes="""
 Examples:
   preg push localhost:5000/team/app:1
@@ -38,24 +39,53 @@ def main(arguments: list[str]) -> int:
     options = USAGE.parse(arguments)
     here = config.load()
     images = Images(here.home)
-    found = find_record(images, options.operands[0])
+    word, plain_http = options.operands[0], "--plain-http" in options
+    record = find_record(images, word)
     # A short name stands for what it would be fetched by, if nothing here is called so.
-    reference = read_reference(options.operands[0]) if found else resolve(here, options.operands[0])
-    target = resolve(here, options.operands[1]) if len(options.operands) > 1 else reference
+    reference = read_reference(word) if record is not None else resolve(here, word)
+    if "--all-tags" in options:
+        if len(options.operands) > 1 or ":" in word.rpartition("/")[2] or "@" in word:
+            raise UsageError(
+                "--all-tags sends every tag to where its name says: give one name without a tag, and no TARGET"
+            )
+        return _push_all(here, images, reference, plain_http=plain_http)
+    if len(options.operands) > 1:
+        target = resolve(here, options.operands[1])
+    elif record is not None and not record.reference:
+        raise UsageError(f"{word} is an ID, which does not say where to: preg push {word} REGISTRY/NAME:TAG")
+    else:
+        target = reference
     if target.tag is None:
         raise UsageError(f"{target} is pushed by a tag: name it as {target.registry}/{target.name}:TAG")
-    tag = target.tag
-    image = pack(images, images.open(found or images.find(reference) or get_record(images, options.operands[0])))
-    source = StoredImage(images, image, reference.name)
+    _push(here, images, record or images.find(reference) or get_record(images, word), target, plain_http=plain_http)
+    return 0
 
-    with progress("push") as show:
+
+def _push_all(here: config.Config, images: Images, reference: Reference, *, plain_http: bool) -> int:
+    names = [(Reference.parse(record.reference), record) for record in images.names()]
+    chosen = [(name, record) for name, record in names if name.tag and name[:2] == reference[:2]]
+    if not chosen:
+        raise Fault(
+            f"no image on this host has a tag of {reference.familiar_name}; 'preg images' lists those there are"
+        )
+    for name, record in chosen:
+        _push(here, images, record, name, plain_http=plain_http)
+    return 0
+
+
+def _push(here: config.Config, images: Images, record: Record, target: Reference, *, plain_http: bool) -> None:
+    """Send an image to where ``target`` says, which has a tag, and say so."""
+    image = pack(images, images.open(record))
+    source_name = Reference.parse(image.record.reference) if image.record.reference else target
+    source, tags = StoredImage(images, image, source_name.name), [target.tag] if target.tag else []
+    # The image's own repository may hold the layers already, if it is in the same registry.
+    near = source_name.registry == target.registry and source_name.name != target.name
+    with progress("push") as show, images.workspace() as workspace:
+        images.pin(workspace, image.digests)
 
         async def work(namespace: "RemoteNamespace") -> "Manifest":
             repository = namespace.repository(target.name)
-            # The image's own repository may hold the layers already, if it is in the same registry.
-            near = reference.registry == target.registry and reference.name != target.name
-            return await copy(source, repository, image.manifest.digest, [tag], same_registry=near, report=show)
+            return await copy(source, repository, image.manifest.digest, tags, same_registry=near, report=show)
 
-        manifest = with_registry(here, target, work, plain_http="--plain-http" in options)
+        manifest = with_registry(here, target, work, plain_http=plain_http)
     sys.stdout.write(f"{target} is {manifest.digest}\n")
-    return 0

@@ -10,7 +10,7 @@ from runtime.cli.naming import get_record, read_reference
 from runtime.cli.options import Option, Usage
 from runtime.errors import Fault, UsageError
 from runtime.images import Images, Record
-from runtime.save import Folder, Saving, digests, save, save_archive
+from runtime.save import Folder, Saving, save, save_archive
 from storage.oci.reference import Reference
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def main(arguments: list[str]) -> int:
     images = Images(config.load().home)
     with images.workspace() as workspace:
         saving = _find(images, options.operands)
-        images.pin(workspace, [digest for each in saving for digest in digests(each.image)])
+        images.pin(workspace, [digest for each in saving for digest in each.image.digests])
         if output is None:
             _write_tar(images, saving, sys.stdout.fileno(), form)
         elif form == "oci-dir":

@@ -68,6 +68,21 @@ def test_an_image_is_pushed_to_a_registry_that_has_nothing_of_it(
     assert (stored.manifest, stored.blobs) == (image.manifest, image.blobs)
 
 
+def test_every_tag_is_pushed_or_one_image_by_its_id(server: Server, repository: str, preg: Preg) -> None:
+    image, name = data("tags", layers=1, size=1000), f"{server.address}/{repository}"
+    push(server, f"{repository}-source", "1", image)
+    preg.ok("pull", f"{name}-source:1")
+    for tag in ("a", "b"):
+        preg.ok("tag", f"{name}-source:1", f"{name}:{tag}")
+    assert preg.ok("push", "-a", name) == f"{name}:a is {image.digest}\n{name}:b is {image.digest}\n"
+    assert sorted(server.tags(repository)) == ["a", "b"]
+    short = image.config_digest[7:19]
+    assert preg.ok("push", short, f"{name}:c") == f"{name}:c is {image.digest}\n"
+    assert "is an ID, which does not say where to" in preg.fails("push", short, status=2)
+    assert "one name without a tag" in preg.fails("push", "-a", f"{name}:a", status=2)
+    assert "no image on this host has a tag of nothing" in preg.fails("push", "-a", "nothing")
+
+
 def test_of_an_index_the_image_for_this_host_is_taken(server: Server, repository: str, preg: Preg) -> None:
     index = multi_arch("pull")
     push(server, repository, "all", index)
