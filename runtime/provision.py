@@ -64,6 +64,9 @@ def _prepare(volumes: Volumes, mount: Mount, root: int, *, fresh: bool) -> Mount
         if not mount.make:
             raise Fault(f"there is no {mount.source} on this host, and it is to be mounted at {mount.target}")
         os.makedirs(mount.source, exist_ok=True)
+    if not os.path.isdir(mount.source):
+        # Nothing can lie below a file, and crun looks for a directory there.
+        return mount._replace(options=tuple("ro" if o == "rro" else o for o in mount.options))
     return mount
 
 

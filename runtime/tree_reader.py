@@ -34,9 +34,9 @@ class Found(NamedTuple):
         if left:
             os.ftruncate(target, size)
 
-    def read(self, size: int) -> bytes:
+    def read(self, size: int = _PIECE, /) -> bytes:
         """Read on, as a file does."""
-        return os.read(self.file, min(size, _PIECE))
+        return os.read(self.file, size)
 
 
 def read_tree(top: int, name: bytes, without: Container[int] = ()) -> Iterator[Found]:
@@ -61,8 +61,8 @@ def read_tree(top: int, name: bytes, without: Container[int] = ()) -> Iterator[F
             below = []
             for child in sorted(map(os.fsencode, os.listdir(directory))) if state.st_dev not in without else ():
                 inner = _join(path, child)
-                with suppress(FileNotFoundError), opened(child, directory) as file:
-                    if stat.S_ISDIR(file.state.st_mode):
+                with suppress(FileNotFoundError), Opened(os.open(child, _LOOK, dir_fd=directory)) as file:
+                    if file.is_directory:
                         below.append(inner)
                     else:
                         yield from file.read(_join(name, inner), links)
@@ -73,12 +73,12 @@ def read_tree(top: int, name: bytes, without: Container[int] = ()) -> Iterator[F
         pending.extend(reversed(below))
 
 
-class opened:  # noqa: N801 - a context, as open() is
-    """An entry of an open directory, whatever it is, opened without any effect on it."""
+class Opened:
+    """An entry of a tree, whatever it is, opened without any effect on it (open(2), O_PATH)."""
 
-    def __init__(self, name: bytes, directory: int) -> None:
-        self._file = os.open(name, _LOOK, dir_fd=directory)
-        self.state = os.fstat(self._file)
+    def __init__(self, file: int) -> None:
+        self._file = file
+        self.state = os.fstat(file)
 
     def __enter__(self) -> Self:
         return self
@@ -89,6 +89,11 @@ class opened:  # noqa: N801 - a context, as open() is
     def link(self) -> bytes:
         """Tell where the symbolic link leads."""
         return os.readlink(b"", dir_fd=self._file)
+
+    @property
+    def is_directory(self) -> bool:
+        """Whether there can be something below it."""
+        return stat.S_ISDIR(self.state.st_mode)
 
     def directory(self) -> int:
         """Open the directory for reading."""

@@ -48,12 +48,7 @@ class TreeWriter:
         if entry.kind == stat.S_IFDIR:
             self._add_directory(directory, name, entry)
             return
-        try:
-            os.unlink(name, dir_fd=directory)
-        except FileNotFoundError:
-            pass
-        except IsADirectoryError:
-            raise Fault(f"{show(entry.name)} is a directory there, and none here: it is not replaced") from None
+        self._make_room(directory, name, entry)
         if entry.kind == HARD_LINK:
             self._add_hard_link(directory, name, entry)
         elif entry.kind == stat.S_IFREG:
@@ -81,15 +76,8 @@ class TreeWriter:
             os.close(self._directory)
         self._path = None
 
-    def _enter(self, path: bytes) -> int:
-        """Open a directory below the base, which is made if it is not there; it stays open until the next call."""
-        if path != self._path:
-            opened = self._open(path)
-            self.close()
-            self._path, self._directory = path, opened
-        return self._directory
-
-    def _open(self, path: bytes) -> int:
+    def open_directory(self, path: bytes) -> int:
+        """Open a directory below the base, which is made with those above it if it is not there."""
         whole = b"%s/%s" % (self._base, path)
         try:
             return open_inside(self._root, whole, _DIRECTORY, links=self._links)
@@ -97,12 +85,20 @@ class TreeWriter:
             if error.errno != errno.ENOENT or path in (b"", b"."):
                 raise
         above, _, name = path.rpartition(b"/")
-        directory = self._open(above)
+        directory = self.open_directory(above)
         try:
             os.mkdir(name, 0o755, dir_fd=directory)
         finally:
             os.close(directory)
         return open_inside(self._root, whole, _DIRECTORY, links=self._links)
+
+    def _enter(self, path: bytes) -> int:
+        """Open a directory as above, until the next call."""
+        if path != self._path:
+            opened = self.open_directory(path)
+            self.close()
+            self._path, self._directory = path, opened
+        return self._directory
 
     def _add_directory(self, directory: int, name: bytes, entry: Entry) -> None:
         if name in (b"", b"."):
@@ -114,9 +110,26 @@ class TreeWriter:
             raise Fault(f"{show(entry.name)} is a directory here, and none there: it is not replaced")
         self._directories.append((entry, _identity(state)))
 
+    @staticmethod
+    def _make_room(directory: int, name: bytes, entry: Entry) -> None:
+        try:
+            file = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+        except FileNotFoundError:
+            return
+        try:
+            # The kernel would take the mount away if it is one of another namespace than ours.
+            if _mount_of(file) != _mount_of(directory):
+                raise Fault(f"something is mounted at {show(entry.name)}, so it cannot be replaced")
+        finally:
+            os.close(file)
+        try:
+            os.unlink(name, dir_fd=directory)
+        except IsADirectoryError:
+            raise Fault(f"{show(entry.name)} is a directory there, and none here: it is not replaced") from None
+
     def _add_hard_link(self, directory: int, name: bytes, entry: Entry) -> None:
         folder, _, target = entry.link.rpartition(b"/")
-        there = self._open(folder)
+        there = self.open_directory(folder)
         try:
             os.link(target, name, src_dir_fd=there, dst_dir_fd=directory, follow_symlinks=False)
         except OSError as error:
@@ -154,6 +167,11 @@ def dress(file: int, entry: Entry) -> None:
             with suppress(OSError):  # not every file system has them
                 os.setxattr(file, key, value)
     os.utime(file, ns=(entry.mtime, entry.mtime))
+
+
+def _mount_of(file: int) -> bytes:
+    with open(f"/proc/self/fdinfo/{file}", "rb") as info:
+        return next(line for line in info if line.startswith(b"mnt_id:"))
 
 
 def _identity(state: os.stat_result) -> tuple[int, int]:

@@ -48,6 +48,8 @@ GROUPS: Final = {
         Command("top", "runtime.cli.top:main", "List the processes of a container"),
         Command("stats", "runtime.cli.stats:main", "Show what containers use of this host"),
         Command("events", "runtime.cli.events:main", "Tell what happens to containers"),
+        Command("cp", "runtime.cli.cp:main", "Copy between this host and a container"),
+        Command("diff", "runtime.cli.diff:main", "Tell what a container has changed of its image"),
         Command("inspect", "runtime.cli.inspect:main", "Tell all about containers and images"),
     ),
     "Images": (

@@ -99,3 +99,8 @@ def listing(root: Path) -> dict[str, tuple[object, ...]]:
             {name: os.getxattr(path, name, follow_symlinks=False) for name in names},
         )
     return found
+
+
+def timeless(found: dict[str, tuple[object, ...]]) -> dict[str, tuple[object, ...]]:
+    """A listing without the times of directories, which writing to them changes."""
+    return {name: (*e[:2], 0, *e[3:]) if str(e[0]).startswith("d") else e for name, e in found.items()}

@@ -21,7 +21,7 @@ from tests.parts.images import File, Image, busybox, layer, push
 from tests.parts.mounts import below
 from tests.parts.required import require_root
 from tests.parts.server import Server
-from tests.runtime.archives import DIR, END, FIFO, HARD, REG, SYM, header, listing, padded, pax
+from tests.runtime.archives import DIR, END, FIFO, HARD, REG, SYM, header, listing, padded, pax, timeless
 from tests.runtime.conftest import Preg
 
 #: What an image may have where a volume comes to lie: owners, modes, links of both kinds, and more.
@@ -69,11 +69,6 @@ def clean(host: Preg) -> Iterator[None]:
     assert host.ok("volume", "ls", "-q") == ""
     assert list((host.home / "volumes/.new").iterdir()) == []
     assert below(host.home / "containers") == []
-
-
-def timeless(found: dict[str, tuple[object, ...]]) -> dict[str, tuple[object, ...]]:
-    """A listing without the times of directories."""
-    return {name: (*e[:2], 0, *e[3:]) if str(e[0]).startswith("d") else e for name, e in found.items()}
 
 
 def names(host: Preg, *arguments: str) -> list[str]:

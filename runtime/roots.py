@@ -1,0 +1,158 @@
+"""The root of a container, as an open directory: of one that runs as it sees it, of another mounted for the purpose."""
+
+import os
+import stat
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from runtime.bundle import Wishes
+from runtime.errors import Fault
+from runtime.images import ImageConfig, Images
+from runtime.kernel import (
+    MNT_DETACH,
+    MS_BIND,
+    MS_RDONLY,
+    MS_REC,
+    MS_REMOUNT,
+    join_mounts,
+    mount,
+    open_inside,
+    unmount,
+    unshare_mounts,
+)
+from runtime.leftovers import look
+from runtime.provision import prepare
+from runtime.record import read
+from runtime.tree_writer import TreeWriter
+from storage.oci.digest import Digest
+
+if TYPE_CHECKING:
+    from runtime.container import Container
+    from runtime.containers import Containers
+    from runtime.mounts import Mount
+
+_ROOT: Final = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
+
+
+@contextmanager
+def opened_root(containers: "Containers", container: "Container") -> Iterator[int]:
+    """Open the root of a container with its volumes. Raises Fault and OSError.
+
+    One that does not run cannot be started or removed meanwhile.
+    """
+    while True:
+        state = look(containers, container)
+        if state.alive:
+            root = _root_of_process(state.pid)
+            if root is not None and container.state().pid == state.pid:
+                try:
+                    yield root
+                finally:
+                    os.close(root)
+                return
+        held = container.lock()
+        if held is not None:
+            break
+        time.sleep(0.02)  # it is just starting or ending, or somebody else copies
+    try:
+        with _mounted(container) as root:
+            yield root
+    finally:
+        os.close(held)
+
+
+@contextmanager
+def opened_image(container: "Container") -> Iterator[int]:
+    """Open what a container's image has, without any change of its own. Raises Fault and OSError."""
+    images = Images(Path(container.home))
+    layers = _layers(images, container)
+    images.layers.ready(layers)
+    with images.workspace() as place, _own_mounts():
+        path = images.layers.mount(layers, place)
+        root = os.open(path, _ROOT)
+        try:
+            yield root
+        finally:
+            os.close(root)
+            unmount(str(path), MNT_DETACH)
+
+
+def _root_of_process(pid: int) -> int | None:
+    """Open the root of a container's process; None if it has ended, even if another has its number now."""
+    try:
+        root = os.open(f"/proc/{pid}/root", _ROOT)
+        if os.stat(f"/proc/{pid}/ns/mnt").st_ino != os.stat("/proc/self/ns/mnt").st_ino:
+            return root
+        os.close(root)
+    except (FileNotFoundError, ProcessLookupError):
+        pass
+    return None
+
+
+@contextmanager
+def _mounted(container: "Container") -> Iterator[int]:
+    images = Images(Path(container.home))
+    layers = _layers(images, container)
+    images.layers.ready(layers)
+    with _own_mounts():
+        path = str(images.layers.mount(layers, Path(container.directory)))
+        root = os.open(path, _ROOT)
+        try:
+            wishes = prepare(container, read(Wishes, container.describe().wishes), root)
+            for each in sorted(wishes.mounts, key=lambda mount: mount.target.count("/")):
+                if each.kind == "bind":
+                    _attach(root, each)
+            if wishes.read_only:
+                mount("none", path, "", MS_REMOUNT | MS_BIND | MS_RDONLY)
+            yield root
+        finally:
+            os.close(root)
+            unmount(path, MNT_DETACH)
+
+
+@contextmanager
+def _own_mounts() -> Iterator[None]:
+    if os.geteuid() != 0:
+        raise Fault("the roots of containers need root for now: preg mounts them; use sudo")
+    ours = os.open("/proc/self/ns/mnt", os.O_RDONLY)
+    try:
+        unshare_mounts()
+        yield
+    finally:
+        join_mounts(ours)
+        os.close(ours)
+
+
+def _attach(root: int, wanted: "Mount") -> None:
+    """Mount a path of this host at its target, as the root has it; what is missing there is made."""
+    source = os.open(wanted.source, os.O_PATH)
+    try:
+        target = _make_target(root, os.fsencode(wanted.target), directory=stat.S_ISDIR(os.fstat(source).st_mode))
+        mount(f"/proc/self/fd/{source}", f"/proc/self/fd/{target}", "", MS_BIND | MS_REC)
+        os.close(target)
+    finally:
+        os.close(source)
+    if not wanted.writable:
+        mounted = open_inside(root, os.fsencode(wanted.target), os.O_PATH)
+        mount("none", f"/proc/self/fd/{mounted}", "", MS_REMOUNT | MS_BIND | MS_RDONLY)
+        os.close(mounted)
+
+
+def _make_target(root: int, path: bytes, *, directory: bool) -> int:
+    writer = TreeWriter(root, b".", links=True, owners=False)
+    if directory:
+        return writer.open_directory(path.strip(b"/"))
+    above, _, name = path.strip(b"/").rpartition(b"/")
+    parent = writer.open_directory(above)
+    try:
+        return os.open(name, os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644, dir_fd=parent)
+    finally:
+        os.close(parent)
+
+
+def _layers(images: Images, container: "Container") -> "Sequence[Digest]":
+    description = container.describe()
+    return ImageConfig.parse(images.read(Digest(description.image_id)), description.image).rootfs.diff_ids
