@@ -59,8 +59,8 @@ class Compressed(Image):
 def image() -> Image:
     """Text and noise in the proportion of programs: gzip makes a third of it."""
     random.seed("containers")
-    words = [bytes(random.choices(range(97, 123), k=random.randrange(2, 9))) for _ in range(20_000)]
-    text = b" ".join(random.choices(words, k=8_000_000))
+    words = [bytes(random.choices(range(97, 123), k=random.randrange(2, 9))) for _ in range(2_000)]
+    text = b" ".join(random.choices(words, [1 / rank for rank in range(1, len(words) + 1)], k=8_000_000))
     tars = []
     for number in range(LAYERS):
         archive = io.BytesIO()
@@ -68,7 +68,7 @@ def image() -> Image:
             for serial in range(number, FILES, LAYERS):
                 size = int(random.expovariate(1 / FILE_SIZE))
                 start = random.randrange(len(text) - size)
-                content = text[start : start + size * 4 // 5] + random.randbytes(size // 5)
+                content = text[start : start + size * 9 // 10] + random.randbytes(size // 10)
                 member = tarfile.TarInfo(f"usr/lib/part{serial // 100}/file{serial}")
                 member.size, member.mode = len(content), 0o644
                 tar.addfile(member, io.BytesIO(content))
