@@ -23,17 +23,18 @@ _BASE: Final = 3
 
 def dress(entry: "Entry") -> tuple[int, dict[bytes, bytes]]:
     """Give the mode and the attributes of an entry."""
+    mode = 0o777 if entry.kind == stat.S_IFLNK else entry.mode
     if not entry.xattrs:
-        return entry.mode, entry.xattrs
+        return mode, entry.xattrs
     kept = {key: value for key, value in entry.xattrs.items() if _is_allowed(entry.kind, key, value)}
     if _ACCESS not in kept:
-        return entry.mode, kept
+        return mode, kept
     acl = _read_acl(kept[_ACCESS])
     if len(acl) == _BASE:
         del kept[_ACCESS]  # it says no more than the mode
     permissions = dict(acl)
     group = permissions.get(_MASK, permissions[_GROUP])
-    return entry.mode & ~0o777 | permissions[_OWNER] << 6 | group << 3 | permissions[_OTHER], kept
+    return mode & ~0o777 | permissions[_OWNER] << 6 | group << 3 | permissions[_OTHER], kept
 
 
 def _is_allowed(kind: int, key: bytes, value: bytes) -> bool:

@@ -25,6 +25,15 @@ def split(name: bytes) -> tuple[bytes, ...]:
         LayerInvalid: it leads out of the root, or no file system could hold it.
 
     """
+    if b"\0" in name or len(name) > 4096:
+        raise LayerInvalid(f"the name {show(name)} in the layer is too long or holds a zero byte")
+    parts = _climb(name) if b".." in name else [part for part in name.split(b"/") if part not in (b"", b".")]
+    if len(name) > 255 and any(len(part) > 255 for part in parts):
+        raise LayerInvalid(f"the name {show(name)} in the layer is too long or holds a zero byte")
+    return tuple(parts)
+
+
+def _climb(name: bytes) -> list[bytes]:
     parts: list[bytes] = []
     for part in name.split(b"/"):
         if part == b"..":
@@ -33,9 +42,7 @@ def split(name: bytes) -> tuple[bytes, ...]:
             parts.pop()
         elif part not in (b"", b"."):
             parts.append(part)
-    if b"\0" in name or len(name) > 4096 or any(len(part) > 255 for part in parts):
-        raise LayerInvalid(f"the name {show(name)} in the layer is too long or holds a zero byte")
-    return tuple(parts)
+    return parts
 
 
 def show(name: bytes) -> str:
