@@ -1,14 +1,17 @@
 """What this host can do for containers, and what it lacks."""
 
+import errno
 import os
 import platform
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from runtime.engine import KNOWN, find
 from runtime.errors import Fault
+from runtime.network.nftables import Firewall
 
 if TYPE_CHECKING:
     from runtime.config import Config
@@ -67,6 +70,16 @@ def cgroup_version() -> int:
     return 1 if any(_CGROUPS.glob("*/tasks")) else 0
 
 
+def has_nftables() -> bool:
+    """Tell whether the rules of networks can be set, as far as we may ask."""
+    try:
+        with closing(Firewall()) as firewall:
+            firewall.has("preg")
+    except OSError as error:
+        return error.errno == errno.EPERM
+    return True
+
+
 def has_seccomp() -> bool:
     """Tell whether the kernel can filter system calls."""
     return Path("/proc/sys/kernel/seccomp/actions_avail").exists()
@@ -106,6 +119,9 @@ def lacks(here: "Config") -> Iterator[Lack]:
     if not has_seccomp():
         what = "the kernel cannot filter system calls, so containers may make all"
         yield Lack(what, "boot one with CONFIG_SECCOMP_FILTER", needed=False)
+    if not has_nftables():
+        what = "the kernel has no nftables, so containers have no network but this host's or none"
+        yield Lack(what, "modprobe nf_tables", needed=False)
     if cgroup_version() == 0:
         cure = "mount -t cgroup2 none /sys/fs/cgroup"
         yield Lack("no control groups are mounted, so nothing limits containers", cure, needed=False)

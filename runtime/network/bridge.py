@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from runtime.errors import Fault
+from runtime.network import iptables
 from runtime.network.addresses import Subnet, mac
 from runtime.network.endpoints import Endpoints
 from runtime.network.networks import DEFAULT, PREDEFINED
@@ -61,6 +62,7 @@ def remove(networks: "Networks", text: str) -> None:
 def _tear_down(network: "Network") -> None:
     links, firewall = Links(), Firewall()
     firewall.stop_letting_through(network.interface)
+    iptables.stop_letting_through(network.interface)
     links.delete(network.interface)
     firewall.delete(network.interface)
     links.close()
@@ -80,6 +82,7 @@ def _make(networks: "Networks", network: "Network", links: Links) -> "Network":
     # So that a published port answers on 127.0.0.1; the rules shield what else listens there.
     _write(f"ipv4/conf/{name}/route_localnet", "1")
     links.add_address(index, network.own_address, network.range.prefix)
+    iptables.let_through(name)
     links.set_up(index)
     return network
 

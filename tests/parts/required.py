@@ -20,6 +20,7 @@ _PACKAGES = {
     "ctr": "containerd",
     "docker": "docker.io (on Debian 13 also docker-cli)",
     "dockerd": "docker.io",
+    "iptables-legacy": "iptables",
     "nginx": "nginx-light",
 }
 

@@ -400,6 +400,23 @@ def test_a_subnet_that_somebody_takes_meanwhile_is_given_up(host: Host, image: s
 # Docker
 
 
+def test_an_old_iptables_that_drops_lets_the_network_through(host: Host, image: str, neighbour: Neighbour) -> None:
+    old = required("iptables-legacy")
+    host.netns(old, "-P", "FORWARD", "DROP")
+    rules = host.netns(old, "-S")
+    with running(neighbour.netns.command(sys.executable, "-c", WEB, neighbour.address, "80")) as web:
+        web.stdout.wait_for(lambda line: line == "ready")
+        host.ok("network", "create", "back")
+        ask = ["busybox", "wget", "-qO-", f"http://{neighbour.address}/"]
+        assert host.ok("run", "--rm", "--network", "back", image, *ask) == neighbour.ours
+        host.serve(image, "web", "--network", "back", "-p", "8080:80")
+        assert host.get(f"http://{neighbour.ours}:8080/", neighbour.netns) == "web"
+    host.ok("rm", "-f", "web")
+    host.ok("network", "rm", "back")
+    assert host.netns(old, "-S") == rules
+    host.netns(old, "-P", "FORWARD", "ACCEPT")
+
+
 @contextlib.contextmanager
 def not_yet_forwarding() -> Iterator[Netns]:
     """A host on which Docker is the first to switch forwarding on: only then it drops what it does not know."""
