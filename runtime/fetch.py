@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _PARALLEL: Final = 4
 #: Isolated and without site, which takes half the time; what the caller can import is told by the last arguments.
 _MAKER: Final = "import sys; sys.path[:] = sys.argv[6:]; from runtime.maker import main; sys.exit(main(sys.argv[1:6]))"
+#: Where our packages are; an editable install may find them by a hook of its own, not by the path.
+_HOME: Final = str(Path(__file__).parents[1])
 
 
 class Fetching:
@@ -75,7 +77,7 @@ class Fetching:
 
     async def _make(self, layer: "Descriptor", arguments: tuple[str, ...], file: BinaryIO) -> None:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-I", "-S", "-c", _MAKER, *arguments, *sys.path),
+            *(sys.executable, "-I", "-S", "-c", _MAKER, *arguments, _HOME, *filter(None, sys.path)),
             stdin=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )

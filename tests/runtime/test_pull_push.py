@@ -5,6 +5,7 @@ import json
 import platform
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from runtime.layers import Layers
 from storage.oci.digest import Digest
 from tests.parts.fault_proxy import Call, cut_in_the_body, faulty
 from tests.parts.images import MANIFEST, Image, data, multi_arch, push
+from tests.parts.required import missing
 from tests.parts.server import Server, mounts, serving, uploads
 from tests.parts.wire import sha256
 from tests.runtime.archives import END, file
@@ -39,6 +41,18 @@ def test_an_image_is_pulled_whole_and_a_second_pull_downloads_nothing(
         assert preg.ok("pull", "-q", name) == f"{image.digest}\n"
     assert [(each.method, each.path.rpartition("/")[2]) for each in requests] == [("GET", "1")]
     assert nothing_half_done(preg)
+
+
+def test_the_installed_command_pulls_too(server: Server, repository: str, preg: Preg) -> None:
+    """As `make` installs it, our packages are found by a hook of setuptools, and not by a path."""
+    program = Path(sys.executable).with_name("preg")
+    if not program.exists():
+        missing("preg is not installed beside Python: pip install --editable .")
+    image, name = data("installed"), f"{server.address}/{repository}:1"
+    push(server, repository, "1", image)
+    environ = {variable: value for variable, value in preg.environ.items() if variable != "PYTHONPATH"}
+    done = subprocess.run([program, "pull", name], env=environ, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, f"{name} is {image.digest}\n"), done.stderr
 
 
 def test_a_pushed_image_is_the_pulled_one_byte_for_byte(server: Server, repository: str, preg: Preg) -> None:
