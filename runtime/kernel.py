@@ -104,6 +104,12 @@ def adopt_orphans() -> None:
         raise _error("")
 
 
+def give_back_memory() -> None:
+    """Give what was allocated and freed back to the kernel (malloc_trim(3)); not every C library can."""
+    if hasattr(_LIBC, "malloc_trim"):
+        _LIBC.malloc_trim(0)
+
+
 def watch_folder(path: str) -> int:
     """Give a file that can be read when something in a folder has changed (inotify(7)). Raises OSError."""
     watching: int = _LIBC.inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK)

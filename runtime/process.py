@@ -4,7 +4,6 @@ import fcntl
 import os
 import select
 import signal
-import socket
 import struct
 import termios
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +11,7 @@ from contextlib import suppress
 
 from runtime import frames as f
 from runtime.container import reachable
+from runtime.sockets import Socket
 from runtime.streams import Streams
 
 
@@ -40,7 +40,7 @@ class Process:
         """Its input ends with that of the first who has typed."""
         self._stdin = stdin
         self._theirs: list[int] = []
-        self._console: socket.socket | None = None
+        self._console: Socket | None = None
 
     def launch(self, words: Sequence[str], identifier: str, environ: Mapping[str, str]) -> int:
         """Have the engine start it: give the engine's process, which ends when it has done so, or has failed to."""
@@ -55,9 +55,9 @@ class Process:
     def take_over(self) -> None:
         """Take it over from the engine, which has started it."""
         if self._console is not None:
-            connection, _ = self._console.accept()
-            with connection:
-                _, files, _, _ = socket.recv_fds(connection, 4096, 1)
+            connection = self._console.accept()
+            _, files = connection.receive_files(4096, 1)
+            connection.close()
             self.streams.outputs = {files[0]: f.STDOUT}
             self.streams.input = files[0]
         self._let_go()
@@ -115,7 +115,7 @@ class Process:
 
     def _open_console(self, command: list[str]) -> tuple[int, int, int]:
         """Listen for the terminal that the engine makes."""
-        self._console = socket.socket(socket.AF_UNIX)
+        self._console = Socket()
         with reachable(self.folder) as folder:
             self._console.bind(f"{folder}/console")
         self._console.listen()

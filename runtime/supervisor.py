@@ -8,7 +8,6 @@ import json
 import os
 import select
 import signal
-import socket
 import struct
 import time
 from collections.abc import Callable
@@ -20,10 +19,11 @@ from runtime import frames as f
 from runtime.container import EXITED, RESTARTING, RUNNING, Container, HealthCheck, State, reachable
 from runtime.containers import Containers
 from runtime.executions import Execution, Executions, Listener, complaint
-from runtime.kernel import MNT_DETACH, adopt_orphans, join_mounts, unmount
+from runtime.kernel import MNT_DETACH, adopt_orphans, give_back_memory, join_mounts, unmount
 from runtime.log import LogWriter
 from runtime.process import Process, spawn
 from runtime.restart import is_due, next_delay
+from runtime.sockets import Socket
 from runtime.streams import PIECE
 from runtime.tree import remove_tree
 from runtime.visitor import Visitor
@@ -103,6 +103,8 @@ class Supervisor:
             first.send(f.FAILED, failure)
             return
         first.send(f.STARTED)
+        # What it took to begin is not needed again, and there may be a thousand of us.
+        give_back_memory()
         while not self._over:
             self._turn()
 
@@ -299,8 +301,7 @@ class Supervisor:
         if file == self._signals:
             self._take_signals()
         elif file == self._listener.fileno():
-            connection, _ = self._listener.accept()
-            self._visitors.append(Visitor(connection))
+            self._visitors.append(Visitor(self._listener.accept()))
         else:
             for process in self._processes:
                 if file in process.streams.files:
@@ -442,7 +443,7 @@ class Supervisor:
 def main() -> None:
     """Wait for an order on standard input, and carry it out."""
     os.setsid()
-    connection = socket.socket(fileno=os.dup(0))
+    connection = Socket(os.dup(0))
     first = Visitor(connection)
     connection.setblocking(True)
     received = _read_order(connection, first)
@@ -466,10 +467,10 @@ def main() -> None:
     Supervisor(order, files[0], first).run()
 
 
-def _read_order(connection: socket.socket, visitor: Visitor) -> tuple[Order, list[int]] | None:
+def _read_order(connection: Socket, visitor: Visitor) -> tuple[Order, list[int]] | None:
     files: list[int] = []
     while True:
-        data, received, _, _ = socket.recv_fds(connection, PIECE, _FILES_AT_ONCE, socket.MSG_CMSG_CLOEXEC)
+        data, received = connection.receive_files(PIECE, _FILES_AT_ONCE)
         if not data:
             return None
         files += received
@@ -478,8 +479,8 @@ def _read_order(connection: socket.socket, visitor: Visitor) -> tuple[Order, lis
                 return Order(**json.loads(content)), files
 
 
-def _listen(container: Container) -> socket.socket:
-    listener = socket.socket(socket.AF_UNIX)
+def _listen(container: Container) -> Socket:
+    listener = Socket()
     with reachable(container.running) as folder:
         listener.bind(f"{folder}/socket")
     listener.listen()

@@ -1,6 +1,5 @@
 """Somebody on the other end of a supervisor's socket."""
 
-import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -8,6 +7,7 @@ from runtime import frames as f
 
 if TYPE_CHECKING:
     from runtime.process import Process
+    from runtime.sockets import Socket
 
 #: Who prints faster than somebody reads has to wait when so much is on its way.
 _BACKLOG: Final = 1024 * 1024
@@ -16,7 +16,7 @@ _BACKLOG: Final = 1024 * 1024
 class Visitor:
     """Somebody on the other end of a socket."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: "Socket") -> None:
         self.connection = connection
         connection.setblocking(False)
         self.frames = f.Frames()

@@ -25,14 +25,14 @@ def test_the_life_of_a_container_is_told_as_docker_tells_it(
     host: Preg, image: str, names: Names, oci_runtime: str
 ) -> None:
     name, other = names(), names()
-    host.ok("run", "-d", "--name", name, "--label", "a=b", "--runtime", oci_runtime, image, "sleep", "1000")
+    host.ok("run", "-d", "--name", name, "--label", f"a={name}", "--runtime", oci_runtime, image, "sleep", "1000")
     host.run("exec", name, "sh", "-c", "exit 3")
     host.ok("pause", name)
     host.ok("unpause", name)
     host.ok("stop", "-t", "0", name)
     host.ok("rename", name, other)
     host.ok("rm", other)
-    assert happened(host, "--filter", "label=a=b") == [
+    assert happened(host, "--filter", f"label=a={name}") == [
         "create",
         "start",
         "exec_create: sh -c exit 3",
@@ -53,7 +53,7 @@ def test_the_life_of_a_container_is_told_as_docker_tells_it(
     stamp, kind, action, identifier, attributes = line.split(" ", 4)
     assert stamp.endswith("Z")
     assert (kind, action, len(identifier)) == ("container", "die", 64)
-    assert attributes == f"(a=b, exitCode=137, image={image}, name={name})"
+    assert attributes == f"(a={name}, exitCode=137, image={image}, name={name})"
 
 
 def test_what_is_told_later_is_told_at_once(host: Preg, image: str, names: Names) -> None:

@@ -132,7 +132,7 @@ def test_a_terminal_has_our_size_and_follows_it(host: Preg, container: str) -> N
 
 
 def test_the_keys_leave_a_command_that_goes_on(host: Preg, container: str) -> None:
-    with terminal(host.command("exec", "-it", container, "sh", "-c", "echo on; sleep 1000"), host.environ) as person:
+    with terminal(host.command("exec", "-it", container, "sh", "-c", "echo on; sleep 1000; :"), host.environ) as person:
         person.wait_for(b"on\r\n")
         person.type(b"\x10\x11")
         assert person.end() == 0
