@@ -58,7 +58,7 @@ def opened_root(containers: "Containers", container: "Container") -> Iterator[in
             break
         time.sleep(0.02)  # it is just starting or ending, or somebody else copies
     try:
-        with _mounted(container) as root:
+        with mounted(container) as root:
             yield root
     finally:
         os.close(held)
@@ -93,7 +93,8 @@ def _root_of_process(pid: int) -> int | None:
 
 
 @contextmanager
-def _mounted(container: "Container") -> Iterator[int]:
+def mounted(container: "Container") -> Iterator[int]:
+    """Mount the root of a container that we hold the lock of, with its volumes, and open it. Raises Fault, OSError."""
     images = Images(Path(container.home))
     layers = _layers(images, container)
     images.layers.ready(layers)

@@ -47,6 +47,7 @@ OPTIONS: Final = (
     ENV_FILE,
     Option("--volume", "Mount a volume or a path of this host (ro: read-only)", "[SOURCE:]PATH[:OPTIONS]", "-v"),
     Option("--mount", "The same, or a tmpfs: type=volume|bind|tmpfs,source=SOURCE,target=PATH,readonly", "FIELDS"),
+    Option("--volumes-from", "Mount what another container has mounted", "CONTAINER[:ro]"),
     Option("--workdir", "Start in this directory", "DIR", "-w"),
     Option("--entrypoint", "Execute this instead of the image's entrypoint", "COMMAND"),
     *network_options.OPTIONS,
@@ -71,7 +72,10 @@ def make(here: config.Config, options: Options, *, attached: bool) -> "tuple[Con
     """
     containers = Containers(str(here.home), str(here.state))
     network = network_options.read_network(options, containers, Networks(str(here.home), str(here.state)))
-    wishes, wanted = read_wishes(options, network), _read_wanted(options, network, attached=attached)
+    wishes, wanted = (
+        _borrow(options, read_wishes(options, network), containers),
+        _read_wanted(options, network, attached=attached),
+    )
     wish, when, name = Wish.read(options), options.last("--pull") or "missing", options.operands[0]
     cidfile = options.last("--cidfile")
     if when not in _PULL:
@@ -176,6 +180,15 @@ def _read_mounts(options: Options) -> "tuple[Mount, ...]":
     from runtime.cli.mount_options import read_mounts  # noqa: PLC0415
 
     return read_mounts(volumes, mounts)
+
+
+def _borrow(options: Options, wishes: Wishes, containers: Containers) -> Wishes:
+    sources = options.all("--volumes-from")
+    if not sources:
+        return wishes  # as nearly all containers
+    from runtime.cli.mount_options import borrow  # noqa: PLC0415
+
+    return wishes._replace(mounts=borrow(wishes.mounts, sources, containers))
 
 
 def _resolve(here: config.Config, name: str) -> str:

@@ -7,6 +7,8 @@ from typing import Final
 from runtime import config
 from runtime.cli.container_options import OPTIONS, make
 from runtime.cli.options import Usage
+from runtime.container import Container
+from runtime.containers import Containers
 
 USAGE: Final = Usage(
     "create [OPTION...] IMAGE [COMMAND [ARGUMENT...]]",
@@ -25,8 +27,24 @@ def main(arguments: list[str]) -> int:
     """Run the command."""
     options = USAGE.parse(arguments)
     # Whoever starts it with -i is the one whose input it reads.
-    container, held = make(config.load(), options, attached=True)
-    container.unregister()
-    os.close(held)
+    here = config.load()
+    container, held = make(here, options, attached=True)
+    try:
+        _fill_volumes(container)
+    except BaseException:
+        Containers(str(here.home), str(here.state)).remove(container, volumes=True)
+        raise
+    finally:
+        container.unregister()
+        os.close(held)
     sys.stdout.write(f"{container.id}\n")
     return 0
+
+
+def _fill_volumes(container: Container) -> None:
+    """Fill volumes now, as Docker does: other containers may take them before this one starts."""
+    if any(mount["kind"] == "volume" for mount in container.describe().wishes["mounts"]):
+        from runtime.roots import mounted  # noqa: PLC0415 - most containers have none
+
+        with mounted(container):
+            pass

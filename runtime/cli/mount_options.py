@@ -8,8 +8,10 @@ from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from runtime.cli.quantities import read_size
+from runtime.containers import Containers
 from runtime.errors import UsageError
 from runtime.mounts import Mount, tmpfs_options
+from runtime.record import read
 from runtime.volumes import check_name
 
 _PROPAGATIONS: Final = ("private", "rprivate", "slave", "rslave", "shared", "rshared")
@@ -25,6 +27,22 @@ def read_mounts(volumes: Iterable[str], mounts: Iterable[str]) -> tuple[Mount, .
         if mount.target in found:
             raise UsageError(f"{mount.target} is given twice: only one thing can be mounted at a path")
         found[mount.target] = mount
+    return tuple(found.values())
+
+
+def borrow(mounts: tuple[Mount, ...], sources: Iterable[str], containers: Containers) -> tuple[Mount, ...]:
+    """Add what other containers have mounted, but where something is mounted already. Raises Fault."""
+    found = {mount.target: mount for mount in mounts}
+    for text in sources:
+        name, colon, access = text.partition(":")
+        if colon and access not in ("ro", "rw"):
+            raise UsageError(f"--volumes-from {shlex.quote(text)}: it is CONTAINER[:ro]")
+        for values in containers.find(name).describe().wishes.get("mounts", ()):
+            mount = read(Mount, values)._replace(copy=False)
+            if access == "ro":
+                mount = mount._replace(options=(*mount.options, "ro"))
+            if mount.kind != "tmpfs":
+                found.setdefault(mount.target, mount)
     return tuple(found.values())
 
 

@@ -119,6 +119,21 @@ def test_only_an_empty_volume_is_filled_and_only_by_a_new_container(host: Preg, 
     assert host.ok("start", "-a", "old").split() == []
 
 
+def test_a_container_that_is_only_made_fills_its_volumes_for_those_that_take_them_over(host: Preg, image: str) -> None:
+    host.ok("create", "--name", "code", "-v", "/data", "-v", "shared:/more", "--mount", "type=tmpfs,target=/t", image)
+    words = ["run", "--rm", "--volumes-from"]
+    assert host.ok(*words, "code", image, "ls", "/data").split() == ["file", "link", "sub", "twin"]
+    done = host.run(*words, "code:ro", image, "sh", "-c", "echo > /more/x")
+    assert "Read-only file system" in done.stderr
+    assert (
+        host.ok(*words, "code", "-v", "own:/data:nocopy", image, "sh", "-c", "ls /data; ls -d /t || echo").strip() == ""
+    )
+    assert "there is no container 'gone'" in host.fails(*words, "gone", image, status=125)
+    assert "it is CONTAINER[:ro]" in host.fails(*words, "code:x", image, status=125)
+    host.ok("rm", "-v", "code")
+    assert names(host) == ["own", "shared"]
+
+
 def test_a_target_that_is_a_link_stays_within_the_root(host: Preg, image: str, oci_runtime: str) -> None:
     host.ok("run", "--rm", "--runtime", oci_runtime, "-v", "led:/led/to", image, "sh", "-c", "echo x > /data/new")
     assert "new" in os.listdir(Volumes(str(host.home)).data("led"))
