@@ -21,6 +21,7 @@ from runtime.images import Images
 from runtime.kernel import MNT_DETACH, unmount
 from runtime.lock import lock
 from runtime.network.endpoints import endpoints_by_container, release
+from runtime.rootless import inside
 from runtime.tree import remove_tree
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def check(here: "Config") -> Iterator[Finding]:
 def _half_made(folder: Path) -> Iterator[Finding]:
     for path in _sorted(folder):
         if _is_free(path):
-            yield Finding(f"{path} was left half made", partial(sweep, folder, remove_tree))
+            yield Finding(f"{path} was left half made", partial(inside, 0, partial(sweep, folder, remove_tree)))
 
 
 # Containers
@@ -125,7 +126,7 @@ def _engines(containers: Containers, here: "Config") -> Iterator[Finding]:
             if not os.path.exists(container.running) and _is_free_or_gone(container):
                 yield Finding(
                     f"{name} still knows the container {container.short_id}, which does not run",
-                    partial(_let_engine_forget, path, here),
+                    partial(inside, 0, partial(_let_engine_forget, path, here)),
                 )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from runtime.errors import Fault
+from runtime.rootless import CALLER
 
 #: Ways to keep layers.
 EROFS: Final = "erofs"
@@ -34,7 +35,7 @@ class Config(NamedTuple):
 def load(environ: Mapping[str, str] = os.environ) -> Config:
     """Read the environment. Raises Fault for a value that cannot be used."""
     user = Path(environ.get("HOME") or "/")
-    root = os.geteuid() == 0
+    root = CALLER == 0
     if home := environ.get("PREG_HOME"):
         if not Path(home).is_absolute():
             raise Fault(f"PREG_HOME is {home!r}, and must be an absolute path")
@@ -69,7 +70,7 @@ def _credential_files(environ: Mapping[str, str], user: Path) -> tuple[Path, ...
         return (Path(chosen),)
     passing = environ.get("XDG_RUNTIME_DIR")
     return (
-        Path(passing, "containers/auth.json") if passing else Path(f"/run/containers/{os.getuid()}/auth.json"),
+        Path(passing, "containers/auth.json") if passing else Path(f"/run/containers/{CALLER}/auth.json"),
         Path(environ.get("XDG_CONFIG_HOME") or user / ".config", "containers/auth.json"),
         Path(environ.get("DOCKER_CONFIG") or user / ".docker", "config.json"),
     )

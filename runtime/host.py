@@ -3,6 +3,7 @@
 import errno
 import os
 import platform
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from runtime.engine import KNOWN, find
 from runtime.errors import Fault
 from runtime.network.nftables import Firewall
+from runtime.rootless import CALLER, how_to_get_ranges
 
 if TYPE_CHECKING:
     from runtime.config import Config
@@ -125,6 +127,22 @@ def lacks(here: "Config") -> Iterator[Lack]:
     if cgroup_version() == 0:
         cure = "mount -t cgroup2 none /sys/fs/cgroup"
         yield Lack("no control groups are mounted, so nothing limits containers", cure, needed=False)
+    if CALLER != 0:
+        yield from _without_root()
+
+
+def _without_root() -> Iterator[Lack]:
+    """Tell what a user other than root lacks."""
+    if shutil.which("newuidmap") is None:
+        yield Lack("newuidmap is not installed, so no container runs without root", "apt install uidmap", needed=True)
+    if cure := how_to_get_ranges(CALLER):
+        yield Lack("you have no IDs in /etc/subuid and /etc/subgid, so containers have one user", cure, needed=False)
+    if shutil.which("slirp4netns") is None:
+        yield Lack(
+            "slirp4netns is not installed, so containers without root have no network of their own",
+            "apt install slirp4netns",
+            needed=False,
+        )
 
 
 def _first_line(*command: str) -> str:

@@ -34,6 +34,7 @@ from runtime.layers import Layers, sync_file
 from runtime.lock import holding
 from runtime.platforms import Platform, of_image
 from runtime.record import plain, read
+from runtime.rootless import enter
 from runtime.tree import remove_tree
 from storage.oci.digest import Digest
 from storage.oci.errors import RegistryError
@@ -256,7 +257,11 @@ class Images:
 
     @contextmanager
     def workspace(self) -> Iterator[Path]:
-        """Make a directory for what is half done; it is removed afterwards, if need be by a later command."""
+        """Make a directory for what is half done; it is removed afterwards, if need be by a later command.
+
+        Files of layers have owners that are for root to give, so whoever is not becomes root of a user namespace.
+        """
+        enter()
         sweep(self._new, remove_tree)
         with claim(self._new) as path:
             try:

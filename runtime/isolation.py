@@ -9,6 +9,7 @@ from runtime.devices import Node, find_nodes
 from runtime.errors import Fault
 from runtime.init import find_init
 from runtime.resources import Resources
+from runtime.rootless import privileges
 from runtime.seccomp import UNCONFINED, Filter, find_filter
 
 if TYPE_CHECKING:
@@ -38,9 +39,10 @@ class Isolation(NamedTuple):
 
 def isolate(wishes: "Wishes", engine: "Engine") -> Isolation:
     """Find out what a container with these wishes gets here. Raises Fault."""
-    usable = cgroup.is_usable()
-    _check_limits(wishes, engine, usable=usable)
-    granted = _grant(wishes, with_devices_kept=usable)
+    usable, of_host = cgroup.is_usable(), privileges().of_host
+    _check_limits(wishes, engine, usable=usable, of_host=of_host)
+    # Without the host's root nobody makes devices that can be used.
+    granted = _grant(wishes, with_devices_kept=usable or not of_host)
     unfiltered = wishes.seccomp == UNCONFINED or (wishes.privileged and not wishes.seccomp)
     return Isolation(
         capabilities=granted,
@@ -61,7 +63,7 @@ def _grant(wishes: "Wishes", *, with_devices_kept: bool) -> list[str]:
     for name in wishes.cap_add:
         if name not in (EVERY, *held):
             raise Fault(f"--cap-add {name}: this host keeps it from preg itself")
-    if "CAP_SYS_RESOURCE" not in held:
+    if "CAP_SYS_RESOURCE" not in held or not privileges().of_host:
         for limit in wishes.ulimits:
             limit.check()
     granted = grant(wishes.cap_add, wishes.cap_drop, held, privileged=wishes.privileged)
@@ -71,13 +73,15 @@ def _grant(wishes: "Wishes", *, with_devices_kept: bool) -> list[str]:
     return [name for name in granted if name != "CAP_MKNOD"]
 
 
-def _check_limits(wishes: "Wishes", engine: "Engine", *, usable: bool) -> None:
+def _check_limits(wishes: "Wishes", engine: "Engine", *, usable: bool, of_host: bool) -> None:
+    if not of_host and wishes.resources != Resources():
+        raise Fault("limits such as --memory and --cpus are kept by control groups, which are root's: leave them out")
     if not usable and wishes.resources != Resources():
         raise Fault(
             "limits such as --memory and --cpus are kept by control groups, and this host lets preg make none: "
             "mount /sys/fs/cgroup so that it can be written to"
         )
-    if not usable and engine.name != "crun":
+    if not usable and of_host and engine.name != "crun":
         raise Fault(f"{engine.name} needs control groups, and this host lets preg make none: apt install crun")
     if wishes.resources.blkio_weight and not cgroup.weighs_disks():
         raise Fault("--blkio-weight: this kernel has no weights for the use of disks")

@@ -17,6 +17,7 @@ MS_SLAVE: Final = 0x80000
 MNT_DETACH: Final = 2
 _CLONE_NEWNS: Final = 0x20000
 _CLONE_NEWNET: Final = 0x40000000
+_CLONE_NEWUSER: Final = 0x10000000
 _PR_SET_CHILD_SUBREAPER: Final = 36
 #: Written to, made, renamed, or gone itself.
 _IN_CHANGED: Final = 0x2 | 0x100 | 0x80 | 0x400
@@ -78,6 +79,21 @@ def unshare_mounts() -> None:
     if _LIBC.unshare(_CLONE_NEWNS):
         raise _error("")
     mount("none", "/", "", MS_REC | MS_SLAVE)
+
+
+def unshare_user() -> None:
+    """Give this process a user namespace of its own, in which it has every capability, and mounts that belong to it.
+
+    Raises OSError.
+    """
+    if _LIBC.unshare(_CLONE_NEWUSER | _CLONE_NEWNS):
+        raise _error("")
+
+
+def join_user(namespace: int) -> None:
+    """Enter the user namespace that an open file stands for, with every capability in it. Raises OSError."""
+    if _LIBC.setns(namespace, _CLONE_NEWUSER):
+        raise _error("")
 
 
 def join_mounts(namespace: int) -> None:

@@ -24,6 +24,7 @@ from runtime.network.networks import Networks
 from runtime.network.plan import read_plan
 from runtime.network.sandbox import Sandbox, prepare
 from runtime.record import read
+from runtime.rootless import adapt, privileges
 from runtime.users import find_user, read_inside
 from storage.oci.digest import Digest
 
@@ -40,8 +41,6 @@ def start(here: "Config", container: Container, held: int, supervisor: socket.so
     With ``attach`` all that it prints comes to the session. Raises Fault if it cannot be started; then it is as it was,
     and its state says why.
     """
-    if os.geteuid() != 0:
-        raise Fault("containers need root for now: preg mounts their roots and makes namespaces; use sudo")
     description = container.describe()
     container.register()
     engine = Engine(Path(description.engine), here.state)
@@ -135,4 +134,5 @@ def _make_bundle(  # noqa: PLR0913, PLR0917 - all that a container is made of
         network_namespace=f"{container.running}/netns",
         isolation=isolation,
     )
+    adapt(described, privileges())
     Path(container.directory, "config.json").write_text(json.dumps(described))

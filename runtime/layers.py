@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from runtime.errors import Fault
 from runtime.kernel import MS_NODEV, MS_NOSUID, MS_RDONLY, mount, unmount
 from runtime.lock import lock
+from runtime.rootless import privileges
 from runtime.tree import remove_tree
 
 if TYPE_CHECKING:
@@ -150,7 +151,9 @@ class Layers:
         here = Path.cwd()
         os.chdir(container)
         try:
-            mount("overlay", "root", "overlay", 0, f"lowerdir={chain},upperdir=upper,workdir=work")
+            options = f"lowerdir={chain},upperdir=upper,workdir=work"
+            # Without the host's root overlayfs keeps its marks in attributes that any owner may set.
+            mount("overlay", "root", "overlay", 0, options if privileges().of_host else f"{options},userxattr")
         finally:
             os.chdir(here)
         return container / "root"
@@ -162,7 +165,7 @@ class Layers:
             root = self.path(diff_id) / ROOT
             lowers.append(root)
             # overlayfs heeds the mark on every directory but a layer's root.
-            if "trusted.overlay.opaque" in os.listxattr(root):
+            if privileges().opaque in os.listxattr(root):
                 break
         return lowers
 

@@ -3,10 +3,12 @@
 import os
 import time
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from runtime import cgroup
 from runtime.container import EXITED, Container, State
+from runtime.rootless import inside
 from runtime.tree import remove_tree
 
 if TYPE_CHECKING:
@@ -42,7 +44,7 @@ def remove_unfinished(containers: "Containers") -> int:
         held = container.lock()
         if held is not None:
             with suppress(FileNotFoundError):
-                containers.remove(container)
+                inside(0, partial(containers.remove, container))
                 count += 1
             os.close(held)
     return count
@@ -53,10 +55,16 @@ def _put_away_if_dead(containers: "Containers", container: Container) -> bool:
     if held is None:
         return False
     try:
-        _put_away(containers, container)
+        inside(_pid(container), partial(_put_away, containers, container))
     finally:
         os.close(held)
     return True
+
+
+def _pid(container: Container) -> int:
+    with suppress(FileNotFoundError):
+        return container.state().pid
+    return 0
 
 
 def _put_away(containers: "Containers", container: Container) -> None:

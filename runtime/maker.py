@@ -45,7 +45,7 @@ def _unpack(source: Readable, target: Path) -> Read:
     before = os.umask(0)
     try:
         budget = Budget()
-        done = read_into(Directory(root, budget, as_root=os.geteuid() == 0), stream, budget)
+        done = read_into(Directory(root, budget), stream, budget)
     finally:
         stream.close()
         os.umask(before)

@@ -9,21 +9,23 @@ from contextlib import suppress
 
 from runtime.archive import IMPLIED, Budget
 from runtime.attributes import dress
+from runtime.errors import LayerInvalid
+from runtime.rootless import privileges
 from runtime.stream import LayerStream
 from runtime.tar import Entry
-from runtime.tree import Tree, is_whiteout, visit
+from runtime.tree import Tree, is_whiteout, show, visit
 
 
 class Directory:
     """A ``runtime.archive.Target`` below an open, empty directory.
 
-    Owners and devices are made by root only; without it the files are the caller's.
+    The host's root makes everything, root of a user namespace no devices, and of others all files are their own.
     """
 
-    def __init__(self, root: int, budget: Budget, *, as_root: bool) -> None:
+    def __init__(self, root: int, budget: Budget) -> None:
         self._root = root
-        self._as_root = as_root
-        self._opaque = "trusted.overlay.opaque" if as_root else "user.overlay.opaque"
+        self._privileges = privileges()
+        self._opaque = self._privileges.opaque
         self._budget = budget
         # By inode: a name may come to stand for something else.
         self._dresses = {os.fstat(root).st_ino: IMPLIED}
@@ -88,12 +90,12 @@ class Directory:
         """See ``Target``."""
         if entry.kind == stat.S_IFLNK:
             os.symlink(entry.link, name, dir_fd=self._here)
-        elif self._as_root or entry.kind == stat.S_IFIFO:
+        elif self._privileges.of_host or entry.kind == stat.S_IFIFO:
             os.mknod(name, entry.kind | 0o600, entry.device, dir_fd=self._here)
         else:
             return
         mode, attributes = dress(entry)
-        if self._as_root:
+        if self._has_owner(entry):
             os.chown(name, entry.uid, entry.gid, dir_fd=self._here, follow_symlinks=False)
         if entry.kind != stat.S_IFLNK:
             os.chmod(name, mode, dir_fd=self._here)
@@ -125,12 +127,22 @@ class Directory:
     def _dress(self, file: int, entry: Entry) -> None:
         """Set owner, mode, attributes and time, in the order in which none undoes another."""
         mode, attributes = dress(entry)
-        if self._as_root:
+        if self._has_owner(entry):
             os.chown(file, entry.uid, entry.gid)
         os.chmod(file, mode)
         for key, value in attributes.items():
             _set_attribute(file, key, value)
         os.utime(file, ns=(entry.mtime, entry.mtime))
+
+    def _has_owner(self, entry: Entry) -> bool:
+        """Tell whether to set the owner. Raises LayerInvalid if there is no such user or group."""
+        ours = self._privileges
+        if ours.owners and not (entry.uid < ours.uids and entry.gid < ours.gids):
+            raise LayerInvalid(
+                f"{show(entry.name)} of the layer belongs to {entry.uid}:{entry.gid}, and the ranges of /etc/subuid and"
+                f" /etc/subgid end at {ours.uids}:{ours.gids}: lengthen them, or use root"
+            )
+        return ours.owners
 
 
 def _set_attribute(file: int | bytes, key: bytes, value: bytes) -> None:

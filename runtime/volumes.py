@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from runtime.errors import Fault, UsageError
 from runtime.lock import lock
+from runtime.rootless import enter
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -158,6 +159,7 @@ class Volumes:
         from runtime.tree import remove_tree  # noqa: PLC0415
 
         os.makedirs(self._folder, mode=0o700, exist_ok=True)
+        enter()  # what containers have left belongs to other IDs
         sweep(Path(self._new), remove_tree)
         with claim(Path(self._new)) as place:
             try:

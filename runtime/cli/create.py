@@ -9,6 +9,7 @@ from runtime.cli.container_options import OPTIONS, make
 from runtime.cli.options import Usage
 from runtime.container import Container
 from runtime.containers import Containers
+from runtime.rootless import enter
 
 USAGE: Final = Usage(
     "create [OPTION...] IMAGE [COMMAND [ARGUMENT...]]",
@@ -26,6 +27,7 @@ Example:
 def main(arguments: list[str]) -> int:
     """Run the command."""
     options = USAGE.parse(arguments)
+    enter()
     # Whoever starts it with -i is the one whose input it reads.
     here = config.load()
     container, held = make(here, options, attached=True)

@@ -12,6 +12,7 @@ from runtime.cli.version import own_version
 from runtime.container import RUNNING
 from runtime.images import Images
 from runtime.layer_mode import find_mode
+from runtime.rootless import CALLER
 
 USAGE: Final = Usage(
     "info [OPTION...]",
@@ -62,7 +63,7 @@ def describe(here: config.Config, warnings: list[str]) -> dict[str, Any]:
         "CgroupDriver": "cgroupfs" if host.cgroup_version() else "none",
         "CgroupVersion": str(host.cgroup_version()),
         "SecurityOptions": ["name=seccomp"] if host.has_seccomp() else [],
-        "Rootless": os.geteuid() != 0,
+        "Rootless": CALLER != 0,
         "KernelVersion": system.release,
         "OperatingSystem": host.operating_system(),
         "OSType": "linux",

@@ -12,6 +12,7 @@ from runtime.errors import UsageError
 from runtime.events import record
 from runtime.images import Images
 from runtime.pull import pull
+from runtime.rootless import enter
 
 if TYPE_CHECKING:
     from storage.oci.manifest import Manifest
@@ -54,6 +55,7 @@ def main(arguments: list[str]) -> int:
 
 def fetch(here: config.Config, reference: "Reference", wish: Wish, *, quiet: bool = False) -> "Manifest":
     """Fetch an image with progress on stderr. Raises Fault."""
+    enter()
     with progress("pull") as show:
 
         async def work(namespace: "RemoteNamespace", there: "Reference") -> "Manifest":

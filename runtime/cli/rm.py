@@ -4,6 +4,7 @@ from typing import Final
 
 from runtime.cli.options import Option, Usage
 from runtime.cli.targets import each, here
+from runtime.rootless import enter
 from runtime.stop import remove
 
 USAGE: Final = Usage(
@@ -25,6 +26,7 @@ Examples:
 def main(arguments: list[str]) -> int:
     """Run the command."""
     options, containers = USAGE.parse(arguments), here()
+    enter()
     force, volumes = "--force" in options, "--volumes" in options
     return each(
         containers,

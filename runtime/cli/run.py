@@ -14,6 +14,7 @@ from runtime.errors import UsageError
 from runtime.hire import hire
 from runtime.launch import start
 from runtime.leftovers import sweep
+from runtime.rootless import enter
 
 USAGE: Final = Usage(
     "run [OPTION...] IMAGE [COMMAND [ARGUMENT...]]",
@@ -51,9 +52,10 @@ def main(arguments: list[str]) -> int:
         raise UsageError("-it needs a terminal on standard input, and there is none")
     here = config.load()
     containers = Containers(str(here.home), str(here.state))
+    sweep(containers)
+    enter()
     container, held = make(here, options, attached=not detach)
     with hire() as supervisor:
-        sweep(containers)
         try:
             session = start(here, container, held, supervisor, attach=not detach)
         except BaseException:

@@ -14,6 +14,7 @@ from runtime.errors import Fault, UsageError
 from runtime.hire import hire
 from runtime.launch import start
 from runtime.leftovers import look
+from runtime.rootless import enter
 
 USAGE: Final = Usage(
     "start [OPTION...] CONTAINER...",
@@ -36,6 +37,7 @@ Examples:
 def main(arguments: list[str]) -> int:
     """Run the command."""
     options, containers = USAGE.parse(arguments), here()
+    enter()
     if "--attach" not in options and "--interactive" not in options:
         return each(containers, options.operands, lambda container: start_again(containers, container))
     if len(options.operands) > 1:

@@ -9,6 +9,7 @@ from runtime.cli.targets import here
 from runtime.errors import Fault
 from runtime.leftovers import look
 from runtime.restart import is_due_at_boot
+from runtime.rootless import enter
 
 USAGE: Final = Usage(
     "system restore",
@@ -35,6 +36,7 @@ def main(arguments: list[str]) -> int:
             continue
         if not state.alive and is_due_at_boot(description.restart, state):
             due.append((description.created, description.name, container))
+    enter()
     for _, name, container in sorted(due, key=lambda each: each[0]):
         try:
             start_again(containers, container)

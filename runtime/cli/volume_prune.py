@@ -12,6 +12,7 @@ from runtime.cli.sizes import show_size
 from runtime.cli.targets import here
 from runtime.cli.volume_filters import matches, read_filter
 from runtime.errors import Fault
+from runtime.rootless import enter
 from runtime.volumes import Volumes, users_of
 
 USAGE: Final = Usage(
@@ -41,6 +42,7 @@ def main(arguments: list[str]) -> int:
         sys.stdout.flush()
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):
             return 1
+    enter()
     used = users_of(containers)
     removed, freed = [], 0
     for volume in volumes:

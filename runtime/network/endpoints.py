@@ -27,6 +27,7 @@ class Endpoint(NamedTuple):
     """The network's ID."""
     network_name: str
     bridge: str
+    """Empty without root, where a program stands between the container and this host."""
     cable: str
     """The end of the container's cable that is in the bridge."""
     container: str
@@ -124,7 +125,7 @@ class Endpoints:
 
     def remove(self, endpoint: Endpoint) -> None:
         """Take an endpoint away, while nobody else joins or leaves."""
-        if endpoint.ports:
+        if endpoint.ports and endpoint.bridge:
             firewall = Firewall()
             firewall.withdraw(endpoint.bridge, endpoint.mappings)
             firewall.close()

@@ -16,11 +16,16 @@ from runtime.lock import lock
 from runtime.network.addresses import Subnet, choose_subnet, read_address, read_subnet, show
 from runtime.network.rtnetlink import Links
 from runtime.record import read_record, write_record
+from runtime.rootless import privileges
 
 #: The network of a container for which none was named.
 DEFAULT: Final = "bridge"
 #: What stands for no network of ours; their IDs only have to be always the same.
 PREDEFINED: Final = {"host": "4057" * 16, "none": "0e0e" * 16}
+#: What those hear who are not root.
+ROOTS_OWN: Final = (
+    "networks of 'preg network create' take root: without it a container has a network of its own, none, or the host's"
+)
 _DEFAULT_ID: Final = "b12d" * 16
 _NAME_CHARACTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
 
@@ -116,6 +121,8 @@ class Networks:
 
     def make(self, wanted: Wanted) -> Network:
         """Make a network. Raises Fault if its name or its subnet is taken, UsageError if it makes no sense."""
+        if not privileges().of_host:
+            raise Fault(ROOTS_OWN)
         if not _is_name(wanted.name):
             raise UsageError(
                 f"{wanted.name!r} cannot be a network's name: letters and digits, behind the first also . _ -"

@@ -110,6 +110,9 @@ def _bind(publish: Publish) -> socket.socket:
     where = f"{publish.address}:{ports}/{publish.protocol}"
     if reason.errno == errno.EADDRINUSE:
         raise Fault(f"port is already allocated: {where} of this host is in use, so end what uses it or take another")
+    if reason.errno == errno.EACCES:
+        cure = f"take a higher one, or sysctl net.ipv4.ip_unprivileged_port_start={publish.first}"
+        raise Fault(f"{where} of this host cannot be published, for low ports are root's: {cure}") from reason
     raise Fault(f"{where} of this host cannot be published: {os.strerror(reason.errno or 0)}") from reason
 
 

@@ -10,16 +10,17 @@ from typing import NamedTuple
 from runtime.container import Container, Description
 from runtime.errors import Fault
 from runtime.kernel import join_network, unshare_network
-from runtime.network import hosts
+from runtime.network import hosts, slirp
 from runtime.network.addresses import choose_address, mac, read_address, read_mac, show, show_mac
 from runtime.network.bridge import bring_up
 from runtime.network.conntrack import forget_udp
 from runtime.network.endpoints import Endpoint, Endpoints
-from runtime.network.networks import DEFAULT, Network, Networks
+from runtime.network.networks import DEFAULT, ROOTS_OWN, Network, Networks
 from runtime.network.nftables import Firewall
-from runtime.network.plan import HOST, SHARED, Attachment, read_plan
+from runtime.network.plan import HOST, SHARED, Attachment, Plan, read_plan
 from runtime.network.ports import Port, reserve
 from runtime.network.rtnetlink import LOOPBACK, Links
+from runtime.rootless import privileges
 
 
 class Sandbox(NamedTuple):
@@ -49,10 +50,17 @@ def prepare(networks: Networks, container: Container, description: Description) 
     plan = read_plan(container.directory)
     if plan.kind == HOST:
         return Sandbox()
+    of_host = privileges().of_host
     if plan.kind == SHARED:
+        if not of_host:
+            raise Fault("--network container:NAME takes root: without it each container has a network of its own")
         return Sandbox(namespace_of(Container(networks.home, networks.state, plan.container)))
     ports, sockets = reserve(plan.published())
     namespace = make_namespace()
+    if not of_host:
+        for held in sockets:  # the program that leads to the container is to have the ports
+            held.close()
+        return _connect_without_root(networks, container, description, plan, ports, namespace)
     sandbox = Sandbox(namespace, sockets)
     try:
         member = member_of(container, description, namespace)._replace(ports=ports, exposed=plan.exposed)
@@ -63,6 +71,42 @@ def prepare(networks: Networks, container: Container, description: Description) 
         sandbox.close()
         raise
     return sandbox
+
+
+def _connect_without_root(  # noqa: PLR0913, PLR0917 - those of ``prepare``, and what it has made
+    networks: Networks, container: Container, description: Description, plan: Plan, ports: list[Port], namespace: int
+) -> Sandbox:
+    if not plan.attachments:
+        return Sandbox(namespace)
+    (attachment, *others) = plan.attachments
+    try:
+        if others or attachment.network != DEFAULT:
+            raise Fault(ROOTS_OWN)
+        endpoint = Endpoint(
+            network=networks.find(DEFAULT).id,
+            network_name=DEFAULT,
+            bridge="",
+            cable="",
+            container=container.id,
+            address=slirp.ADDRESS,
+            prefix=slirp.PREFIX,
+            gateway=slirp.GATEWAY,
+            mac=attachment.mac or show_mac(mac(read_address(slirp.ADDRESS, "the address"))),
+            names=[member_of(container, description, namespace).host_name],
+            hosts=f"{container.directory}/hosts",
+            resolves=False,
+            ports=[port.words for port in ports],
+            exposed=list(plan.exposed),
+        )
+        lifeline = slirp.connect(namespace, endpoint.mac, ports, container.running)
+        members = Endpoints(networks.state, endpoint.network)
+        with members.changing():
+            members.write(endpoint)
+        hosts.update(endpoint.hosts, endpoint.network_name, [endpoint.line])
+    except BaseException:
+        os.close(namespace)
+        raise
+    return Sandbox(namespace, [lifeline])
 
 
 class Member(NamedTuple):
@@ -85,23 +129,44 @@ def member_of(container: Container, description: Description, namespace: int) ->
 
 def make_namespace() -> int:
     """Make a network namespace in which loopback is up, and give an open file of it."""
+    if not privileges().of_host:
+        return _make_namespace_aside()
     ours = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     try:
-        unshare_network()
-        namespace = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-        with suppress(OSError), open("/proc/sys/net/ipv6/conf/default/disable_ipv6", "w", encoding="ascii") as file:
-            file.write("1")  # of interfaces to come: networks have IPv4 only
-        links = Links()
-        links.set_up(LOOPBACK)
-        links.close()
-        return namespace
+        return _make_namespace_here()
     finally:
         join_network(ours)
         os.close(ours)
 
 
+def _make_namespace_aside() -> int:
+    """Have a thread make it: who is not the host's root does not get back into the host's."""
+    from threading import Thread  # noqa: PLC0415 - not for root
+
+    made: list[int] = []
+    thread = Thread(target=lambda: made.append(_make_namespace_here()))
+    thread.start()
+    thread.join()
+    if not made:
+        raise Fault("the container's network namespace could not be made")
+    return made[0]
+
+
+def _make_namespace_here() -> int:
+    unshare_network()
+    namespace = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    with suppress(OSError), open("/proc/sys/net/ipv6/conf/default/disable_ipv6", "w", encoding="ascii") as file:
+        file.write("1")  # of interfaces to come: networks have IPv4 only
+    links = Links()
+    links.set_up(LOOPBACK)
+    links.close()
+    return namespace
+
+
 def join(networks: Networks, attachment: Attachment, member: Member) -> None:
     """Put a container into a network. Raises Fault."""
+    if not privileges().of_host:
+        raise Fault(ROOTS_OWN)
     network = networks.find(attachment.network)
     try:
         _join(networks, network, attachment, member)

@@ -21,6 +21,7 @@ _PACKAGES = {
     "docker": "docker.io (on Debian 13 also docker-cli)",
     "dockerd": "docker.io",
     "iptables-legacy": "iptables",
+    "newuidmap": "uidmap",
     "nginx": "nginx-light",
 }
 

@@ -1,0 +1,265 @@
+"""Containers of a user other than root, for real: who owns what, what a process may do, and what is left."""
+
+import contextlib
+import os
+import select
+import signal
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from tests.parts.images import Image, busybox, push
+from tests.parts.required import required
+from tests.parts.server import Server
+from tests.parts.unprivileged import FIRST, UID, User, unprivileged
+from tests.runtime.archives import CHR, DIR, END, file, header
+from tests.runtime.conftest import Preg
+from tests.runtime.test_run import parent, running
+
+
+@dataclass(frozen=True)
+class Rootless(Preg):
+    """The ``preg`` command of a user other than root."""
+
+    user: User
+
+    def command(self, *arguments: str) -> list[str]:
+        return [*self.user.words, *super().command(*arguments)]
+
+
+@pytest.fixture(scope="module")
+def user() -> Iterator[User]:
+    with unprivileged() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def host(user: User) -> Rootless:
+    return Rootless(user.home / "preg", user)
+
+
+@pytest.fixture(scope="module")
+def name(server: Server) -> str:
+    """An image whose files belong to several users, and that hides some of its own."""
+    shell = busybox("hello")
+    lower = header(b"work/", DIR, mode=0o755, owner=(1000, 1000)) + header(b"work/file", owner=(1000, 50))
+    lower += file(b"work/gone") + file(b"old/gone") + header(b"null", CHR, device=(1, 3)) + END
+    upper = file(b"work/.wh.gone") + file(b"old/.wh..wh..opq") + file(b"old/new") + END
+    settings = {**shell.settings, "Env": ["PATH=/bin"]}
+    push(server, "tests/rootless", "1", Image((*shell.tars, lower, upper), settings))
+    push(server, "tests/rootless", "user", Image((*shell.tars, lower), {**settings, "User": "user:50"}))
+    return f"{server.address}/tests/rootless"
+
+
+@pytest.fixture(scope="module")
+def image(host: Rootless, name: str) -> str:
+    """The same, on the user's host."""
+    host.ok("pull", f"{name}:1")
+    host.ok("pull", f"{name}:user")
+    return f"{name}:1"
+
+
+@pytest.fixture(params=["crun", "runc"])
+def container(host: Rootless, image: str, request: pytest.FixtureRequest) -> Iterator[list[str]]:
+    """The words before a command; nothing may be left of any container after the test."""
+    yield ["run", "--rm", "--runtime", required(request.param), image]
+    assert list((host.home / "containers").iterdir()) == []
+    assert list((host.state / "containers").iterdir()) == []
+
+
+def test_files_have_the_owners_that_the_image_says(host: Rootless, container: list[str]) -> None:
+    done = host.run(*container, "sh", "-c", "ls -ln work; ls old; test -e null; echo $?; exit 7")
+    assert done.returncode == 7, done.stderr
+    total, row, old, null = done.stdout.splitlines()
+    assert row.split()[2:4] == ["1000", "50"]
+    assert row.endswith(" file")
+    assert (total, old, null) == ("total 0", "new", "1")
+
+
+def test_a_process_is_as_weak_as_roots(host: Rootless, container: list[str]) -> None:
+    script = "cat /proc/self/status; cat /proc/self/uid_map; ls -d /proc/[0-9]*; cat /proc/kcore /sys/fs/cgroup/*"
+    said = host.run(*container, "sh", "-c", script).stdout.splitlines()
+    state = dict(line.split(":\t", 1) for line in said if ":\t" in line)
+    assert state["CapEff"] == state["CapPrm"] == state["CapBnd"] == "00000000a80425fb"
+    assert (state["Seccomp"], state["NoNewPrivs"]) == ("2", "0")
+    assert state["CapInh"] == state["CapAmb"] == "0000000000000000"
+    assert [line.split() for line in said if line.startswith(" ")] == [
+        ["0", str(UID), "1"],
+        ["1", str(FIRST), "65536"],
+    ]
+    assert {line for line in said if line.startswith("/proc/")} <= {"/proc/1", "/proc/2", "/proc/3", "/proc/4"}
+
+
+def test_what_users_write_is_theirs_inside_and_the_callers_outside(host: Rootless, image: str) -> None:
+    there = host.user.home / "shared"
+    script = "echo kept > /work/mine; echo mine > /shared/mine; id; ls -ln /work"
+    options = ["--name", "writer", "-v", f"{there}:/shared"]
+    done = host.run("run", *options, image.replace(":1", ":user"), "sh", "-c", script)
+    try:
+        assert "uid=1000(user) gid=50" in done.stdout
+        assert "/shared/mine: Permission denied" in done.stderr
+        (left,) = (host.home / "containers").iterdir()
+        found = (left / "upper/work/mine").stat()
+        assert (found.st_uid, found.st_gid) == (FIRST + 999, FIRST + 49)
+    finally:
+        host.ok("rm", "writer")
+    assert not left.exists()
+    host.ok("run", "--rm", "-v", f"{there}:/shared", image, "sh", "-c", "echo mine > /shared/mine")
+    assert (there / "mine").stat().st_uid == UID
+    assert not there.stat().st_mode & 0o002
+
+
+def test_a_volume_keeps_its_data_and_its_owners(host: Rootless, image: str) -> None:
+    words = ["run", "--rm", "-v", "kept:/work"]
+    host.ok(*words, image.replace(":1", ":user"), "sh", "-c", "mkdir -m 700 /work/mine && echo data > /work/mine/data")
+    assert (host.home / "volumes/kept/data/mine/data").stat().st_uid == FIRST + 999
+    assert host.ok(*words, image, "sh", "-c", "ls -ln /work; cat /work/mine/data").splitlines()[-1] == "data"
+    assert host.ok("volume", "rm", "kept") == "kept\n"
+    assert list((host.home / "volumes/.new").iterdir()) == []
+
+
+def test_an_image_is_removed_with_files_of_all_owners(host: Rootless, name: str) -> None:
+    other = Rootless(host.user.home / "other", host.user)
+    other.ok("pull", f"{name}:1")
+    layers = other.home / "layers"
+    assert {path.stat().st_uid for path in layers.rglob("work")} == {UID, FIRST + 999}
+    other.ok("rmi", f"{name}:1")
+    assert list(layers.iterdir()) == []
+    assert list((other.home / "new").iterdir()) == []
+
+
+@pytest.mark.parametrize("engine", ["crun", "runc"])
+def test_a_container_lives_on_and_is_stopped_started_and_removed(host: Rootless, image: str, engine: str) -> None:
+    script = "trap 'echo bye; exit 3' TERM; echo up; touch /work/x; while :; do sleep 0.1; done"
+    words = ["--runtime", required(engine), "--stop-signal", "TERM", image, "sh", "-c", script]
+    identifier = host.ok("run", "-d", "--name", "long", *words).strip()
+    assert host.ok("ps", "-q", "--no-trunc").strip() == identifier
+    host.ok("stop", "long")
+    assert host.ok("wait", "long").strip() == "3"
+    host.ok("start", "long")
+    assert "running" in host.fails("rm", "long")
+    host.ok("kill", "long")
+    assert host.ok("logs", "long").splitlines()[:2] == ["up", "bye"]
+    host.ok("start", "long")
+    host.ok("rm", "-f", "long")
+    assert host.ok("ps", "-aq") == ""
+    assert list((host.home / "containers").iterdir()) == []
+
+
+def test_a_terminal_or_the_hosts_network_is_given(host: Rootless, container: list[str]) -> None:
+    start, *rest = container
+    own = os.stat("/proc/self/ns/net").st_ino
+    script = (
+        "ls -l /proc/self/ns/net; echo > /sys/kernel/new; ls -A /sys/fs/cgroup; test -d /sys/class/net && echo seen"
+    )
+    done = host.run(start, "-t", "--network", "host", *rest, "sh", "-c", script)
+    assert f"net:[{own}]" in done.stdout, done.stderr
+    assert done.stdout.splitlines()[1].endswith("Read-only file system")
+    assert [line.strip() for line in done.stdout.splitlines()[2:]] == ["seen"]
+
+
+def test_a_published_port_leads_to_the_container_and_ends_with_it(host: Rootless, image: str) -> None:
+    required("slirp4netns")
+    serve = ("busybox", "httpd", "-f", "-p", "80", "-h", "/")
+    host.ok("run", "-d", "--rm", "--name", "web", "-p", "127.0.0.1::80", image, *serve)
+    try:
+        address = host.ok("port", "web", "80").strip()
+        assert fetch(f"http://{address}/text") == b"hello"
+        assert f"{address}->80/tcp" in host.ok("ps")
+        (carrier,) = carriers(host)
+    finally:
+        host.ok("rm", "-f", "web")
+    gone = select.poll()
+    gone.register(carrier, select.POLLIN)
+    assert gone.poll(60_000)
+    os.close(carrier)
+
+
+def test_a_carrier_of_a_killed_supervisor_ends(host: Rootless, image: str) -> None:
+    required("slirp4netns")
+    command = ("sh", "-c", f"while :; do sleep 1; done # {os.getpid()} carried")
+    host.ok("run", "-d", "--rm", image, *command)
+    (carrier,), (pid,) = carriers(host), running(*command)
+    os.kill(parent(pid), signal.SIGKILL)
+    gone = select.poll()
+    gone.register(carrier, select.POLLIN)
+    assert gone.poll(60_000)
+    os.close(carrier)
+    assert host.ok("ps", "-q") == ""
+    assert running(*command) == []
+
+
+def test_a_container_reaches_no_server_on_the_hosts_loopback(host: Rootless, image: str, server: Server) -> None:
+    required("slirp4netns")
+    port = server.address.rpartition(":")[2]
+    script = f"ls /sys/class/net; echo | busybox nc -w 5 10.0.2.2 {port} || echo refused"
+    assert host.ok("run", "--rm", image, "sh", "-c", script).split() == ["eth0", "lo", "refused"]
+
+
+def test_what_takes_root_is_told(host: Rootless, image: str) -> None:
+    assert "take root" in host.fails("network", "create", "wanted")
+    assert "low ports are root's" in host.fails("run", "--rm", "-p", "127.0.0.1:80:80", image, "true", status=125)
+    assert "control groups" in host.fails("run", "--rm", "--memory", "64m", image, "true", status=125)
+    assert list((host.home / "containers").iterdir()) == []
+
+
+def carriers(host: Rootless) -> list[int]:
+    """Open files that tell when the programs end that carry the packets of this host's containers."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            if (path / "comm").read_text() == "slirp4netns\n" and path.stat().st_uid == UID:
+                found.append(os.pidfd_open(int(path.name)))
+    return found
+
+
+def fetch(url: str) -> bytes:
+    """What a server answers; it may just be starting."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            with urllib.request.urlopen(url) as answer:  # noqa: S310 - a server of ours
+                content: bytes = answer.read()
+                return content
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+
+
+def test_whoever_is_left_by_a_killed_supervisor_is_ended(host: Rootless, container: list[str], image: str) -> None:
+    start, *rest = container
+    command = ("sh", "-c", f"echo up; while :; do sleep 1; done # {os.getpid()} {rest}")
+    host.ok(start, "-d", *rest[:-1], image.replace(":1", ":user"), *command)
+    (pid,) = running(*command)
+    assert Path(f"/proc/{pid}").stat().st_uid == FIRST + 999
+    os.kill(parent(pid), signal.SIGKILL)
+    assert host.ok("ps", "-q") == ""
+    assert running(*command) == []
+
+
+def test_who_has_no_ranges_is_told_and_has_one_user(name: str) -> None:
+    with unprivileged(ranges=False) as poor:
+        host = Rootless(poor.home / "preg", poor)
+        done = host.run("run", "--rm", f"{name}:1", "ls", "-ln", "work")
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.splitlines()[1].split()[2:4] == ["0", "0"]
+        (warning,) = [line for line in done.stderr.splitlines() if line.startswith("preg: warning: ")]
+        assert "usermod --add-subuids" in warning
+
+
+def test_a_host_without_uidmap_is_told_what_to_install(host: Rootless, name: str) -> None:
+    environ = {**host.environ, "PATH": "/nowhere"}
+    command = host.command("run", f"{name}:1")
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (125, "")
+    assert done.stderr.endswith("newuidmap is not installed: apt install uidmap\n")
+
+
+def test_a_host_that_forbids_user_namespaces_is_told_what_to_set(host: Rootless, name: str) -> None:
+    forbidden = Rootless(host.home, replace(host.user, kept_from_namespaces=True))
+    assert forbidden.fails("run", f"{name}:1", status=125).endswith("sysctl user.max_user_namespaces=10000")
