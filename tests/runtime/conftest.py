@@ -24,6 +24,8 @@ class Preg:
     """The ``preg`` command over one home directory."""
 
     home: Path
+    layers: str = ""
+    """How it is to keep layers; it decides by itself otherwise."""
 
     @property
     def state(self) -> Path:
@@ -42,6 +44,7 @@ class Preg:
             "XDG_RUNTIME_DIR": self.home / "run",
             "XDG_CONFIG_HOME": self.home / "config",
             "PYTHONPATH": ROOT,
+            **({"PREG_LAYERS": self.layers} if self.layers else {}),
         }
         return kept | {name: str(path) for name, path in mine.items()}
 

@@ -16,6 +16,7 @@ import pytest
 
 from runtime.bundle import Wishes
 from runtime.cli.host_config import describe_isolation
+from runtime.config import DIRECTORIES, EROFS
 from tests.parts.docker import Docker
 from tests.parts.images import File, Image, busybox, layer, push
 from tests.parts.server import Server
@@ -151,6 +152,14 @@ def test_a_process_sees_and_may_do_what_it_does_under_docker(
     under_docker = seen_in_docker(name)
     under_preg = flat(host.ok("run", "--rm", "--runtime", oci_runtime, *words(name), image, *probe(name)))
     assert compare(under_docker, under_preg) == {}
+
+
+@pytest.mark.parametrize("layers", [DIRECTORIES, EROFS])
+def test_how_layers_are_kept_makes_no_difference(layers: str, image: str, seen_in_docker: Any, tmp_path: Path) -> None:
+    other = Preg(tmp_path / "home", layers)
+    other.ok("pull", image)
+    under_preg = flat(other.ok("run", "--rm", *words("default"), image, *probe("default")))
+    assert compare(seen_in_docker("default"), under_preg) == {}
 
 
 def test_what_newer_versions_of_docker_forbid_is_forbidden(host: Preg, image: str, oci_runtime: str) -> None:
