@@ -157,13 +157,15 @@ def test_signals_reach_a_container_through_attach_if_they_are_to(host: Preg, ima
 
 def test_keys_leave_a_container_that_goes_on(host: Preg, image: str, names: Names) -> None:
     name = names()
-    words = ["run", "-it", "--detach-keys", "ctrl-a,d", "--name", name, image, "sh", "-c", "echo on; sleep 1000"]
+    script = "while :; do echo on; sleep 0.02; done"
+    words = ["run", "-it", "--detach-keys", "ctrl-a,d", "--name", name, image, "sh", "-c", script]
     with terminal(host.command(*words), host.environ) as person:
         person.wait_for(b"on\r\n")
         person.type(b"\x01d")
         assert person.end() == 0
     assert state(host, name)["Status"] == "running"
     with terminal(host.command("attach", name), host.environ) as person:
+        person.wait_for(b"on\r\n")  # before that the keys are those of the person's own terminal
         person.type(b"\x10\x11")
         assert person.end() == 0
 
