@@ -57,6 +57,11 @@ def test_running_an_image_that_is_here_imports_nothing_heavy(preg: Preg) -> None
     assert modules & {"runtime.provision", "runtime.volumes", "csv"} == set()  # for those who mount
 
 
+def test_running_one_more_command_imports_less_still(preg: Preg) -> None:
+    modules = imported_by("import runtime.cli.exec", preg)
+    assert modules & (HEAVY | {"msgspec", "datetime", "runtime.launch", "runtime.engine"}) == set()
+
+
 @pytest.mark.parametrize("command", [c.name for c in COMMANDS])
 def test_each_command_is_there_and_explains_itself(command: str, preg: Preg) -> None:
     text = preg.ok(*command.split(), "--help")
