@@ -15,7 +15,7 @@ from runtime.tree import show, split
 #: Above any honest layer: of the archive in bytes, of its entries with the directories they imply, and of what is kept
 #: in memory of these (names, targets of links, attributes) in bytes.
 SIZE_LIMIT: Final = 256 * 1024**3
-ENTRY_LIMIT: Final = 2_000_000
+ENTRY_LIMIT: Final = 1_000_000
 TEXT_LIMIT: Final = 256 * 1024**2
 #: Of the attributes of one entry, names and values together, in bytes.
 _ATTRIBUTES_LIMIT: Final = 64 * 1024

@@ -87,7 +87,7 @@ class _Layout:
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
         count = len(tree.modes)
-        self.order: list[int] = []
+        self.order = array("L")
         self._slots = array("L", bytes(array("L").itemsize * count))
         self._link_counts = array("L", bytes(array("L").itemsize * count))
         self._parents: dict[int, int] = {0: 0}
@@ -150,7 +150,7 @@ class _Layout:
     def _is_inline(self, number: int, size: int) -> bool:
         return 0 < size <= BLOCK - INODE.size - len(self._bodies.get(number, b""))
 
-    def pieces(self, first: int) -> Iterator[bytes]:
+    def pieces(self, first: int) -> Iterator[bytearray]:
         """Give the inodes, and the blocks outside of them."""
         metadata, outside = bytearray(self._metadata_end), bytearray()
         outside_at = _METADATA_BLOCK + self._metadata_end // BLOCK
@@ -170,15 +170,19 @@ class _Layout:
             inside = INODE.pack(*fields) + body + (data if inline else b"")
             metadata[at : at + len(inside)] = inside
             if place is not None:
-                outside += data.ljust(-(-len(data) // BLOCK) * BLOCK, b"\0")
-        yield bytes(metadata)
-        yield bytes(outside)
+                outside += data
+                outside += bytes(-len(data) % BLOCK)
+        yield metadata
+        yield outside
 
-    def _data(self, number: int) -> bytes:
-        if number in self._listings:
-            blocks = [self._pack_block(number, names) for names in self._listings[number]]
-            return b"".join(block.ljust(BLOCK, b"\0") for block in blocks[:-1]) + blocks[-1]
-        return self._tree.links.get(number, b"")
+    def _data(self, number: int) -> bytes | bytearray:
+        if number not in self._listings:
+            return self._tree.links.get(number, b"")
+        data = bytearray()
+        for names in self._listings.pop(number):
+            data += bytes(-len(data) % BLOCK)
+            data += self._pack_block(number, names)
+        return data
 
     def _pack_block(self, directory: int, names: list[bytes]) -> bytes:
         """Pack a block of a directory: entries of fixed size, then their names."""

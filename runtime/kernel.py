@@ -18,6 +18,8 @@ MNT_DETACH: Final = 2
 _CLONE_NEWNS: Final = 0x20000
 _CLONE_NEWNET: Final = 0x40000000
 _CLONE_NEWUSER: Final = 0x10000000
+_PR_SET_PDEATHSIG: Final = 1
+_SIGKILL: Final = 9
 _PR_SET_CHILD_SUBREAPER: Final = 36
 #: Written to, made, renamed, or gone itself.
 _IN_CHANGED: Final = 0x2 | 0x100 | 0x80 | 0x400
@@ -124,6 +126,12 @@ def give_back_memory() -> None:
     """Give what was allocated and freed back to the kernel (malloc_trim(3)); not every C library can."""
     if hasattr(_LIBC, "malloc_trim"):
         _LIBC.malloc_trim(0)
+
+
+def die_with_parent() -> None:
+    """Be killed when the thread ends that has started this process (prctl(2), PR_SET_PDEATHSIG)."""
+    if _LIBC.prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0):
+        raise _error("")
 
 
 def watch_folder(path: str) -> int:

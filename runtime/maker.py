@@ -14,7 +14,7 @@ from runtime.archive import SIZE_LIMIT, Budget, Read, read_into
 from runtime.config import DIRECTORIES
 from runtime.errors import LayerInvalid
 from runtime.inodes import Inodes
-from runtime.kernel import sync_file_system
+from runtime.kernel import die_with_parent, sync_file_system
 from runtime.layers import ARCHIVE, INDEX, ROOT, SIZE, sync_file
 from runtime.stream import LayerStream, Readable
 from runtime.tree import show
@@ -106,6 +106,8 @@ class _Coming:
 def main(arguments: list[str]) -> int:
     """Make a layer: the arguments are its directory, the mode, the file that comes, its digest and its diff ID."""
     folder, mode, coming, digest, diff_id = arguments
+    # The next command removes what a killed one was about to make, and nobody may go on with it then.
+    die_with_parent()
     sys.setswitchinterval(_SWITCH)
     try:
         with open(coming, "rb", buffering=0) as file:
