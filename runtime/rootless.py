@@ -97,12 +97,13 @@ def _adapt_limits(linux: dict[str, Any], granted: Privileges) -> None:
         linux["sysctl"]["net.ipv4.ping_group_range"] = f"0 {granted.gids - 1}"
 
 
-def enter() -> None:
-    """Become root in a user namespace of our own, with mounts of our own; nothing happens if we are root already.
+def enter(pid: int = 0) -> None:
+    """Become root in a user namespace, with mounts of our own; nothing happens if we are root already.
 
+    It is a new one, or that of a process: only in there is its own within reach, as the root of a container that runs.
     What is started from here on is inside, too. Raises Fault if this host does not allow it.
     """
-    if os.geteuid() == 0:
+    if os.geteuid() == 0 or (pid and _join(pid)):
         return
     uid, gid = os.geteuid(), os.getegid()
     users, groups = list(_ranges("/etc/subuid", uid)), list(_ranges("/etc/subgid", uid))
@@ -142,8 +143,7 @@ def inside(pid: int, work: Callable[[], None]) -> None:
     if child == 0:
         status = 1
         try:
-            if not _join(pid):
-                enter()
+            enter(pid)
             work()
             status = 0
         except (Fault, OSError) as fault:

@@ -1,6 +1,7 @@
 """Containers of a user other than root, for real: who owns what, what a process may do, and what is left."""
 
 import contextlib
+import json
 import os
 import select
 import signal
@@ -123,6 +124,29 @@ def test_a_volume_keeps_its_data_and_its_owners(host: Rootless, image: str) -> N
     assert list((host.home / "volumes/.new").iterdir()) == []
 
 
+@pytest.mark.parametrize("engine", ["crun", "runc"])
+def test_commands_reach_into_a_container_that_runs(host: Rootless, image: str, engine: str, user: User) -> None:
+    (user.home / "sent").write_text("sent")
+    os.chown(user.home / "sent", UID, UID)
+    words = ["--runtime", required(engine), image.replace(":1", ":user"), "sh", "-c", "while :; do sleep 1; done"]
+    host.ok("run", "-d", "--name", "reached", "--network", "none", *words)
+    try:
+        done = host.run("exec", "reached", "sh", "-c", "id; exit 4")
+        assert (done.returncode, done.stdout.split()[0]) == (4, "uid=1000(user)"), done.stderr
+        host.ok("cp", "sent", "reached:/work/sent")
+        assert host.ok("exec", "reached", "ls", "-ln", "/work/sent").split()[2:4] == ["0", "0"]
+        host.ok("exec", "reached", "sh", "-c", "umask 077; echo secret > /work/secret")
+        host.ok("cp", "reached:/work/secret", "fetched")
+        assert (user.home / "fetched").read_text() == "secret\n"
+        assert (user.home / "fetched").stat().st_uid == UID
+        assert set(host.ok("diff", "reached").split()) >= {"/work/sent", "/work/secret"}
+        assert "sleep 1" in host.ok("top", "reached")
+        host.ok("stop", "-t", "0", "reached")
+        assert "secret" in host.ok("cp", "reached:/work/secret", "-")
+    finally:
+        host.ok("rm", "-f", "reached")
+
+
 def test_an_image_is_removed_with_files_of_all_owners(host: Rootless, name: str) -> None:
     other = Rootless(host.user.home / "other", host.user)
     other.ok("pull", f"{name}:1")
@@ -199,6 +223,11 @@ def test_a_container_reaches_no_server_on_the_hosts_loopback(host: Rootless, ima
     port = server.address.rpartition(":")[2]
     script = f"ls /sys/class/net; echo | busybox nc -w 5 10.0.2.2 {port} || echo refused"
     assert host.ok("run", "--rm", image, "sh", "-c", script).split() == ["eth0", "lo", "refused"]
+
+
+def test_what_a_host_can_do_is_told_as_its_user_sees_it(host: Rootless, image: str) -> None:
+    assert json.loads(host.ok("info", "--format", "json")).items() >= {"Rootless": True, "CgroupDriver": "none"}.items()
+    assert host.ok("system", "check") == "all is well\n"
 
 
 def test_what_takes_root_is_told(host: Rootless, image: str) -> None:
