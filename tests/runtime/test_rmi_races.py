@@ -1,10 +1,13 @@
 """Images removed while others pull, create and run them, and removals that are killed: what is needed stays."""
 
+import fcntl
 import json
 import os
 import random
+import re
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -78,6 +81,25 @@ def test_a_container_has_its_layers_or_is_not_made(server: Server, repository: s
         removal.communicate()
         assert is_whole(preg)
     forget(preg)
+
+
+def test_a_container_is_not_made_of_an_image_that_is_being_removed(server: Server, repository: str, preg: Preg) -> None:
+    """Here we are the one who removes, and take our time."""
+    name = f"{server.address}/{repository}:1"
+    push(server, repository, "1", data("waited for", layers=1, size=1000))
+    preg.ok("pull", "-q", name)
+    removing = os.open(preg.home / "images", os.O_RDONLY)
+    fcntl.flock(removing, fcntl.LOCK_EX)
+    making = start(preg, "create", "--runtime", "true", "--pull", "never", name, "x")
+    waiting = re.compile(rf"-> FLOCK +ADVISORY +READ +{making.pid} ")
+    while not waiting.search(Path("/proc/locks").read_text()):
+        assert making.poll() is None, making.communicate()
+    for folder in ("references", "images"):
+        for record in (preg.home / folder).iterdir():
+            record.unlink()
+    os.close(removing)
+    assert "there is no image" in making.communicate()[1]
+    assert preg.ok("ps", "-a", "-q") == ""
 
 
 @pytest.mark.parametrize("seed", range(2))
