@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 #: unix(7), SCM_MAX_FD.
 _FILES_AT_ONCE: Final = 253
+#: What is raised by what a visitor says that no command of preg would.
+_NONSENSE: Final = (ValueError, LookupError, TypeError, AttributeError, struct.error)
 #: Those of a terminal, which is not ours.
 _IGNORED: Final = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
 
@@ -353,7 +355,7 @@ class Supervisor:
                     return
                 for kind, content in visitor.frames.feed(data):
                     self._answer(visitor, kind, content)
-        except (OSError, ValueError):  # it is gone, or talks nonsense
+        except (OSError, *_NONSENSE):  # it is gone, or talks so
             self._drop(visitor)
 
     def _answer(self, visitor: Visitor, kind: int, content: bytes) -> None:

@@ -7,6 +7,11 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
+from runtime import frames as f
+from runtime.attach import visit
+from runtime.container import Container
 from tests.runtime.conftest import Preg
 from tests.runtime.terminals import terminal
 
@@ -224,6 +229,31 @@ def test_an_engine_that_is_killed_while_it_starts_a_container_leaves_nothing(
     assert done.returncode == 125
     assert "could not start the container" in done.stderr
     assert subprocess.run(["pgrep", "-f", "^sleep 4321"], stdout=-1, check=False).stdout == b""
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        f.frame(f.EXEC, b"{}"),
+        f.frame(f.EXEC, b'{"process": 3, "stdin": true}'),
+        f.frame(f.EXEC, b"nonsense"),
+        f.frame(f.RESIZE, b"1"),
+        f.frame(f.SIGNAL, b"x"),
+        f.frame(f.STOP),
+        f.frame(f.RESTART, b"15"),
+        f.frame(99, b"?"),
+        b"\xff" * 100,
+    ],
+)
+def test_a_visitor_who_talks_nonsense_is_shown_out(said: bytes, host: Preg, image: str, names: Names) -> None:
+    name = names()
+    identifier = host.ok("run", "-d", "--name", name, image, "sleep", "1000").strip()
+    session = visit(Container(str(host.home), str(host.state), identifier))
+    assert session is not None
+    session.connection.sendall(said)
+    host.ok("exec", name, "true")
+    session.connection.close()
+    assert state(host, name)["Status"] == "running"
 
 
 def test_a_supervisor_is_small(host: Preg, image: str, names: Names) -> None:
