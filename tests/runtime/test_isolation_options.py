@@ -6,7 +6,6 @@ import resource
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,6 +21,7 @@ from runtime.errors import Fault, UsageError
 from runtime.images import Process
 from runtime.isolation import Isolation
 from runtime.network.plan import NONE, Plan
+from runtime.record import plain, read
 from runtime.resolver import hosts_lines, resolv_conf
 from runtime.resources import Resources
 from runtime.seccomp_profile import Host, parse_default, parse_profile, resolve
@@ -181,9 +181,9 @@ def test_what_is_no_host_is_refused(text: str) -> None:
 
 @given(ANYTHING)
 def test_no_text_whatever_makes_more_than_a_fault(text: str) -> None:
-    for read in (read_ulimit, read_device, read_tmpfs, read_sysctl, read_host):
+    for reader in (read_ulimit, read_device, read_tmpfs, read_sysctl, read_host):
         with contextlib.suppress(UsageError):
-            read(text)
+            reader(text)
     for option in ("--memory", "--cpus", "--cap-add", "--ipc", "--dns", "--hostname", "--cpuset-cpus", "--pids-limit"):
         with contextlib.suppress(UsageError):
             wishes(f"{option}={text}")
@@ -259,8 +259,8 @@ def test_limits_are_written_for_the_control_group() -> None:
 def test_what_was_asked_outlives_its_writing_and_needs_nothing_of_an_older_preg() -> None:
     words = ("-m", "64m", "--ulimit", "core=0", "--device", "/dev/fuse", "--tmpfs", "/x", "--sysctl", "net.a=1")
     asked = wishes(*words, "--oom-score-adj", "-5", "--add-host", "a:1.1.1.1")
-    assert msgspec.convert(json.loads(json.dumps(msgspec.to_builtins(asked))), Wishes) == asked
-    assert msgspec.convert({"command": ["sh"]}, Wishes).resources == Resources()
+    assert read(Wishes, json.loads(json.dumps(plain(asked)))) == asked
+    assert read(Wishes, {"command": ["sh"]}).resources == Resources()
 
 
 def test_name_servers_replace_the_hosts() -> None:
