@@ -33,6 +33,7 @@ it cannot be executed, 125 if preg itself failed.
 Examples:
   preg run --rm -it localhost:5000/alpine sh
   preg run --rm -v "$PWD:/work" -w /work localhost:5000/python:3.13 python3 build.py
+  preg run --rm -m 512m --cpus 1.5 --cap-drop ALL --read-only --tmpfs /tmp localhost:5000/app
   preg run -d --name web --restart unless-stopped -p 8080:80 localhost:5000/app
 """,
     operands=(1, 1),
