@@ -6,7 +6,7 @@ container that was killed takes its endpoints away, too.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Final, NamedTuple
 
@@ -73,6 +73,7 @@ class Endpoints:
     def __init__(self, state: str, network: str) -> None:
         self.directory = f"{state}/networks/{network}"
         self.network = network
+        self._state = state
 
     @contextmanager
     def changing(self) -> Iterator[None]:
@@ -139,7 +140,18 @@ class Endpoints:
         members = sorted(self, key=lambda endpoint: endpoint.address)
         lines = [endpoint.line for endpoint in members]
         for endpoint in members:
-            hosts.update(endpoint.hosts, endpoint.network_name, lines)
+            self.tell(endpoint, lines)
+
+    def tell(self, endpoint: Endpoint, lines: Sequence[str]) -> None:
+        """Write into a member's ``/etc/hosts`` what it is to know of this network."""
+        # Its other networks may be written by others just now. The file itself is no place for a lock: the container
+        # could hold it for ever.
+        held = lock(f"{self._state}/containers/{endpoint.container}", wait=True)
+        if held is not None:
+            try:
+                hosts.update(endpoint.hosts, endpoint.network_name, lines)
+            finally:
+                os.close(held)
 
 
 def networks(state: str) -> Iterator[Endpoints]:

@@ -102,7 +102,7 @@ def _connect_without_root(  # noqa: PLR0913, PLR0917 - those of ``prepare``, and
         members = Endpoints(networks.state, endpoint.network)
         with members.changing():
             members.write(endpoint)
-        hosts.update(endpoint.hosts, endpoint.network_name, [endpoint.line])
+        members.tell(endpoint, [endpoint.line])
     except BaseException:
         os.close(namespace)
         raise
@@ -204,7 +204,7 @@ def leave(networks: Networks, endpoint: Endpoint) -> None:
     with members.changing():
         links.delete(endpoint.cable)
         members.remove(endpoint)
-        hosts.update(endpoint.hosts, endpoint.network_name, [])
+        members.tell(endpoint, [])
     links.close()
 
 

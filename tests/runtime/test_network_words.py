@@ -1,6 +1,8 @@
 """What is written of networks, and what is sent to the kernel of them: ports, subnets, addresses, messages."""
 
 import ipaddress
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from struct import pack
 
 import pytest
@@ -18,6 +20,7 @@ from runtime.network.addresses import (
     show,
     show_mac,
 )
+from runtime.network.endpoints import Endpoint, Endpoints
 from runtime.network.hosts import replace_section, without_loopback
 from runtime.network.netlink import attribute, message, nested, read_attributes, read_messages
 from runtime.network.ports import Port, Publish, read_exposed, read_publish, show_ports
@@ -185,6 +188,25 @@ def test_a_section_holds_what_was_said_last_and_leaves_the_rest(changes: list[tu
         text = replace_section(text, network, [])
     assert text.rstrip("\n") == own.rstrip("\n")
     assert text.startswith(own)
+
+
+def test_networks_that_change_at_once_do_not_overwrite_each_other(tmp_path: Path) -> None:
+    file = tmp_path / "hosts"
+    file.write_text("mine\n")
+    (tmp_path / "containers" / "abc").mkdir(parents=True)
+
+    def change(network: str) -> None:
+        member = Endpoint(network, network, "", "", "abc", "", 24, "", "", [], str(file), True, [], [])
+        for number in range(300):
+            Endpoints(str(tmp_path), network).tell(member, [f"{network} {number}"])
+
+    with ThreadPoolExecutor() as pool:
+        for done in [pool.submit(change, network) for network in ("left", "right", "middle")]:
+            done.result()
+    text = file.read_text()
+    assert text.startswith("mine\n")
+    assert all(f"\n{network} 299\n" in text for network in ("left", "right", "middle"))
+    assert len(text.splitlines()) == 10
 
 
 @pytest.mark.parametrize(
