@@ -13,6 +13,7 @@ from tests.parts import tls
 from tests.parts.containers import Storage
 from tests.parts.docker import Docker
 from tests.parts.mounts import unmount_below
+from tests.parts.netns import remove_networks
 from tests.parts.server import Server
 from tests.parts.tls import Authority
 from tests.parts.tunnel import tunnelling
@@ -23,6 +24,13 @@ def no_layer_stays_mounted(tmp_path_factory: pytest.TempPathFactory) -> Iterator
     """Layers stay mounted for the next container, but not for the next test run."""
     yield
     unmount_below(tmp_path_factory.getbasetemp())
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_bridge_stays(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nor does the default network of a host that a test has made up."""
+    yield
+    remove_networks(tmp_path_factory.getbasetemp())
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """IPv4 addresses and subnets, as numbers: importing the standard library's module takes as long as a start."""
 
+import os
 import socket
 from collections.abc import Collection, Iterable
 from typing import Final, NamedTuple
@@ -68,13 +69,18 @@ def read_subnet(text: str, what: str) -> Subnet:
 
 
 def choose_subnet(taken: Iterable[Subnet]) -> Subnet:
-    """Find a subnet that overlaps none of those. Raises Fault if there is none left."""
+    """Find a subnet that overlaps none of those. Raises Fault if there is none left.
+
+    It is one by chance, for somebody with another state directory may be looking for one at the same moment.
+    """
     others = list(taken)
     for start, length, prefix in _POOLS:
         pool = Subnet(start, length)
         near = [other for other in others if other.overlaps(pool)]
-        for network in range(pool.network, pool.last, 1 << (32 - prefix)):
-            subnet = Subnet(network, prefix)
+        count = 1 << (prefix - length)
+        first = int.from_bytes(os.urandom(4), "big")
+        for number in range(first, first + count):
+            subnet = Subnet(pool.network + (number % count << (32 - prefix)), prefix)
             if not any(subnet.overlaps(other) for other in near):
                 return subnet
     raise Fault("no subnet is free for another network: remove one, or choose with --subnet")

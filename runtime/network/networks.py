@@ -26,7 +26,6 @@ PREDEFINED: Final = {"host": "4057" * 16, "none": "0e0e" * 16}
 ROOTS_OWN: Final = (
     "networks of 'preg network create' take root: without it a container has a network of its own, none, or the host's"
 )
-_DEFAULT_ID: Final = "b12d" * 16
 _NAME_CHARACTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
 
 
@@ -184,7 +183,6 @@ class Networks:
     def _plan(self, wanted: Wanted) -> Network:
         links = Links()
         routes = [Subnet(route.destination, route.prefix) for route in links.routes()]
-        names = [network.interface for network in self]
         taken = [*self.subnets(), *routes]
         if wanted.subnet:
             subnet = read_subnet(wanted.subnet, "--subnet")
@@ -193,18 +191,14 @@ class Networks:
             raise UsageError("--gateway and --ip-range are in a subnet: give that by --subnet")
         else:
             subnet = choose_subnet(taken)
-        identifier = _DEFAULT_ID if wanted.name == DEFAULT else os.urandom(32).hex()
-        interface = f"preg-{identifier[:8]}"
-        if wanted.name == DEFAULT:
-            # Another state directory's may be here as well.
-            interface = next(n for i in range(1000) if (n := f"preg{i}") not in names and links.find(n) is None)
+        identifier = os.urandom(32).hex()
         links.close()
         _, gateway, ip_range = _addresses(subnet, wanted.name, wanted.gateway, wanted.ip_range)
         return Network(
             id=identifier,
             name=wanted.name,
             created=time.time(),
-            interface=interface,
+            interface=f"preg-{identifier[:8]}",
             internal=wanted.internal,
             chosen=not wanted.subnet,
             labels=wanted.labels,

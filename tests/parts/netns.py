@@ -2,10 +2,14 @@
 
 import contextlib
 import ipaddress
+import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
+from runtime.network.nftables import Firewall
+from runtime.network.rtnetlink import Links
 from tests.parts.process import output
 from tests.parts.required import require_root, required
 
@@ -37,6 +41,15 @@ class Netns:
             where("ip", "address", "add", f"{address}/{subnet.partition('/')[2]}", "dev", name)
             where("ip", "link", "set", name, "up")
         return ends[0], ends[1]
+
+
+def remove_networks(folder: Path) -> None:
+    """Remove the bridges and rules of the default networks whose records are in a state directory below a folder."""
+    for record in folder.glob("*/*-state/networks/bridge.json"):
+        name = json.loads(record.read_text())["interface"]
+        with contextlib.closing(Links()) as links, contextlib.closing(Firewall()) as firewall:
+            links.delete(name)
+            firewall.delete(name)
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,7 @@ def serving(text: str) -> str:
 class Host(Preg):
     """preg in a network namespace."""
 
-    netns: Netns
+    netns: Netns = field(kw_only=True)
 
     @property
     def environ(self) -> dict[str, str]:
@@ -94,7 +94,7 @@ def host(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[H
     home = tmp_path_factory.mktemp("host") / "home"
     Preg(home).ok("pull", f"{server.address}/tests/busybox:1")
     with netns() as namespace:
-        yield Host(home, namespace)
+        yield Host(home, netns=namespace)
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,8 @@
 """What is written of networks, and what is sent to the kernel of them: ports, subnets, addresses, messages."""
 
 import ipaddress
-from concurrent.futures import ThreadPoolExecutor
+import subprocess
+import sys
 from pathlib import Path
 from struct import pack
 
@@ -20,10 +21,10 @@ from runtime.network.addresses import (
     show,
     show_mac,
 )
-from runtime.network.endpoints import Endpoint, Endpoints
 from runtime.network.hosts import replace_section, without_loopback
 from runtime.network.netlink import attribute, message, nested, read_attributes, read_messages
 from runtime.network.ports import Port, Publish, read_exposed, read_publish, show_ports
+from tests.parts.required import ROOT
 
 PORTS = st.integers(1, 65535)
 ADDRESSES = st.integers(0, 2**32 - 1)
@@ -195,18 +196,20 @@ def test_networks_that_change_at_once_do_not_overwrite_each_other(tmp_path: Path
     file.write_text("mine\n")
     (tmp_path / "containers" / "abc").mkdir(parents=True)
 
-    def change(network: str) -> None:
-        member = Endpoint(network, network, "", "", "abc", "", 24, "", "", [], str(file), True, [], [])
-        for number in range(300):
-            Endpoints(str(tmp_path), network).tell(member, [f"{network} {number}"])
-
-    with ThreadPoolExecutor() as pool:
-        for done in [pool.submit(change, network) for network in ("left", "right", "middle")]:
-            done.result()
-    text = file.read_text()
-    assert text.startswith("mine\n")
-    assert all(f"\n{network} 299\n" in text for network in ("left", "right", "middle"))
-    assert len(text.splitlines()) == 10
+    script = """
+import sys
+from runtime.network.endpoints import Endpoint, Endpoints
+for number in range(100):
+    network = f"{sys.argv[2]} {number}"
+    member = Endpoint("id", network, "", "", "abc", "", 24, "", "", [], f"{sys.argv[1]}/hosts", True, [], [])
+    Endpoints(sys.argv[1], "id").tell(member, [network])
+"""
+    names = ("left", "right", "middle")
+    changing = [subprocess.Popen([sys.executable, "-c", script, tmp_path, name], cwd=ROOT) for name in names]
+    assert [each.wait() for each in changing] == [0, 0, 0]
+    lines = file.read_text().splitlines()
+    assert lines[0] == "mine"
+    assert {f"{name} {number}" for name in names for number in range(100)} <= set(lines)
 
 
 @pytest.mark.parametrize(
