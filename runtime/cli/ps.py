@@ -78,7 +78,7 @@ def main(arguments: list[str]) -> int:
     wide, form = "--no-trunc" in options, options.last("--format")
     containers = here()
     remove_unfinished(containers)
-    everything = "--all" in options or last is not None or any(key in ("status", "exited") for key, _ in filters)
+    everything = "--all" in options or last is not None or any(key == "status" for key, _ in filters)
     rows = sorted(_rows(containers), key=lambda row: row.description.created, reverse=True)
     rows = [row for row in rows if (everything or row.state.alive) and _matches(row, filters)][:last]
     if "--quiet" in options:
@@ -127,7 +127,8 @@ def _rows(containers: Containers) -> Iterator[Row]:
 def _show(row: Row, *, wide: bool) -> dict[str, str]:
     from runtime.cli.times import show_duration, show_time  # noqa: PLC0415
 
-    command = " ".join(row.description.arguments)
+    program, *arguments = row.description.arguments
+    command = " ".join([program, *(f"'{word}'" if " " in word else word for word in arguments)])
     if not wide and len(command) > 20:
         command = f"{command[:19]}…"
     return {

@@ -25,7 +25,7 @@ USAGE: Final = Usage(
     (
         PLATFORM,
         Option("--all-tags", "Fetch every tag of the repository", short="-a"),
-        Option("--quiet", "Print digests alone", short="-q"),
+        Option("--quiet", "Print names alone", short="-q"),
         PLAIN_HTTP,
     ),
     notes="""
@@ -68,7 +68,7 @@ def fetch(here: config.Config, reference: "Reference", wish: Wish, *, quiet: boo
 
 
 def _say(reference: "Reference", manifest: "Manifest", *, quiet: bool) -> None:
-    sys.stdout.write(f"{manifest.digest}\n" if quiet else f"{reference} is {manifest.digest}\n")
+    sys.stdout.write(f"{reference}\n" if quiet else f"{reference} is {manifest.digest}\n")
 
 
 async def _list_tags(namespace: "RemoteNamespace", there: "Reference") -> "list[Tag]":

@@ -78,6 +78,8 @@ def engine(folder: Path, ca: Path, proxy: str) -> Iterator[Docker]:
     with running(command, env) as process:
         _wait_until_ready(process)
         yield Docker(folder / "docker.sock", folder)
+    # Made for containers with the host's network, and left.
+    run("umount", str(folder / "exec" / "netns" / "default"))
 
 
 @contextlib.contextmanager

@@ -38,7 +38,7 @@ def test_an_image_is_pulled_whole_and_a_second_pull_downloads_nothing(
         root = preg.home / "layers" / diff_id.removeprefix("sha256:") / "root"
         assert (root / f"data/{number}").stat().st_size == 1 << 20
     with server.recording() as requests:
-        assert preg.ok("pull", "-q", name) == f"{image.digest}\n"
+        assert preg.ok("pull", name) == f"{name} is {image.digest}\n"
     assert [(each.method, each.path.rpartition("/")[2]) for each in requests] == [("GET", "1")]
     assert nothing_half_done(preg)
 

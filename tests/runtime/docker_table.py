@@ -1,0 +1,435 @@
+"""Every command and option of preg beside docker's: what to type to either, or why they cannot be compared.
+
+A row is a list of lines that both are given, one after the other; their exit statuses and what they print are the same.
+``{image}`` has a shell, ``{files}`` is a folder with some files, ``{own}`` a folder of either's own. Behind ``<<<`` comes
+standard input. A line that begins with ``?`` is compared by its exit status alone, and ``@ready NAME`` waits until the
+container has printed a line. ``--network none`` is added where no network is named, for docker's engine here has none.
+
+Where preg differs on purpose:
+
+* words that cannot be understood end with 2, with ``run`` 125; docker has 1 or 125, by who finds them wrong;
+* ``--format`` takes names of fields where docker takes a Go template;
+* ``--label-file`` takes a label without a value, which docker passes over.
+"""
+
+from typing import Final
+
+Rows = dict[str, tuple[str, ...] | str]
+
+
+def _status(fields: str) -> str:
+    """Print what the kernel says of the first process."""
+    return f"sh -c 'while read a b; do case $a in {fields}) echo $a $b;; esac; done < /proc/1/status'"
+
+
+_TRAP: Final = """sh -c 'trap "echo caught; exit 9" TERM USR1; echo ready; while :; do sleep 0.05; done'"""
+_DIFFERENT_LISTS: Final = (
+    "preg takes names of fields where docker takes a Go template; compared is what the fields hold"
+)
+
+#: What ``run`` and ``create`` have in common, told with ``run --rm``.
+_CONTAINER: Final[Rows] = {
+    "--label": ("create -l a=b --label c --label d=e=f --name c1 {image} true", "inspect -f Config.Labels c1"),
+    "--label-file": ("create --label-file {files}/labels --name c1 {image} true", "inspect -f Config.Labels c1"),
+    "--cidfile": (
+        "create --name c1 --cidfile {own}/id {image} true",
+        "?create --name c2 --cidfile {own}/id {image} true",
+        "ps -a --format Names",
+    ),
+    "--stop-timeout": (
+        "create --stop-timeout 3 --name c1 {image} true",
+        "inspect -f Config.StopTimeout c1",
+        "?create --stop-timeout soon {image} true",
+    ),
+    "--interactive": ("run --rm -i {image} cat <<< typed", "run --rm {image} cat <<< typed"),
+    "--tty": ("run --rm -t {image} sh -c 'test -t 1 && echo terminal $TERM; exit 3'",),
+    "--env": (
+        "run --rm -e A=1 -e 'B=x  y' -e UNSET_HERE -e PATH=/bin:/x {image} sh -c 'echo $A \"$B\" $UNSET_HERE $PATH'",
+        "?run --rm -e =x {image} true",
+    ),
+    "--volume": (
+        "run --rm -v {files}:/data:ro {image} sh -c 'cat /data/labels; echo x > /data/new'",
+        "run --rm -v {own}:/data {image} sh -c 'echo kept > /data/file'",
+        "run --rm -v {own}/file:/file {image} cat /file",
+        "?run --rm -v {own}:data {image} true",
+    ),
+    "--workdir": ("run --rm -w /made/here {image} pwd", "?run --rm -w here {image} pwd"),
+    "--entrypoint": (
+        "run --rm --entrypoint echo {image} a b",
+        "run --rm --entrypoint echo {image}",
+        "?run --rm --entrypoint '' {image}",
+    ),
+    "--network": (
+        "run --rm --network none {image} ls /sys/class/net",
+        "run --rm --network host {image} ls /sys/class/net",
+        "?run --rm --network nothing {image} true",
+    ),
+    "--platform": (
+        "run --rm --platform linux/amd64 {image} echo here",
+        "?run --rm --platform linux/s390x {image} true",
+    ),
+    "--pull": (
+        "run --rm --pull always {image} echo fresh",
+        "?run --rm --pull never 127.0.0.1:1/none true",
+        "?run --rm --pull perhaps {image} true",
+    ),
+    "--quiet": ("run --rm -q {image} echo quiet",),
+    "--mount": (
+        "run --rm --mount type=bind,src={files},dst=/data,ro {image} sh -c 'cat /data/labels; echo x > /data/new'",
+        "run --rm --mount type=tmpfs,dst=/memory,tmpfs-size=65536 {image} sh -c 'echo x > /memory/y; cat /memory/y'",
+        "run --rm --mount type=volume,src=c1,dst=/data {image} sh -c 'echo kept > /data/file'",
+        "run --rm --mount type=volume,src=c1,dst=/data {image} cat /data/file",
+        "volume rm c1",
+        "?run --rm --mount type=bind,src=/nothing/here,dst=/data {image} true",
+        "?run --rm --mount type=nothing,dst=/data {image} true",
+    ),
+    "--user": (
+        "run --rm -u user {image} id",
+        "run --rm -u 7:8 {image} id",
+        "run --rm -u 1000:0 {image} id -u",
+        "?run --rm -u nobody-here {image} true",
+    ),
+    "--group-add": ("run --rm --group-add 7 -u user {image} id -G", "?run --rm --group-add nothing {image} true"),
+    "--init": ("run --rm --init {image} sh -c 'test $$ != 1; echo $?'", "run --rm --init {image} sh -c 'exit 7'"),
+    "--hostname": (
+        "run --rm -h web.example {image} sh -c 'echo $HOSTNAME; cat /etc/hostname /proc/sys/kernel/hostname'",
+    ),
+    "--domainname": ("run --rm -h web --domainname example.org {image} cat /proc/sys/kernel/domainname",),
+    "--add-host": (
+        "run --rm -h web --add-host db:10.0.0.1 --add-host six:::1 {image} cat /etc/hosts",
+        "?run --rm --add-host db {image} true",
+    ),
+    "--dns": (
+        "run --rm --dns 10.0.0.53 --dns 10.0.0.54 {image} cat /etc/resolv.conf",
+        "?run --rm --dns x {image} true",
+    ),
+    "--dns-search": ("run --rm --dns 10.0.0.53 --dns-search example.org {image} cat /etc/resolv.conf",),
+    "--dns-option": ("run --rm --dns 10.0.0.53 --dns-option ndots:2 {image} cat /etc/resolv.conf",),
+    "--privileged": ("run --rm --privileged {image} " + _status("Cap*|Sec*"),),
+    "--cap-add": (
+        "run --rm --cap-add NET_ADMIN {image} " + _status("Cap*"),
+        "?run --rm --cap-add NOTHING {image} true",
+    ),
+    "--cap-drop": (
+        "run --rm --cap-drop all {image} " + _status("Cap*"),
+        "run --rm --cap-drop CAP_CHOWN {image} " + _status("Cap*"),
+    ),
+    "--security-opt": (
+        "run --rm --security-opt no-new-privileges {image} " + _status("NoNew*"),
+        "run --rm --security-opt seccomp=unconfined {image} " + _status("Secc*"),
+        "?run --rm --security-opt nothing=x {image} true",
+    ),
+    "--device": (
+        "run --rm --device /dev/fuse:/dev/mine:r {image} ls /dev/mine",
+        "?run --rm --device /dev/nothing-here {image} true",
+    ),
+    "--read-only": ("run --rm --read-only {image} sh -c 'echo x > /file; echo $?'",),
+    "--tmpfs": ("run --rm --tmpfs /memory:size=64k {image} sh -c 'echo x > /memory/y; cat /memory/y'",),
+    "--shm-size": (
+        "run --rm --shm-size 1m {image} sh -c 'while read a b c d; do case $b in /dev/shm) echo $d;; esac; done < /proc/mounts'",
+        "?run --rm --shm-size much {image} true",
+    ),
+    "--ulimit": (
+        "run --rm --ulimit nofile=100:200 {image} sh -c 'ulimit -Sn; ulimit -Hn'",
+        "?run --rm --ulimit nothing=1 {image} true",
+    ),
+    "--oom-score-adj": ("run --rm --oom-score-adj 500 {image} cat /proc/self/oom_score_adj",),
+    "--sysctl": (
+        "run --rm --sysctl net.ipv4.ip_forward=1 {image} cat /proc/sys/net/ipv4/ip_forward",
+        "?run --rm --sysctl kernel.panic=1 {image} true",
+    ),
+    "--pid": ("run --rm --pid host {image} sh -c 'test $$ != 1; echo $?'", "?run --rm --pid nothing {image} true"),
+    "--ipc": ("run --rm --ipc none {image} ls /dev", "?run --rm --ipc nothing {image} true"),
+    "--uts": ("?run --rm --uts host {image} true", "?run --rm --uts nothing {image} true"),
+    "--cgroupns": ("?run --rm --cgroupns host {image} true", "?run --rm --cgroupns nothing {image} true"),
+    "--userns": ("?run --rm --userns host {image} true", "?run --rm --userns nothing {image} true"),
+    "--memory": (
+        "run --rm -m 32m {image} sh -c 'cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null; :'",
+        "?run --rm -m 1k {image} true",
+        "?run --rm -m much {image} true",
+    ),
+    "--memory-swap": (
+        "create --name c1 -m 32m --memory-swap 64m {image} true",
+        "inspect -f HostConfig.Memory,HostConfig.MemorySwap c1",
+        "?run --rm -m 32m --memory-swap 16m {image} true",
+    ),
+    "--memory-reservation": (
+        "create --name c1 --memory-reservation 32m {image} true",
+        "inspect -f HostConfig.MemoryReservation c1",
+    ),
+    "--memory-swappiness": (
+        "run --rm --memory-swappiness 10 {image} sh -c 'cat /sys/fs/cgroup/memory/memory.swappiness 2>/dev/null; :'",
+        "?run --rm --memory-swappiness 101 {image} true",
+    ),
+    "--oom-kill-disable": ("?run --rm --oom-kill-disable -m 32m {image} true",),
+    "--cpus": (
+        "run --rm --cpus 0.5 {image} sh -c 'cat /sys/fs/cgroup/cpu/cpu.cfs_quota_us /sys/fs/cgroup/cpu.max 2>/dev/null; :'",
+        "?run --rm --cpus 10000 {image} true",
+    ),
+    "--cpu-shares": ("run --rm -c 512 {image} sh -c 'cat /sys/fs/cgroup/cpu/cpu.shares 2>/dev/null; :'",),
+    "--cpu-period": (
+        "run --rm --cpu-period 50000 {image} sh -c 'cat /sys/fs/cgroup/cpu/cpu.cfs_period_us 2>/dev/null; :'",
+        "?run --rm --cpu-period 1 {image} true",
+    ),
+    "--cpu-quota": (
+        "run --rm --cpu-quota 20000 {image} sh -c 'cat /sys/fs/cgroup/cpu/cpu.cfs_quota_us 2>/dev/null; :'",
+        "?run --rm --cpu-quota 1 {image} true",
+    ),
+    "--cpuset-cpus": (
+        "run --rm --cpuset-cpus 0 {image} " + _status("Cpus_allowed_list:"),
+        "?run --rm --cpuset-cpus 10000 {image} true",
+    ),
+    "--cpuset-mems": ("?run --rm --cpuset-mems 0 {image} true", "?run --rm --cpuset-mems 10000 {image} true"),
+    "--pids-limit": (
+        "run --rm --pids-limit 50 {image} sh -c 'cat /sys/fs/cgroup/pids/pids.max /sys/fs/cgroup/pids.max 2>/dev/null; :'",
+    ),
+    "--blkio-weight": ("?run --rm --blkio-weight 1 {image} true",),
+    "--runtime": "preg finds the OCI runtimes that are installed, docker knows those of its configuration",
+    "--plain-http": "docker's engine is told once which registries have no TLS",
+}
+
+ROWS: Final[dict[str, Rows]] = {
+    "run": {
+        "": (
+            "run --rm {image}",
+            "run --rm {image} sh -c 'echo out; exit 42'",
+            "run --rm {image} no-such-command",
+            "run --rm {image} /text",
+            "run --rm {image} sh -c 'kill -9 $$'",
+            "run --nonsense {image}",
+        ),
+        "--detach": (
+            "run -d --name c1 {image} sh -c 'echo out; exit 4'",
+            "wait c1",
+            "logs c1",
+            "inspect -f State.Status,State.ExitCode,State.Running,Path,Args c1",
+        ),
+        "--name": (
+            "run --name c1 {image} true",
+            "?run --name c1 {image} true",
+            "?run --name -c {image} true",
+            "ps -a --format Names",
+        ),
+        "--rm": ("run --rm --name c1 {image} false", "ps -a --format Names", "?run --rm --restart always {image} true"),
+        "--restart": (
+            "run -d --name c1 --restart on-failure:2 {image} sleep 1000",
+            "inspect -f HostConfig.RestartPolicy c1",
+            "?run --restart never {image} true",
+            "?run --restart always:2 {image} true",
+        ),
+        "--stop-signal": (
+            f"run -d --name c1 --stop-signal USR1 {{image}} {_TRAP}",
+            "@ready c1",
+            "stop c1",
+            "wait c1",
+            "logs c1",
+            "?run --stop-signal NOTHING {image} true",
+        ),
+        **_CONTAINER,
+    },
+    "create": {
+        "": ("create --name c1 {image} echo made", "ps -a --format Names,State", "start -a c1", "?create {image}/none"),
+        "--name": ("create --name c1 {image} true", "?create --name c1 {image} true", "?create --name / {image} true"),
+        "--rm": ("create --rm --name c1 {image} echo once", "start -a c1", "ps -a --format Names"),
+        "--restart": (
+            "create --name c1 --restart unless-stopped {image} true",
+            "inspect -f HostConfig.RestartPolicy c1",
+            "?create --restart never {image} true",
+        ),
+        "--stop-signal": (
+            f"create --name c1 --stop-signal SIGUSR1 {{image}} {_TRAP}",
+            "start c1",
+            "@ready c1",
+            "stop c1",
+            "inspect -f State.ExitCode c1",
+        ),
+        **_CONTAINER,
+    },
+    "start": {
+        "": (
+            "create --name c1 {image} sh -c 'exit 5'",
+            "start c1",
+            "wait c1",
+            "start c1",
+            "wait c1",
+            "start c1 nothing",
+        ),
+        "--attach": ("create --name c1 {image} sh -c 'echo out; exit 5'", "start -a c1", "start --attach c1"),
+        "--interactive": ("create -i --name c1 {image} cat", "start -ai c1 <<< typed"),
+    },
+    "stop": {
+        "": (
+            f"run -d --name c1 {{image}} {_TRAP}",
+            "@ready c1",
+            "stop c1",
+            "wait c1",
+            "logs c1",
+            "stop c1",
+            "stop nothing",
+        ),
+        "--time": (
+            "run -d --name c1 {image} sleep 1000",
+            "stop -t 0 c1",
+            "inspect -f State.ExitCode,State.Status c1",
+            "?stop -t soon c1",
+        ),
+    },
+    "kill": {
+        "": ("run -d --name c1 {image} sleep 1000", "kill c1", "wait c1", "kill c1", "kill nothing"),
+        "--signal": (
+            f"run -d --name c1 {{image}} {_TRAP}",
+            "@ready c1",
+            "kill -s USR1 c1",
+            "wait c1",
+            "logs c1",
+            "?kill -s NOTHING c1",
+        ),
+    },
+    "wait": {"": ("run -d --name c1 {image} sh -c 'exit 6'", "wait c1", "wait c1 c1", "wait nothing")},
+    "rm": {
+        "": (
+            "create --name c1 {image} true",
+            "run -d --name c2 {image} sleep 1000",
+            "rm c1",
+            "rm c1",
+            "rm c2",
+            "ps -a --format Names",
+        ),
+        "--force": ("run -d --name c1 {image} sleep 1000", "rm -f c1", "ps -aq"),
+        "--volumes": ("create --name c1 -v /data {image} true", "rm -v c1", "volume ls -q"),
+    },
+    "ps": {
+        "": ("run -d --name c1 {image} sleep 1000", "create --name c2 {image} true", "ps"),
+        "--all": ("run --name c1 {image} sh -c 'exit 3'", "create --name c2 {image} true", "ps -a"),
+        "--quiet": ("run -d --name c1 {image} sleep 1000", "ps -q", "ps -q --no-trunc"),
+        "--last": (
+            "create --name c1 {image} true",
+            "create --name c2 {image} true",
+            "ps -n 1 --format Names",
+            "?ps -n x",
+        ),
+        "--latest": ("create --name c1 {image} true", "create --name c2 {image} true", "ps -l --format Names"),
+        "--no-trunc": ("create --name c1 {image} echo one two three four five", "ps -a --no-trunc", "ps -a"),
+        "--filter": (
+            "create --name c1 --label a=b {image} true",
+            "run --name c2 {image} false",
+            "ps -a --format Names -f name=c1",
+            "ps -a --format Names -f label=a",
+            "ps -a --format Names -f label=a=c",
+            "ps --format Names -f status=created",
+            "ps --format Names -f exited=1",
+            "ps --format Names -f exited=2",
+            "ps -a --format Names -f ancestor={image}",
+            "?ps -f nothing=x",
+        ),
+        "--format": (
+            "run --name c1 {image} sh -c 'exit 3'",
+            "ps -a --format Names,Image,Command,State,Labels,Ports",
+            "ps -a --format Status",
+        ),
+    },
+    "logs": {
+        "": ("run --name c1 {image} sh -c 'echo one; echo err >&2; echo two'", "logs c1", "logs nothing"),
+        "--follow": ("run -d --name c1 {image} sh -c 'echo one; sleep 0.2; echo two'", "logs -f c1"),
+        "--tail": (
+            "run --name c1 {image} sh -c 'echo one; echo two; echo three'",
+            "logs --tail 2 c1",
+            "logs -n 0 c1",
+            "logs --tail all c1",
+        ),
+        "--since": ("run --name c1 {image} echo one", "logs --since 1h c1", "logs --since 2100-01-01T00:00:00Z c1"),
+        "--until": ("run --name c1 {image} echo one", "logs --until 1h c1", "logs --until 2100-01-01T00:00:00Z c1"),
+        "--timestamps": ("run --name c1 {image} echo one", "logs -t c1"),
+    },
+    "inspect": {
+        "": ("create --name c1 {image} true", "?inspect c1", "inspect nothing"),
+        "--format": (
+            "create --name c1 -e A=b -w /tmp --label x=y {image} echo word",
+            "inspect -f Name,Path,Args,Image,State.Status,State.ExitCode,RestartCount c1",
+            "inspect -f Config.Image,Config.Labels,Config.Tty,Config.OpenStdin c1",
+            "inspect -f HostConfig.AutoRemove,HostConfig.NetworkMode c1",
+        ),
+    },
+    "images": {
+        "": ("images --format Repository,Tag,ID",),
+        "--all": ("images -a --format Repository,Tag,ID",),
+        "--quiet": ("images -q", "images -q --no-trunc"),
+        "--digests": ("?images --digests",),
+        "--no-trunc": ("images --no-trunc --format Repository,Tag,ID",),
+        "--filter": (
+            "images --filter reference={image} --format Repository,Tag",
+            "images --filter reference=nothing/* --format Repository,Tag",
+            "images --filter dangling=true -q",
+            "?images --filter nothing=x",
+        ),
+        "--format": ("images --format Repository,Tag,ID,CreatedAt",),
+    },
+    "tag": {"": ("tag {image} other/name:2", "images -q other/name", "rmi other/name:2", "?tag nothing other:1")},
+    "rmi": {
+        "": ("tag {image} other/name:2", "rmi other/name:2", "?rmi other/name:2", "images --format Repository,Tag"),
+        "--force": ("tag {image} other/name:2", "rmi -f other/name:2", "?rmi -f other/name:2"),
+        "--no-prune": ("tag {image} other/name:2", "rmi --no-prune other/name:2"),
+    },
+    "pull": {
+        "": ("?pull {image}", "?pull {image}-none", "?pull UPPER"),
+        "--quiet": ("pull -q {image}",),
+        "--all-tags": ("?pull -a {repository}", "?pull -a {image}"),
+        "--platform": ("?pull --platform linux/amd64 {image}", "?pull --platform linux {image}-none"),
+        "--plain-http": "docker's engine is told once which registries have no TLS",
+    },
+    "push": {
+        "": ("?push {image}", "?push nothing:1"),
+        "--plain-http": "docker's engine is told once which registries have no TLS",
+    },
+    "prune": {
+        "": "docker has 'image prune', 'container prune' and so on; 'preg prune' is their 'image prune'",
+        "--all": "as above",
+        "--filter": "as above",
+        "--force": "as above",
+    },
+    "volume create": {
+        "": ("volume create c1", "volume create c1", "volume ls -q", "volume rm c1", "?volume create /"),
+        "--label": (
+            "volume create --label a=b c1",
+            "volume ls -q --filter label=a=b",
+            "volume ls -q --filter label=a=c",
+            "volume rm c1",
+        ),
+        "--driver": ("volume create -d local c1", "volume rm c1", "?volume create -d nothing c1"),
+    },
+    "volume ls": {
+        "": ("volume create c1", "volume ls", "volume rm c1"),
+        "--filter": (
+            "volume create c1",
+            "volume ls -q --filter name=c",
+            "volume ls -q --filter dangling=true",
+            "?volume ls --filter nothing=x",
+            "volume rm c1",
+        ),
+        "--quiet": ("volume create c1", "volume ls -q", "volume rm c1"),
+        "--format": ("volume create c1", "volume ls --format Driver,Name", "volume rm c1"),
+    },
+    "volume inspect": {"": ("volume create c1", "?volume inspect c1", "volume inspect nothing", "volume rm c1")},
+    "volume rm": {
+        "": (
+            "volume create c1",
+            "create --name c1 -v c1:/data {image} true",
+            "?volume rm c1",
+            "rm c1",
+            "volume rm c1",
+            "volume rm c1",
+        ),
+        "--force": ("volume create c1", "volume rm -f c1", "volume rm -f c1"),
+    },
+    "volume prune": {
+        "": "docker 20.10 prunes named volumes as well, newer ones do not unless --all is given, and preg does as these",
+        "--all": "as above",
+        "--filter": "as above",
+        "--force": "as above",
+    },
+    "login": {
+        option: "tests/runtime/test_login.py has docker read what preg writes, and the other way round"
+        for option in ("", "--username", "--password-stdin", "--password", "--plain-http")
+    },
+    "logout": {"": "as login"},
+}
