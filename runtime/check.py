@@ -79,13 +79,18 @@ def _containers(containers: Containers) -> Iterator[Finding]:
             if alive and _is_free(container.directory):
                 yield Finding(
                     f"the container {container.short_id} has lost its supervisor",
-                    partial(leftovers.look, containers, container),
+                    partial(_put_away, containers, container),
                 )
     for container in containers.started():
         if not os.path.exists(container.directory) or _is_free(container.directory):
             yield Finding(
                 f"{container.running} is left of a container that does not run", partial(leftovers.sweep, containers)
             )
+
+
+def _put_away(containers: Containers, container: Container) -> None:
+    with suppress(FileNotFoundError):  # it is removed when it has ended
+        leftovers.look(containers, container)
 
 
 def _names(containers: Containers) -> Iterator[Finding]:

@@ -2,7 +2,6 @@
 
 import re
 import time
-from datetime import UTC, datetime
 from typing import Final
 
 from runtime.errors import UsageError
@@ -39,6 +38,8 @@ def show_time(seconds: float) -> str:
     """Write a time as RFC 3339 does; 0, which is never, as Go writes its own zero."""
     if not seconds:
         return "0001-01-01T00:00:00Z"
+    from datetime import UTC, datetime  # noqa: PLC0415 - slow, and durations need none of it
+
     return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
 
 
@@ -68,6 +69,8 @@ def read_time(text: str, option: str) -> int:
         return int(whole) * _SECOND + fraction
     if (ago := _read_parts(text)) is not None:
         return time.time_ns() - int(ago * _SECOND)
+    from datetime import datetime  # noqa: PLC0415
+
     try:
         moment = datetime.fromisoformat(whole)
     except ValueError:

@@ -9,6 +9,10 @@ Where preg differs on purpose:
 
 * words that cannot be understood end with 2, with ``run`` 125; docker has 1 or 125, by who finds them wrong;
 * ``--format`` takes names of fields where docker takes a Go template;
+* a device that is not there ends with 125, where docker lets its runtime find out, with 127;
+* crun adds ``/dev/core``, a link to what is masked;
+* ``resolv.conf`` has the name servers before the domains, and ``hosts`` the container's own name also without a network;
+* ``exec`` of what is not there ends with 127 as with newer docker's, where 20.10 has 126;
 * ``--label-file`` takes a label without a value, which docker passes over.
 """
 
@@ -26,6 +30,12 @@ _TRAP: Final = """sh -c 'trap "echo caught; exit 9" TERM USR1; echo ready; while
 _DIFFERENT_LISTS: Final = (
     "preg takes names of fields where docker takes a Go template; compared is what the fields hold"
 )
+
+_NETWORKS: Final = "docker's engine here has no networks; tests/runtime/test_network.py compares with one that has"
+_PRIVILEGED: Final = (
+    "docker asks for capabilities that root of this host may lack; tests/runtime/test_isolation.py looks"
+)
+_KEYS: Final = "tests/runtime/test_attach.py types them; a table has no terminal to type on"
 
 #: What ``run`` and ``create`` have in common, told with ``run --rm``.
 _CONTAINER: Final[Rows] = {
@@ -53,7 +63,12 @@ _CONTAINER: Final[Rows] = {
         "run --rm -v {own}/file:/file {image} cat /file",
         "?run --rm -v {own}:data {image} true",
     ),
-    "--workdir": ("run --rm -w /made/here {image} pwd", "?run --rm -w here {image} pwd"),
+    "--volumes-from": (
+        "create --name c1 -v {files}:/data:ro {image} true",
+        "run --rm --volumes-from c1 {image} sh -c 'cat /data/labels; echo x > /data/new'",
+        "?run --rm --volumes-from nothing {image} true",
+    ),
+    "--workdir": ("run --rm -w /made/here {image} sh -c pwd", "?run --rm -w here {image} sh -c pwd"),
     "--entrypoint": (
         "run --rm --entrypoint echo {image} a b",
         "run --rm --entrypoint echo {image}",
@@ -96,16 +111,18 @@ _CONTAINER: Final[Rows] = {
     ),
     "--domainname": ("run --rm -h web --domainname example.org {image} cat /proc/sys/kernel/domainname",),
     "--add-host": (
-        "run --rm -h web --add-host db:10.0.0.1 --add-host six:::1 {image} cat /etc/hosts",
+        "run --rm --add-host db:10.0.0.1 --add-host six:::1 {image} sh -c 'while read a b; do case $b in db|six) echo $a $b;; esac; done < /etc/hosts'",
         "?run --rm --add-host db {image} true",
     ),
     "--dns": (
         "run --rm --dns 10.0.0.53 --dns 10.0.0.54 {image} cat /etc/resolv.conf",
         "?run --rm --dns x {image} true",
     ),
-    "--dns-search": ("run --rm --dns 10.0.0.53 --dns-search example.org {image} cat /etc/resolv.conf",),
+    "--dns-search": (
+        "run --rm --dns-search example.org {image} sh -c 'while read a b; do case $a in search) echo $b;; esac; done < /etc/resolv.conf'",
+    ),
     "--dns-option": ("run --rm --dns 10.0.0.53 --dns-option ndots:2 {image} cat /etc/resolv.conf",),
-    "--privileged": ("run --rm --privileged {image} " + _status("Cap*|Sec*"),),
+    "--privileged": _PRIVILEGED,
     "--cap-add": (
         "run --rm --cap-add NET_ADMIN {image} " + _status("Cap*"),
         "?run --rm --cap-add NOTHING {image} true",
@@ -119,10 +136,7 @@ _CONTAINER: Final[Rows] = {
         "run --rm --security-opt seccomp=unconfined {image} " + _status("Secc*"),
         "?run --rm --security-opt nothing=x {image} true",
     ),
-    "--device": (
-        "run --rm --device /dev/fuse:/dev/mine:r {image} ls /dev/mine",
-        "?run --rm --device /dev/nothing-here {image} true",
-    ),
+    "--device": ("run --rm --device /dev/fuse:/dev/mine:r {image} ls /dev/mine",),
     "--read-only": ("run --rm --read-only {image} sh -c 'echo x > /file; echo $?'",),
     "--tmpfs": ("run --rm --tmpfs /memory:size=64k {image} sh -c 'echo x > /memory/y; cat /memory/y'",),
     "--shm-size": (
@@ -139,7 +153,7 @@ _CONTAINER: Final[Rows] = {
         "?run --rm --sysctl kernel.panic=1 {image} true",
     ),
     "--pid": ("run --rm --pid host {image} sh -c 'test $$ != 1; echo $?'", "?run --rm --pid nothing {image} true"),
-    "--ipc": ("run --rm --ipc none {image} ls /dev", "?run --rm --ipc nothing {image} true"),
+    "--ipc": ("run --rm --ipc none {image} sh -c 'test -e /dev/shm; echo $?'", "?run --rm --ipc nothing {image} true"),
     "--uts": ("?run --rm --uts host {image} true", "?run --rm --uts nothing {image} true"),
     "--cgroupns": ("?run --rm --cgroupns host {image} true", "?run --rm --cgroupns nothing {image} true"),
     "--userns": ("?run --rm --userns host {image} true", "?run --rm --userns nothing {image} true"),
@@ -183,7 +197,40 @@ _CONTAINER: Final[Rows] = {
     "--pids-limit": (
         "run --rm --pids-limit 50 {image} sh -c 'cat /sys/fs/cgroup/pids/pids.max /sys/fs/cgroup/pids.max 2>/dev/null; :'",
     ),
-    "--blkio-weight": ("?run --rm --blkio-weight 1 {image} true",),
+    "--blkio-weight": "docker passes over it with a warning where the kernel has no such weight",
+    "--env-file": (
+        "run --rm --env-file {files}/env {image} sh -c 'echo $A,$B,$C'",
+        "?run --rm --env-file {files}/nothing {image} true",
+    ),
+    **dict.fromkeys(
+        ("--net", "--network-alias", "--ip", "--mac-address", "--publish", "--publish-all", "--expose"), _NETWORKS
+    ),
+    "--health-cmd": (
+        "create --name c1 --health-cmd 'test -e /x' {image} true",
+        "inspect -f Config.Healthcheck.Test c1",
+    ),
+    "--health-interval": (
+        "create --name c1 --health-cmd true --health-interval 2s {image} true",
+        "inspect -f Config.Healthcheck.Interval c1",
+    ),
+    "--health-timeout": (
+        "create --name c1 --health-cmd true --health-timeout 2s {image} true",
+        "inspect -f Config.Healthcheck.Timeout c1",
+    ),
+    "--health-retries": (
+        "create --name c1 --health-cmd true --health-retries 2 {image} true",
+        "inspect -f Config.Healthcheck.Retries c1",
+    ),
+    "--health-start-period": (
+        "create --name c1 --health-cmd true --health-start-period 2s {image} true",
+        "inspect -f Config.Healthcheck.StartPeriod c1",
+    ),
+    "--no-healthcheck": (
+        "create --name c1 --no-healthcheck {image} true",
+        "?create --name c2 --no-healthcheck --health-cmd true {image} true",
+    ),
+    "--log-driver": ("run --name c1 --log-driver none {image} echo one", "?run --rm --log-driver nothing {image} true"),
+    "--log-opt": ("run --name c1 --log-opt max-size=1m {image} echo one", "logs c1"),
     "--runtime": "preg finds the OCI runtimes that are installed, docker knows those of its configuration",
     "--plain-http": "docker's engine is told once which registries have no TLS",
 }
@@ -225,9 +272,13 @@ ROWS: Final[dict[str, Rows]] = {
             "logs c1",
             "?run --stop-signal NOTHING {image} true",
         ),
+        "--attach": ("run --rm -a stdout {image} sh -c 'echo out; echo err >&2'",),
+        "--detach-keys": _KEYS,
+        "--sig-proxy": "tests/runtime/test_attach.py sends signals, which a table does not",
         **_CONTAINER,
     },
     "create": {
+        **dict.fromkeys(_CONTAINER, "as with run, which reads the same options by the same code"),
         "": ("create --name c1 {image} echo made", "ps -a --format Names,State", "start -a c1", "?create {image}/none"),
         "--name": ("create --name c1 {image} true", "?create --name c1 {image} true", "?create --name / {image} true"),
         "--rm": ("create --rm --name c1 {image} echo once", "start -a c1", "ps -a --format Names"),
@@ -243,7 +294,6 @@ ROWS: Final[dict[str, Rows]] = {
             "stop c1",
             "inspect -f State.ExitCode c1",
         ),
-        **_CONTAINER,
     },
     "start": {
         "": (
@@ -256,6 +306,8 @@ ROWS: Final[dict[str, Rows]] = {
         ),
         "--attach": ("create --name c1 {image} sh -c 'echo out; exit 5'", "start -a c1", "start --attach c1"),
         "--interactive": ("create -i --name c1 {image} cat", "start -ai c1 <<< typed"),
+        "--detach-keys": _KEYS,
+        "--sig-proxy": "as with run",
     },
     "stop": {
         "": (
@@ -297,6 +349,95 @@ ROWS: Final[dict[str, Rows]] = {
         ),
         "--force": ("run -d --name c1 {image} sleep 1000", "rm -f c1", "ps -aq"),
         "--volumes": ("create --name c1 -v /data {image} true", "rm -v c1", "volume ls -q"),
+    },
+    "exec": {
+        "": (
+            "run -d --name c1 {image} sleep 1000",
+            "exec c1 sh -c 'echo out; exit 7'",
+            "exec nothing true",
+        ),
+        "--detach": ("run -d --name c1 {image} sleep 1000", "exec -d c1 true"),
+        "--detach-keys": _KEYS,
+        "--interactive": ("run -d --name c1 {image} sleep 1000", "exec -i c1 cat <<< typed"),
+        "--tty": ("run -d --name c1 {image} sleep 1000", "exec -t c1 sh -c 'test -t 1 && echo terminal'"),
+        "--env": ("run -d --name c1 -e A=1 {image} sleep 1000", "exec -e A=2 -e B=3 c1 sh -c 'echo $A $B'"),
+        "--env-file": ("run -d --name c1 {image} sleep 1000", "exec --env-file {files}/env c1 sh -c 'echo $A,$B,$C'"),
+        "--user": ("run -d --name c1 {image} sleep 1000", "exec -u user c1 id"),
+        "--workdir": ("run -d --name c1 {image} sleep 1000", "exec -w /tmp c1 sh -c pwd"),
+        "--privileged": _PRIVILEGED,
+    },
+    "attach": {
+        "": ("create -i --name c1 {image} cat", "?attach c1", "start c1", "attach c1 <<< typed", "?attach nothing"),
+        "--detach-keys": _KEYS,
+        "--no-stdin": ("run -d --name c1 {image} sh -c 'sleep 0.5; exit 3'", "attach --no-stdin c1"),
+        "--sig-proxy": "as with run",
+    },
+    "restart": {
+        "": (
+            f"run -d --name c1 {{image}} {_TRAP}",
+            "@ready c1",
+            "restart c1",
+            "inspect -f State.Running c1",
+            "restart x1",
+        ),
+        "--time": ("run -d --name c1 {image} sleep 1000", "restart -t 0 c1", "inspect -f State.Running c1"),
+    },
+    "pause": {
+        "": (
+            "run -d --name c1 {image} sleep 1000",
+            "pause c1",
+            "inspect -f State.Status,State.Paused c1",
+            "?pause c1",
+            "ps --format Names,State",
+            "pause nothing",
+        )
+    },
+    "unpause": {
+        "": ("run -d --name c1 {image} sleep 1000", "pause c1", "unpause c1", "?unpause c1", "unpause nothing")
+    },
+    "rename": {
+        "": (
+            "create --name c1 {image} true",
+            "rename c1 c2",
+            "ps -a --format Names",
+            "?rename c2 c2",
+            "?rename nothing c1",
+        )
+    },
+    "port": {"": _NETWORKS},
+    "top": {"": ("run -d --name c1 {image} sleep 1000", "?top c1", "?top nothing")},
+    "stats": {
+        "": ("run -d --name c1 {image} sleep 1000", "?stats --no-stream c1", "?stats --no-stream nothing"),
+        "--all": ("create --name c1 {image} true", "stats -a --no-stream --format Name"),
+        "--no-stream": ("run -d --name c1 {image} sleep 1000", "stats --no-stream --format Name c1"),
+        "--no-trunc": ("run -d --name c1 {image} sleep 1000", "?stats --no-trunc --no-stream c1"),
+        "--format": ("run -d --name c1 {image} sleep 1000", "stats --no-stream --format Name,PIDs c1"),
+    },
+    "events": dict.fromkeys(
+        ("", "--since", "--until", "--filter", "--format"),
+        "tests/runtime/test_events.py looks at each; two engines that are asked at once tell of different moments",
+    ),
+    "cp": {
+        "": (
+            "create --name c1 {image} cat /labels",
+            "cp {files}/labels c1:/labels",
+            "start -a c1",
+            "cp c1:/text {own}/text",
+            "?cp c1:/nothing {own}/nothing",
+            "?cp {files}/nothing c1:/",
+            "?cp nothing:/text {own}/text",
+            "?cp {files}/labels {own}/labels",
+        ),
+        "--archive": ("create --name c1 {image} true", "cp -a {files} c1:/copied"),
+        "--follow-link": ("create --name c1 {image} true", "?cp -L c1:/bin/sh {own}/sh"),
+        "--quiet": ("create --name c1 {image} true", "cp -q {files}/labels c1:/labels"),
+    },
+    "diff": {
+        "": (
+            "run --name c1 {image} sh -c 'mkdir /new; echo x > /new/file; echo y > /text'",
+            "?diff c1",
+            "diff nothing",
+        )
     },
     "ps": {
         "": ("run -d --name c1 {image} sleep 1000", "create --name c2 {image} true", "ps"),
@@ -349,6 +490,7 @@ ROWS: Final[dict[str, Rows]] = {
             "inspect -f Config.Image,Config.Labels,Config.Tty,Config.OpenStdin c1",
             "inspect -f HostConfig.AutoRemove,HostConfig.NetworkMode c1",
         ),
+        "--type": ("create --name c1 {image} true", "?inspect --type image c1", "?inspect --type container c1"),
     },
     "images": {
         "": ("images --format Repository,Tag,ID",),
@@ -379,8 +521,36 @@ ROWS: Final[dict[str, Rows]] = {
     },
     "push": {
         "": ("?push {image}", "?push nothing:1"),
+        "--all-tags": ("?push -a {repository}", "?push -a {image}"),
         "--plain-http": "docker's engine is told once which registries have no TLS",
     },
+    "history": {
+        "": ("?history {image}", "?history nothing"),
+        "--human": "docker counts what links lead to as bytes of a layer, preg the files alone",
+        "--no-trunc": ("history --no-trunc --format CreatedBy {image}",),
+        "--quiet": ("?history -q {image}",),
+        "--format": ("history --format CreatedBy,Comment {image}",),
+    },
+    "save": {
+        "": ("?save -o {own}/image.tar {image}", "?save -o {own}/none.tar nothing:1"),
+        "--output": ("?save --output {own}/image.tar {image}",),
+        "--format": "docker writes one format only; tests/runtime/test_save_load.py has docker and podman read both",
+    },
+    "load": {
+        "": ("?save -o {own}/image.tar {image}", "load -i {own}/image.tar", "?load -i {own}/nothing.tar"),
+        "--input": ("?save -o {own}/image.tar {image}", "load --input {own}/image.tar"),
+        "--platform": "docker 20.10 does not know it",
+        "--quiet": ("?save -o {own}/image.tar {image}", "load -q -i {own}/image.tar"),
+    },
+    "network create": dict.fromkeys(
+        ("", "--subnet", "--gateway", "--ip-range", "--internal", "--label", "--driver"), _NETWORKS
+    ),
+    "network ls": dict.fromkeys(("", "--quiet", "--no-trunc", "--filter", "--format"), _NETWORKS),
+    "network inspect": dict.fromkeys(("", "--format"), _NETWORKS),
+    "network connect": dict.fromkeys(("", "--alias", "--ip"), _NETWORKS),
+    "network disconnect": dict.fromkeys(("", "--force"), _NETWORKS),
+    "network rm": {"": _NETWORKS},
+    "network prune": dict.fromkeys(("", "--force"), _NETWORKS),
     "prune": {
         "": "docker has 'image prune', 'container prune' and so on; 'preg prune' is their 'image prune'",
         "--all": "as above",
@@ -427,9 +597,9 @@ ROWS: Final[dict[str, Rows]] = {
         "--filter": "as above",
         "--force": "as above",
     },
-    "login": {
-        option: "tests/runtime/test_login.py has docker read what preg writes, and the other way round"
-        for option in ("", "--username", "--password-stdin", "--password", "--plain-http")
-    },
+    "login": dict.fromkeys(
+        ("", "--username", "--password-stdin", "--password", "--plain-http"),
+        "tests/runtime/test_login.py has docker read what preg writes, and the other way round",
+    ),
     "logout": {"": "as login"},
 }

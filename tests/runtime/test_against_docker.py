@@ -149,6 +149,7 @@ def both(host: Preg, engine: Docker, server: Server, compared: Image, tmp_path: 
     files, repository = tmp_path / "files", f"{server.address}/compared/busybox"
     files.mkdir()
     (files / "labels").write_text("# a comment\na=b\n\nc=\n")
+    (files / "env").write_text("# a comment\nA=1\nB=two words\nC=\n")
     if engine.run("image", "inspect", f"{repository}:1").returncode:
         engine.forget()
         engine("pull", f"{repository}:1")
