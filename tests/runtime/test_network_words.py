@@ -1,5 +1,6 @@
 """What is written of networks, and what is sent to the kernel of them: ports, subnets, addresses, messages."""
 
+import contextlib
 import ipaddress
 import subprocess
 import sys
@@ -199,14 +200,33 @@ def test_networks_that_change_at_once_do_not_overwrite_each_other(tmp_path: Path
     script = """
 import sys
 from runtime.network.endpoints import Endpoint, Endpoints
+print("ready", flush=True)
+sys.stdin.read()
 for number in range(100):
     network = f"{sys.argv[2]} {number}"
     member = Endpoint("id", network, "", "", "abc", "", 24, "", "", [], f"{sys.argv[1]}/hosts", True, [], [])
     Endpoints(sys.argv[1], "id").tell(member, [network])
 """
     names = ("left", "right", "middle")
-    changing = [subprocess.Popen([sys.executable, "-c", script, tmp_path, name], cwd=ROOT) for name in names]
-    assert [each.wait() for each in changing] == [0, 0, 0]
+    with contextlib.ExitStack() as all_of_them:
+        changing = [
+            all_of_them.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-c", script, tmp_path, name],
+                    cwd=ROOT,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                )
+            )
+            for name in names
+        ]
+        for each in changing:
+            assert each.stdout is not None
+            assert each.stdout.readline() == b"ready\n"
+        for each in changing:
+            assert each.stdin is not None
+            each.stdin.close()
+        assert [each.wait() for each in changing] == [0, 0, 0]
     lines = file.read_text().splitlines()
     assert lines[0] == "mine"
     assert {f"{name} {number}" for name in names for number in range(100)} <= set(lines)
