@@ -4,17 +4,20 @@ import fcntl
 import os
 import select
 import signal
-import socket
 import struct
 import termios
 import tty
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from runtime import frames as f
 from runtime.container import Container, reachable
 from runtime.errors import Fault
+from runtime.sockets import Socket
+
+if TYPE_CHECKING:
+    from _socket import socket
 
 #: Those that are not passed on: they are about this process, or cannot be caught.
 _OWN: Final = frozenset(
@@ -61,7 +64,7 @@ class Manner(NamedTuple):
 class Session:
     """A visit to a supervisor."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: "socket") -> None:
         self.connection = connection
         self._frames = f.Frames()
         self._received: list[tuple[int, bytes]] = []
@@ -194,7 +197,7 @@ def hold_back(typed: bytes, keys: bytes) -> tuple[bytes, bytes, bool]:
 
 def visit(container: Container) -> Session | None:
     """Speak to the supervisor of a container; None if it has none."""
-    connection = socket.socket(socket.AF_UNIX)
+    connection = Socket()
     try:
         with reachable(container.running) as folder:
             connection.connect(f"{folder}/socket")

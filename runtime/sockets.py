@@ -1,4 +1,4 @@
-"""Unix sockets without the standard library's ``socket``, whose import takes a fifteenth of a supervisor's memory."""
+"""Unix sockets without the module ``socket``: importing that costs each supervisor memory, and each command time."""
 
 import _socket
 import array
