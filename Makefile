@@ -37,7 +37,8 @@ lint: .venv/.developed
 	@echo "Installing preg into .venv"
 	@$(PYTHON) -m venv .venv
 	@$(PIP) install --upgrade pip
-	@$(PIP) install --editable .
+	@# A plain path: the default, a finder of modules, makes every start of preg slower.
+	@$(PIP) install --config-settings editable_mode=compat --editable .
 	@touch $@
 
 .venv/.developed: .venv/.installed

@@ -8,14 +8,16 @@ container that was killed takes its endpoints away, too.
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from runtime.lock import lock
 from runtime.network import hosts
 from runtime.network.addresses import read_address
-from runtime.network.nftables import Firewall, Mapping
 from runtime.network.ports import Port
 from runtime.record import read_record, write_record
+
+if TYPE_CHECKING:
+    from runtime.network.nftables import Mapping
 
 _LAST: Final = "last"
 
@@ -58,8 +60,10 @@ class Endpoint(NamedTuple):
         return [Port(host, int(host_port), int(port), protocol) for host, host_port, port, protocol in self.ports]
 
     @property
-    def mappings(self) -> list[Mapping]:
+    def mappings(self) -> "list[Mapping]":
         """What the firewall is told of them."""
+        from runtime.network.nftables import Mapping  # noqa: PLC0415 - not for those who only look
+
         address = read_address(self.address, "the endpoint's address")
         return [
             Mapping(read_address(port.address, "the port's address"), port.host_port, address, port.port, port.protocol)
@@ -127,6 +131,8 @@ class Endpoints:
     def remove(self, endpoint: Endpoint) -> None:
         """Take an endpoint away, while nobody else joins or leaves."""
         if endpoint.ports and endpoint.bridge:
+            from runtime.network.nftables import Firewall  # noqa: PLC0415
+
             firewall = Firewall()
             firewall.withdraw(endpoint.bridge, endpoint.mappings)
             firewall.close()

@@ -14,7 +14,6 @@ from typing import Final, NamedTuple
 from runtime.errors import Fault, UsageError
 from runtime.lock import lock
 from runtime.network.addresses import Subnet, choose_subnet, read_address, read_subnet, show
-from runtime.network.rtnetlink import Links
 from runtime.record import read_record, write_record
 from runtime.rootless import privileges
 
@@ -181,6 +180,8 @@ class Networks:
         return [network.range for network in self if network.id != but]
 
     def _plan(self, wanted: Wanted) -> Network:
+        from runtime.network.rtnetlink import Links  # noqa: PLC0415 - networks are made once and listed often
+
         links = Links()
         routes = [Subnet(route.destination, route.prefix) for route in links.routes()]
         taken = [*self.subnets(), *routes]

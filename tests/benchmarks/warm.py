@@ -17,6 +17,7 @@ from typing import NamedTuple
 from tests.benchmarks.peers import find
 from tests.parts import docker, server, tls
 from tests.parts.images import busybox, push, write_docker_archive
+from tests.parts.mounts import unmount_below
 from tests.parts.process import output
 from tests.parts.required import ROOT
 
@@ -54,6 +55,7 @@ def preg(folder: Path) -> Iterator[Engine]:
         engine = Engine("preg", command, environ, f"{running.address}/bench/busybox:1")
         engine("pull", engine.image)
     yield engine
+    unmount_below(folder)
 
 
 @contextlib.contextmanager
@@ -91,6 +93,7 @@ class Measure(NamedTuple):
 def measures(engine: Engine) -> Iterator[Measure]:
     """What is measured; a container that runs is called ``long``."""
     yield Measure("run --rm, no network", [*engine.run("--rm", "--network=none"), "true"], 0.28)
+    yield Measure("exec", ["exec", "long", "true"], 0.7)
     yield Measure("ps", ["ps"], 1)
 
 
