@@ -67,6 +67,7 @@ def adapt(bundle: dict[str, Any], granted: Privileges) -> None:
     """Take from a container's configuration what only the host's root could give it."""
     if granted.of_host:
         return
+    _check_ids(bundle["process"]["user"], granted)
     linux, mounts = bundle["linux"], {mount["destination"]: mount for mount in bundle["mounts"]}
     namespaces = {namespace["type"] for namespace in linux["namespaces"]}
     _adapt_limits(linux, granted)
@@ -77,6 +78,8 @@ def adapt(bundle: dict[str, Any], granted: Privileges) -> None:
         if kind not in namespaces and target in mounts:
             options = ["rbind", *mounts[target]["options"]]
             mounts[target] |= {"type": "bind", "source": target, "options": options}
+    if "ipc" not in namespaces and mounts.get("/dev/mqueue", {}).get("type") == "mqueue":
+        del mounts["/dev/mqueue"]
     if "network" not in namespaces:
         mounts.pop("/sys/fs/cgroup", None)
         # There may be groups among the host's that are the user's to change.
@@ -85,9 +88,17 @@ def adapt(bundle: dict[str, Any], granted: Privileges) -> None:
         terminals = mounts["/dev/pts"]
         terminals["options"] = [option for option in terminals["options"] if not option.startswith("gid=")]
     bundle["mounts"] = list(mounts.values())
+
+
+def _check_ids(user: dict[str, Any], granted: Privileges) -> None:
     if not granted.owners:
         # Who has one group only is not asked which others to have (user_namespaces(7)).
-        bundle["process"]["user"].pop("additionalGids", None)
+        user.pop("additionalGids", None)
+    if user["uid"] >= granted.uids or max(user["gid"], *user.get("additionalGids", (0,))) >= granted.gids:
+        raise Fault(
+            f"the container is to run as {user['uid']}:{user['gid']}, and the ranges of /etc/subuid and /etc/subgid end"
+            f" at {granted.uids}:{granted.gids}: lengthen them, or choose with --user"
+        )
 
 
 def _adapt_limits(linux: dict[str, Any], granted: Privileges) -> None:

@@ -42,8 +42,11 @@ def user() -> Iterator[User]:
 
 
 @pytest.fixture(scope="module")
-def host(user: User) -> Rootless:
-    return Rootless(user.home / "preg", user=user)
+def host(user: User) -> Iterator[Rootless]:
+    made = Rootless(user.home / "preg", user=user)
+    yield made
+    for left in made.ok("ps", "-aq").split():  # by a test that failed
+        made.run("rm", "-f", left)
 
 
 @pytest.fixture(scope="module")
@@ -192,29 +195,26 @@ def test_a_terminal_or_the_hosts_network_is_given(host: Rootless, container: lis
 def test_a_published_port_leads_to_the_container_and_ends_with_it(host: Rootless, image: str) -> None:
     required("slirp4netns")
     serve = ("busybox", "httpd", "-f", "-p", "80", "-h", "/")
-    host.ok("run", "-d", "--rm", "--name", "web", "-p", "127.0.0.1::80", image, *serve)
+    identifier = host.ok("run", "-d", "--rm", "--name", "web", "-p", "127.0.0.1::80", image, *serve).strip()
     try:
         address = host.ok("port", "web", "80").strip()
         assert fetch(f"http://{address}/text") == b"hello"
         assert f"{address}->80/tcp" in host.ok("ps")
-        (carrier,) = carriers(host)
+        carrier = carrier_of(host, identifier)
     finally:
         host.ok("rm", "-f", "web")
-    gone = select.poll()
-    gone.register(carrier, select.POLLIN)
-    assert gone.poll(60_000)
+    assert ends(carrier)
     os.close(carrier)
 
 
 def test_a_carrier_of_a_killed_supervisor_ends(host: Rootless, image: str) -> None:
     required("slirp4netns")
     command = ("sh", "-c", f"while :; do sleep 1; done # {os.getpid()} carried")
-    host.ok("run", "-d", "--rm", image, *command)
-    (carrier,), (pid,) = carriers(host), running(*command)
+    identifier = host.ok("run", "-d", "--rm", image, *command).strip()
+    (pid,) = running(*command)
+    carrier = carrier_of(host, identifier)
     os.kill(parent(pid), signal.SIGKILL)
-    gone = select.poll()
-    gone.register(carrier, select.POLLIN)
-    assert gone.poll(60_000)
+    assert ends(carrier)
     os.close(carrier)
     assert host.ok("ps", "-q") == ""
     assert running(*command) == []
@@ -239,14 +239,20 @@ def test_what_takes_root_is_told(host: Rootless, image: str) -> None:
     assert list((host.home / "containers").iterdir()) == []
 
 
-def carriers(host: Rootless) -> list[int]:
-    """Open files that tell when the programs end that carry the packets of this host's containers."""
-    found = []
+def carrier_of(host: Rootless, identifier: str) -> int:
+    """An open file that tells when the program ends that carries the packets of a container."""
     for path in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            if (path / "comm").read_text() == "slirp4netns\n" and path.stat().st_uid == UID:
-                found.append(os.pidfd_open(int(path.name)))
-    return found
+        with contextlib.suppress(OSError):  # it has ended, or is not for us to see
+            if os.readlink(path / "fd/1").startswith(f"{host.state}/containers/{identifier}/"):
+                return os.pidfd_open(int(path.name))
+    raise AssertionError(f"nobody carries the packets of {identifier}")
+
+
+def ends(process: int) -> bool:
+    """Whether a process ends, if need be after a while."""
+    poll = select.poll()
+    poll.register(process, select.POLLIN)
+    return bool(poll.poll(60_000))
 
 
 def fetch(url: str) -> bytes:
@@ -260,6 +266,22 @@ def fetch(url: str) -> bytes:
         except OSError:
             if time.monotonic() > deadline:
                 raise
+
+
+def test_what_is_the_hosts_can_be_shared(host: Rootless, container: list[str]) -> None:
+    start, *rest = container
+    options = ["--ipc", "host", "--uts", "host", "--pid", "host", "--network", "none", "--read-only", "--init"]
+    script = "ls -l /proc/self/ns; echo > /new || echo refused"
+    said = host.ok(start, *options, *rest, "sh", "-c", script)
+    for kind in ("ipc", "uts", "pid"):
+        assert f"{kind}:[{os.stat(f'/proc/self/ns/{kind}').st_ino}]" in said
+    assert said.splitlines()[-1] == "refused"
+
+
+def test_a_user_beyond_the_ranges_is_told_so(host: Rootless, container: list[str]) -> None:
+    start, *rest = container
+    done = host.fails(start, "-u", "99999", *rest, "true", status=125)
+    assert "run as 99999:0, and the ranges of /etc/subuid and /etc/subgid end at 65537:65537" in done
 
 
 def test_whoever_is_left_by_a_killed_supervisor_is_ended(host: Rootless, container: list[str], image: str) -> None:
