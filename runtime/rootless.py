@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import cache
 from typing import Any, Final, NamedTuple
 
 from runtime.errors import Fault
@@ -60,7 +61,13 @@ class Privileges(NamedTuple):
 
 def privileges() -> Privileges:
     """Tell what this process can do."""
-    return Privileges(_count("uid"), _count("gid")) if os.geteuid() == 0 else Privileges(0, 0)
+    return _privileges_of(os.geteuid())
+
+
+@cache
+def _privileges_of(uid: int) -> Privileges:
+    # Whoever becomes root of a user namespace has been somebody else before.
+    return Privileges(_count("uid"), _count("gid")) if uid == 0 else Privileges(0, 0)
 
 
 def adapt(bundle: dict[str, Any], granted: Privileges) -> None:
