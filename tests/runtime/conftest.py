@@ -6,7 +6,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -24,7 +24,7 @@ class Preg:
     """The ``preg`` command over one home directory."""
 
     home: Path
-    layers: str = ""
+    layers: str = field(default="", kw_only=True)
     """How it is to keep layers; it decides by itself otherwise."""
 
     @property

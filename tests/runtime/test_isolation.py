@@ -156,7 +156,7 @@ def test_a_process_sees_and_may_do_what_it_does_under_docker(
 
 @pytest.mark.parametrize("layers", [DIRECTORIES, EROFS])
 def test_how_layers_are_kept_makes_no_difference(layers: str, image: str, seen_in_docker: Any, tmp_path: Path) -> None:
-    other = Preg(tmp_path / "home", layers)
+    other = Preg(tmp_path / "home", layers=layers)
     other.ok("pull", image)
     under_preg = flat(other.ok("run", "--rm", *words("default"), image, *probe("default")))
     assert compare(seen_in_docker("default"), under_preg) == {}

@@ -9,7 +9,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,7 @@ def serving(text: str) -> str:
 class Host(Preg):
     """preg in a network namespace."""
 
-    netns: Netns = field(kw_only=True)
+    netns: Netns
 
     @property
     def environ(self) -> dict[str, str]:
