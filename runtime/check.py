@@ -16,7 +16,7 @@ from runtime.claim import sweep
 from runtime.container import Container
 from runtime.containers import Containers
 from runtime.engine import KNOWN, end, find
-from runtime.errors import Fault
+from runtime.errors import Damaged, Fault
 from runtime.images import Images
 from runtime.kernel import MNT_DETACH, unmount
 from runtime.lock import lock
@@ -66,15 +66,11 @@ def _containers(containers: Containers) -> Iterator[Finding]:
             )
     for container in containers:
         with suppress(FileNotFoundError):
+            alive = container.state().alive
             try:
-                alive = container.state().alive
                 container.describe()
-            except (ValueError, TypeError) as error:
-                yield Finding(
-                    f"what {container.directory} says of its container cannot be read: save what you need, and"
-                    f" remove it ({error})",
-                    lambda: None,
-                )
+            except Damaged as damage:
+                yield Finding(str(damage), lambda: None)
                 continue
             if alive and _is_free(container.directory):
                 yield Finding(

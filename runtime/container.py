@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
+from runtime.errors import Damaged
 from runtime.lock import lock
 from runtime.record import read_record, write_record
 from runtime.tree import remove_tree
@@ -126,20 +127,30 @@ class Container:
         return self.id[:12]
 
     def describe(self) -> Description:
-        """Read what was asked of it. Raises FileNotFoundError if it is gone, or was never whole."""
-        description = read_record(Description, f"{self.directory}/container.json")
-        health = None if description.health is None else HealthCheck(*description.health)
-        return description._replace(
-            restart=Restart(*description.restart), health=health, log=LogPolicy(*description.log)
-        )
+        """Read what was asked of it. Raises FileNotFoundError if it is gone, or was never whole, and Damaged."""
+        try:
+            description = read_record(Description, f"{self.directory}/container.json")
+            health = None if description.health is None else HealthCheck(*description.health)
+            return description._replace(
+                restart=Restart(*description.restart), health=health, log=LogPolicy(*description.log)
+            )
+        except (ValueError, TypeError) as error:
+            raise Damaged(
+                f"what {self.directory} says of its container cannot be read: save what you need, and remove it with"
+                f" 'preg rm -f {self.short_id}' ({error})"
+            ) from error
 
     def state(self) -> State:
         """Read how it fares. Raises FileNotFoundError if it is gone."""
+        path = f"{self.directory}/state.json"
         try:
-            return read_record(State, f"{self.directory}/state.json")
+            return read_record(State, path)
         except FileNotFoundError:
             os.stat(f"{self.directory}/container.json")
             return State()
+        except ValueError:
+            # The power was cut just after it was written. Then it was started, and ends when it is looked for.
+            return State(RUNNING, started=os.stat(path).st_mtime)
 
     def write_description(self, description: Description) -> None:
         """Write down what was asked of it; durable, for it is all that makes a container."""

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, suppress
 from typing import Final
 
 from runtime.container import Container, Description
-from runtime.errors import Fault, NotFound, UsageError
+from runtime.errors import Damaged, Fault, NotFound, UsageError
 from runtime.events import record
 from runtime.lock import holding, lock
 from runtime.tree import remove_tree
@@ -37,7 +37,7 @@ class Containers:
         with suppress(OSError):
             if not text.startswith(".") and "/" not in text:
                 container = self.get(os.readlink(f"{self._names}/{text}"))
-                if container.describe().name == text:
+                if _is_called(container, text):
                     return container
         found = [i for i in self._identifiers() if i.startswith(text)] if text and set(text) <= _HEX else []
         found = [i for i in found if os.path.exists(f"{self.get(i).directory}/container.json")]
@@ -133,9 +133,14 @@ class Containers:
         if volumes:
             self._remove_volumes(container)
         description = None
-        with suppress(FileNotFoundError):
+        try:
             description = container.describe()
             self._release(description.name, container)
+        except FileNotFoundError:
+            pass
+        except Damaged:
+            for name in _listed(self._names):
+                self._release(name, container)
         with suppress(FileNotFoundError):
             # Without this it is no container, so what is left is swept away if we are killed.
             os.unlink(f"{container.directory}/container.json")
@@ -144,7 +149,7 @@ class Containers:
             self.note(container, "destroy", description=description)
 
     def _remove_volumes(self, container: Container) -> None:
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError, Damaged):
             if any(mount.get("anonymous") for mount in container.describe().wishes.get("mounts", ())):
                 from runtime.volumes import remove_anonymous  # noqa: PLC0415 - few containers have any
 
@@ -176,7 +181,7 @@ class Containers:
         except FileNotFoundError:
             return None
         try:
-            if container.describe().name == name:
+            if _is_called(container, name):
                 return container
         except FileNotFoundError:
             pass
@@ -191,6 +196,14 @@ class Containers:
 
     def _identifiers(self) -> list[str]:
         return _listed(f"{self.home}/containers")
+
+
+def _is_called(container: Container, name: str) -> bool:
+    """Tell whether a name that leads to a container is its own; of one that is damaged it is all we know."""
+    try:
+        return container.describe().name == name
+    except Damaged:
+        return True
 
 
 def _check_name(text: str) -> None:

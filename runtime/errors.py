@@ -15,6 +15,10 @@ class NotFound(Fault):
     """Something that was named is not on this host."""
 
 
+class Damaged(Fault):
+    """A note on this host that cannot be read."""
+
+
 class LayerInvalid(Fault):
     """A layer that is damaged, hostile, or not what its image says."""
 

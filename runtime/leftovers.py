@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from runtime import cgroup
 from runtime.container import EXITED, Container, State
+from runtime.errors import Damaged
 from runtime.rootless import inside
 from runtime.tree import remove_tree
 
@@ -70,16 +71,19 @@ def _pid(container: Container) -> int:
 def _put_away(containers: "Containers", container: Container) -> None:
     """End what may still run of a container that is ours now, and write down that it has ended."""
     try:
-        description, state = container.describe(), container.state()
+        state = container.state()
+        description = container.describe()
     except FileNotFoundError:  # killed while it was made or removed
         containers.remove(container)
         _leave_networks(container)
         remove_tree(container.running)
         return
-    ran = _end(container, description.engine)
+    except Damaged:  # what its engine keeps is found by 'preg system check'
+        description = None
+    ran = _end(container, description.engine) if description is not None else _end_processes(container)
     _leave_networks(container)
     remove_tree(container.running)
-    if description.remove:
+    if description is not None and description.remove:
         containers.remove(container, volumes=True)
     elif state.alive:
         code = _KILLED if ran else _UNSEEN
@@ -105,8 +109,15 @@ def _end(container: Container, engine: str) -> bool:
     ran = os.path.exists(remains) or bool(cgroup.groups(container.id))
     if ran:
         end(known, container.id)
-        with suppress(OSError):
-            cgroup.kill(container.id)  # whom the engine knows no more
-            cgroup.remove(container.id)
+        _end_processes(container)  # which the engine knows no more
         remove_tree(remains)
     return ran
+
+
+def _end_processes(container: Container) -> bool:
+    """End whatever is in the control groups of a container; tell whether there were any."""
+    found = bool(cgroup.groups(container.id))
+    with suppress(OSError):
+        cgroup.kill(container.id)
+        cgroup.remove(container.id)
+    return found

@@ -15,11 +15,14 @@ R = TypeVar("R", bound=tuple[Any, ...])
 
 
 def read_record(kind: type[T], path: str) -> T:
-    """Read a record. What a later preg may have written into it is left out."""
+    """Read a record. What a later preg may have written into it is left out. Raises ValueError if it is none."""
     with open(path, encoding=_ENCODING) as file:
         values: dict[str, Any] = json.load(file)
-    known = {name: value for name, value in values.items() if name in kind._fields}
-    return kind(**known)  # type: ignore[call-overload, no-any-return]  # of every named tuple alike
+    try:
+        known = {name: value for name, value in values.items() if name in kind._fields}
+        return kind(**known)  # type: ignore[call-overload, no-any-return]  # of every named tuple alike
+    except (AttributeError, TypeError) as error:
+        raise ValueError(f"{path} is no {kind.__name__}") from error
 
 
 def write_record(path: str, record: NamedTuple, *, durable: bool) -> None:

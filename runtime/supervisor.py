@@ -18,6 +18,7 @@ from runtime import cgroup
 from runtime import frames as f
 from runtime.container import EXITED, RESTARTING, RUNNING, Container, HealthCheck, State, reachable
 from runtime.containers import Containers
+from runtime.errors import Damaged
 from runtime.executions import Execution, Executions, Listener, complaint
 from runtime.kernel import MNT_DETACH, adopt_orphans, give_back_memory, join_mounts, unmount
 from runtime.log import LogWriter
@@ -255,7 +256,7 @@ class Supervisor:
         self._note("kill", signal=str(int(number)))
 
     def _note(self, action: str, **more: str) -> None:
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError, Damaged):
             self._containers.note(self._container, action, more)
 
     def _stop(self, number: int, seconds: float) -> None:

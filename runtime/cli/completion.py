@@ -134,7 +134,7 @@ def _containers() -> list[str]:
     here = config.load()
     names = []
     for container in Containers(str(here.home), str(here.state)):
-        with suppress(OSError, ValueError):
+        with suppress(OSError, Fault):
             names.append(container.describe().name)
     return names
 

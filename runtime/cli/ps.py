@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from runtime import cgroup
@@ -12,7 +12,7 @@ from runtime.cli.table import FORMAT, write_records, write_table
 from runtime.cli.targets import here
 from runtime.container import CREATED, EXITED, RESTARTING, Container, Description, State
 from runtime.containers import Containers
-from runtime.errors import UsageError
+from runtime.errors import Damaged, UsageError
 from runtime.leftovers import look, remove_unfinished
 from runtime.network.endpoints import Endpoint, endpoints_by_container
 from runtime.network.ports import show_ports
@@ -79,19 +79,24 @@ def main(arguments: list[str]) -> int:
     containers = here()
     remove_unfinished(containers)
     everything = "--all" in options or last is not None or any(key == "status" for key, _ in filters)
-    rows = sorted(_rows(containers), key=lambda row: row.description.created, reverse=True)
+    found, damaged = _rows(containers)
+    rows = sorted(found, key=lambda row: row.description.created, reverse=True)
     rows = [row for row in rows if (everything or row.state.alive) and _matches(row, filters)][:last]
     if "--quiet" in options:
         sys.stdout.writelines(f"{row.container.id if wide else row.container.short_id}\n" for row in rows)
-        return 0
-    records = [_show(row, wide=wide) for row in rows]
+    else:
+        _write([_show(row, wide=wide) for row in rows], form)
+    sys.stderr.writelines(f"preg: {damage}\n" for damage in damaged)
+    return 1 if damaged else 0
+
+
+def _write(records: list[dict[str, str]], form: str | None) -> None:
     if form is not None and form != "table":
         write_records(records, _FIELDS, form)
-        return 0
+        return
     columns = ("ID", "Image", "Command", "RunningFor", "Status", "Ports", "Names")
     head = ("CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "PORTS", "NAMES")
     write_table(head, [[record[column] for column in columns] for record in records])
-    return 0
 
 
 def show_status(state: State, *, paused: bool) -> str:
@@ -113,15 +118,20 @@ def show_status(state: State, *, paused: bool) -> str:
     return f"Up {since} ({'health: starting' if status == 'starting' else status})"
 
 
-def _rows(containers: Containers) -> Iterator[Row]:
+def _rows(containers: Containers) -> tuple[list[Row], list[Damaged]]:
+    """Look at each container: one that is damaged does not hide the others."""
     endpoints = endpoints_by_container(containers.state)
+    rows, damaged = list[Row](), list[Damaged]()
     for container in containers:
         try:
             state = look(containers, container)
             paused = state.alive and cgroup.is_frozen(container.id)
-            yield Row(container, container.describe(), state, paused, endpoints.get(container.id, ()))
+            rows.append(Row(container, container.describe(), state, paused, endpoints.get(container.id, ())))
         except FileNotFoundError:  # removed while we looked
             continue
+        except Damaged as damage:
+            damaged.append(damage)
+    return rows, damaged
 
 
 def _show(row: Row, *, wide: bool) -> dict[str, str]:

@@ -6,7 +6,7 @@ from typing import Final
 from runtime.cli.options import Usage
 from runtime.cli.start import start_again
 from runtime.cli.targets import here
-from runtime.errors import Fault
+from runtime.errors import Damaged, Fault
 from runtime.leftovers import look
 from runtime.restart import is_due_at_boot
 from runtime.rootless import enter
@@ -33,6 +33,10 @@ def main(arguments: list[str]) -> int:
         try:
             state, description = look(containers, container), container.describe()
         except FileNotFoundError:  # of a container that is removed when it ends
+            continue
+        except Damaged as damage:
+            sys.stderr.write(f"preg: {damage}\n")
+            status = 1
             continue
         if not state.alive and is_due_at_boot(description.restart, state):
             due.append((description.created, description.name, container))

@@ -1,0 +1,93 @@
+"""What goes wrong below containers: a clear sentence, the right exit status, and a host that is clean afterwards."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.parts.images import busybox, push
+from tests.parts.mounts import unmount_below
+from tests.parts.required import require_root, required
+from tests.parts.server import Server
+from tests.runtime.conftest import Preg
+
+
+@pytest.fixture(scope="module")
+def image(server: Server) -> str:
+    push(server, "tests/busybox", "1", busybox("hello"))
+    return f"{server.address}/tests/busybox:1"
+
+
+@pytest.fixture(scope="module")
+def pulled(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Preg]:
+    """A host with an image."""
+    require_root()
+    required("crun")
+    preg = Preg(tmp_path_factory.mktemp("host") / "home")
+    preg.ok("pull", image)
+    yield preg
+    unmount_below(preg.home)
+
+
+@pytest.fixture
+def host(pulled: Preg) -> Iterator[Preg]:
+    """A host with an image, on which nothing is left after the test."""
+    yield pulled
+    if left := pulled.ok("ps", "-aq").split():
+        pulled.ok("rm", "--force", *left)
+    assert pulled.ok("system", "check") == "all is well\n"
+
+
+def folder_of(host: Preg, name: str) -> Path:
+    return host.home / "containers" / host.ok("inspect", "-f", "Id", name).strip()
+
+
+# Stale and damaged notes
+
+
+@pytest.mark.parametrize("torn", ["", "[]", '{"status": "ru', '{"status"'])
+def test_a_state_that_the_power_cut_tore_is_that_of_a_container_that_ended(host: Preg, image: str, torn: str) -> None:
+    for name in ("once", "again"):
+        host.ok("run", "-d", "--name", name, "--network", "none", image, "true")
+        host.ok("wait", name)
+        (folder_of(host, name) / "state.json").write_text(torn)
+    host.ok("create", "--name", "other", image)
+    shutil.rmtree(host.state)
+    assert host.ok("ps", "-a", "--format", "State,Names") == "created\tother\nexited\tagain\nexited\tonce\n"
+    assert host.ok("inspect", "-f", "State.ExitCode", "once") == "255\n"
+    assert host.ok("start", "once") == "once\n"
+    assert host.ok("wait", "once") == "0\n"
+
+
+def test_a_container_whose_state_is_lost_while_it_runs_can_be_ended(host: Preg, image: str) -> None:
+    host.ok("run", "-d", "--name", "lost", "--network", "none", image, "sleep", "1000")
+    (folder_of(host, "lost") / "state.json").write_text("")
+    assert "is running: stop it first" in host.fails("rm", "lost")
+    host.ok("stop", "-t", "0", "lost")
+    assert host.ok("inspect", "-f", "State.Status,State.ExitCode", "lost") == "exited\t137\n"
+
+
+@pytest.mark.parametrize("damage", ["", "[]", "{}", '{"name": 3, "restart": 5}', "\ud800"])
+def test_a_description_that_is_damaged_costs_its_container_alone(host: Preg, image: str, damage: str) -> None:
+    for name in ("damaged", "whole"):
+        host.ok("create", "--name", name, "--restart", "always", "--network", "none", image, "true")
+    (folder_of(host, "damaged") / "container.json").write_bytes(damage.encode(errors="surrogatepass"))
+    listed = host.run("ps", "-a", "--format", "Names")
+    assert (listed.returncode, listed.stdout) == (1, "whole\n")
+    assert "says of its container cannot be read: save what you need, and remove it" in listed.stderr
+    for words in (["start", "damaged"], ["inspect", "damaged"], ["system", "check", "--repair"], ["prune", "-f"]):
+        done = host.run(*words)
+        assert (done.returncode, "cannot be read" in done.stdout + done.stderr) == (1, True)
+    assert "in use" in host.fails("create", "--name", "damaged", image)
+    host.ok("run", "--rm", "--network", "none", image, "true")
+    restored = host.run("system", "restore")
+    assert (restored.returncode, restored.stdout) == (1, "")
+    assert host.ok("rm", "damaged") == "damaged\n"
+    host.ok("create", "--name", "damaged", image)
+
+
+def test_a_damaged_container_that_runs_is_ended_and_removed(host: Preg, image: str) -> None:
+    host.ok("run", "-d", "--name", "damaged", "--network", "none", image, "sleep", "1000")
+    (folder_of(host, "damaged") / "container.json").write_text("{")
+    assert host.ok("rm", "-f", "damaged") == "damaged\n"
