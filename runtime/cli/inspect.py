@@ -1,7 +1,5 @@
 """``preg inspect``: tell all about containers and images."""
 
-import json
-import sys
 from typing import Any, Final
 
 from runtime import cgroup, config
@@ -9,12 +7,12 @@ from runtime.bundle import Wishes
 from runtime.cli.host_config import describe_isolation
 from runtime.cli.network_settings import show_bindings, show_settings
 from runtime.cli.options import Option, Usage
-from runtime.cli.table import select
+from runtime.cli.table import print_found
 from runtime.cli.targets import here, networks
 from runtime.cli.times import show_time
 from runtime.container import RESTARTING, RUNNING, Container, HealthCheck
 from runtime.containers import Containers
-from runtime.errors import Fault, NotFound, UsageError
+from runtime.errors import NotFound, UsageError
 from runtime.leftovers import look
 from runtime.network.plan import read_plan
 from runtime.record import read
@@ -45,18 +43,8 @@ def main(arguments: list[str]) -> int:
     form, kind = options.last("--format"), options.last("--type")
     if kind not in (None, *_KINDS):
         raise UsageError(f"--type is {' or '.join(_KINDS)}, not {kind!r}")
-    containers, found, status = here(), [], 0
-    for word in options.operands:
-        try:
-            found.append(_describe(containers, word, kind))
-        except (Fault, FileNotFoundError) as fault:
-            sys.stderr.write(f"preg: {fault}\n")
-            status = 1
-    if form is None:
-        sys.stdout.write(json.dumps(found, indent=4, ensure_ascii=False) + "\n")
-    for document in found if form is not None else ():
-        sys.stdout.write(select(document, form or "") + "\n")
-    return status
+    containers = here()
+    return print_found(lambda word: _describe(containers, word, kind), options.operands, form)
 
 
 def _describe(containers: Containers, word: str, kind: str | None) -> dict[str, Any]:

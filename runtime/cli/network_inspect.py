@@ -1,16 +1,13 @@
 """``preg network inspect``: tell all about networks."""
 
-import json
-import sys
 from contextlib import suppress
 from typing import Any, Final
 
 from runtime.cli.options import Option, Usage
-from runtime.cli.table import select
+from runtime.cli.table import print_found
 from runtime.cli.targets import here, networks
 from runtime.cli.times import show_time
 from runtime.containers import Containers
-from runtime.errors import Fault
 from runtime.network.endpoints import Endpoints
 from runtime.network.networks import PREDEFINED, Network
 
@@ -30,23 +27,15 @@ Examples:
 def main(arguments: list[str]) -> int:
     """Run the command."""
     options = USAGE.parse(arguments)
-    containers, known, form = here(), networks(), options.last("--format")
-    found, status = [], 0
-    for word in options.operands:
-        try:
-            if word in PREDEFINED:
-                found.append({"Name": word, "Id": PREDEFINED[word], "Scope": "local", "Driver": word, "Containers": {}})
-            else:
-                network = known.find(word)
-                found.append(_describe(network, containers, Endpoints(known.state, network.id)))
-        except Fault as fault:
-            sys.stderr.write(f"preg: {fault}\n")
-            status = 1
-    if form is None:
-        sys.stdout.write(json.dumps(found, indent=4, ensure_ascii=False) + "\n")
-    for document in found if form is not None else ():
-        sys.stdout.write(select(document, form or "") + "\n")
-    return status
+    containers, known = here(), networks()
+
+    def find(word: str) -> dict[str, Any]:
+        if word in PREDEFINED:
+            return {"Name": word, "Id": PREDEFINED[word], "Scope": "local", "Driver": word, "Containers": {}}
+        network = known.find(word)
+        return _describe(network, containers, Endpoints(known.state, network.id))
+
+    return print_found(find, options.operands, options.last("--format"))
 
 
 def _describe(network: Network, containers: Containers, members: Endpoints) -> dict[str, Any]:

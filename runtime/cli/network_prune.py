@@ -3,6 +3,7 @@
 import sys
 from typing import Final
 
+from runtime.cli.agreement import agreed
 from runtime.cli.options import Option, Usage
 from runtime.cli.targets import here, networks
 from runtime.network.bridge import remove
@@ -26,15 +27,9 @@ def main(arguments: list[str]) -> int:
     containers, known = here(), networks()
     used = {a.network for container in containers for a in read_plan(container.directory).attachments}
     unused = [network.name for network in known if network.name != DEFAULT and network.id not in used]
-    if unused and "--force" not in options and not _agreed(unused):
+    if unused and "--force" not in options and not agreed(f"the networks {', '.join(unused)}"):
         return 1
     for name in unused:
         remove(known, name)
         sys.stdout.write(f"{name}\n")
     return 0
-
-
-def _agreed(names: list[str]) -> bool:
-    sys.stderr.write(f"This removes the networks {', '.join(names)}. Are you sure? [y/N] ")
-    sys.stderr.flush()
-    return sys.stdin.readline().strip().lower() in ("y", "yes")

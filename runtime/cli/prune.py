@@ -5,6 +5,7 @@ from contextlib import suppress
 from typing import Final
 
 from runtime import config
+from runtime.cli.agreement import agreed
 from runtime.cli.image_filters import Listed, list_images, read_filters
 from runtime.cli.options import Option, Usage
 from runtime.cli.sizes import show_size
@@ -37,7 +38,8 @@ def main(arguments: list[str]) -> int:
     images, containers = Images(here.home), Containers(str(here.home), str(here.state))
     everything = "--all" in options
     filters = read_filters(options.all("--filter"), _FILTERS, images)
-    if "--force" not in options and not _agreed(everything=everything):
+    what = "all images that no container uses" if everything else "all images that no tag leads to"
+    if "--force" not in options and not agreed(what):
         return 0
     with images.workspace() as workspace, images.removing():
         removal = Removal(images, containers, workspace, keep_layers=True)
@@ -65,10 +67,3 @@ def _remove(images: Images, removal: Removal, listed: Listed) -> list[Step]:
         with suppress(Fault):
             steps += removal.remove(record, force=False) if record is not None else ()
     return steps
-
-
-def _agreed(*, everything: bool) -> bool:
-    what = "all images that no container uses" if everything else "all images that no tag leads to"
-    sys.stdout.write(f"WARNING! This will remove {what}.\nAre you sure you want to continue? [y/N] ")
-    sys.stdout.flush()
-    return sys.stdin.readline().strip().lower() in ("y", "yes")

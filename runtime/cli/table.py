@@ -3,11 +3,11 @@
 import json
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from runtime.cli.options import Option
-from runtime.errors import UsageError
+from runtime.errors import Fault, UsageError
 
 FORMAT: Final = Option("--format", "table, json, or the fields to print with tabs between: NAME[,NAME...]", "FORMAT")
 _NARROWEST: Final = 10
@@ -31,6 +31,25 @@ def write_records(records: Sequence[dict[str, str]], names: Sequence[str], wante
         if field not in names:
             raise UsageError(f"--format {wanted}: there is no field {field!r}, but {', '.join(names)}")
     sys.stdout.writelines("\t".join(record[field] for field in fields) + "\n" for record in records)
+
+
+def print_found(find: Callable[[str], dict[str, Any]], words: Sequence[str], wanted: str | None) -> int:
+    """Print what is found for each word, as one JSON list or as ``wanted`` says; complain about what is not found.
+
+    Give the exit status. Raises UsageError.
+    """
+    found, status = [], 0
+    for word in words:
+        try:
+            found.append(find(word))
+        except (Fault, FileNotFoundError) as fault:
+            sys.stderr.write(f"preg: {fault}\n")
+            status = 1
+    if wanted is None:
+        sys.stdout.write(json.dumps(found, indent=4, ensure_ascii=False) + "\n")
+    else:
+        sys.stdout.writelines(f"{select(document, wanted)}\n" for document in found)
+    return status
 
 
 def print_document(document: dict[str, Any], wanted: str | None) -> None:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Final
 
 from runtime import config
+from runtime.cli.agreement import agreed
 from runtime.cli.options import Option, Usage
 from runtime.cli.sizes import show_size
 from runtime.cli.targets import here
@@ -36,12 +37,9 @@ def main(arguments: list[str]) -> int:
     options, volumes, containers = USAGE.parse(arguments), Volumes(str(config.load().home)), here()
     filters = [read_filter(text, ("label", "label!")) for text in options.all("--filter")]
     everything = "--all" in options
-    if "--force" not in options:
-        kind = "all volumes" if everything else "the volumes without a name"
-        sys.stdout.write(f"This removes {kind} that no container uses. Go on? [y/N] ")
-        sys.stdout.flush()
-        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-            return 1
+    what = "all volumes that no container uses" if everything else "the volumes without a name that no container uses"
+    if "--force" not in options and not agreed(what):
+        return 1
     enter()
     used = users_of(containers)
     removed, freed = [], 0

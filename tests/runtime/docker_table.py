@@ -579,7 +579,10 @@ ROWS: Final[dict[str, Rows]] = {
         "--quiet": ("volume create c1", "volume ls -q", "volume rm c1"),
         "--format": ("volume create c1", "volume ls --format Driver,Name", "volume rm c1"),
     },
-    "volume inspect": {"": ("volume create c1", "?volume inspect c1", "volume inspect nothing", "volume rm c1")},
+    "volume inspect": {
+        "": ("volume create c1", "?volume inspect c1", "volume inspect nothing", "volume rm c1"),
+        "--format": ("volume create c1", "volume inspect --format Driver,Name c1", "volume rm c1"),
+    },
     "volume rm": {
         "": (
             "volume create c1",

@@ -59,15 +59,9 @@ def fill(folder: Path, content: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Preg:
-    """A host whose images the tests of this file share."""
-    require_root()
-    return Preg(tmp_path_factory.mktemp("host"))
-
-
-@pytest.fixture(scope="module")
 def image(server: Server, host: Preg) -> str:
     """An image with a shell."""
+    require_root()
     shell = busybox()
     push(server, "tests/cp", "1", Image((*shell.tars, layer({"w/.keep": File()})), shell.settings))
     name = f"{server.address}/tests/cp:1"

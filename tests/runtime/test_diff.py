@@ -38,15 +38,9 @@ echo > etc/added
 
 
 @pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Preg:
-    """A host whose images the tests of this file share."""
-    require_root()
-    return Preg(tmp_path_factory.mktemp("host"))
-
-
-@pytest.fixture(scope="module")
 def image(server: Server, host: Preg) -> str:
     """An image of several layers, one of which hides what another one has."""
+    require_root()
     shell = busybox()
     upper = layer({"below": File(b"x")})[:-1024] + file(b"d/.wh.hidden") + END
     made = Image((*shell.tars, layer({**TREE, "d/hidden": File()}), upper), shell.settings)

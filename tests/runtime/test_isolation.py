@@ -81,12 +81,6 @@ CALLS = ("default", "no capability", "few capabilities", "administrator", "uncon
 
 
 @pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Preg:
-    """A host whose image the tests of this file share."""
-    return Preg(tmp_path_factory.mktemp("host"))
-
-
-@pytest.fixture(scope="module")
 def image(server: Server, host: Preg) -> str:
     """The name of an image with the probe, which the host's own Python is to run."""
     links = {name: File(link=f"usr/{name}") for name in ("lib", "lib64") if Path("/", name).is_symlink()}

@@ -42,15 +42,9 @@ CONTENT = b"".join(
 
 
 @pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Preg:
-    """A host whose images the tests of this file share."""
-    require_root()
-    return Preg(tmp_path_factory.mktemp("host"))
-
-
-@pytest.fixture(scope="module")
 def image(server: Server, host: Preg) -> str:
     """An image with something in ``/data``, and a volume of its own at ``/own``."""
+    require_root()
     shell = busybox()
     made = Image((*shell.tars, CONTENT, layer({"own/first": File(b"x")})), {**shell.settings, "Volumes": {"/own": {}}})
     push(server, "tests/volumes", "1", made)
