@@ -37,15 +37,15 @@ class Finding(NamedTuple):
 
 def check(here: "Config") -> Iterator[Finding]:
     """Look through everything but what running commands are busy with."""
-    containers = Containers(str(here.home), str(here.state))
-    yield from _half_made(here.home / "new")
+    containers = Containers(here.home, here.state)
+    yield from _half_made(Path(here.home, "new"))
     yield from _containers(containers)
     yield from _names(containers)
     yield from _images(Images(here.home))
     yield from _mounts(here.home)
     yield from _engines(containers, here)
     yield from _groups(containers)
-    yield from _endpoints(str(here.state))
+    yield from _endpoints(here.state)
 
 
 def _half_made(folder: Path) -> Iterator[Finding]:
@@ -111,7 +111,7 @@ def _images(images: Images) -> list[Finding]:
 # What the kernel and the engines keep
 
 
-def _mounts(home: Path) -> Iterator[Finding]:
+def _mounts(home: str) -> Iterator[Finding]:
     """Find mounts of containers that are seen by all the host: those of preg are seen by their containers alone."""
     with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
         targets = [line.split()[4] for line in file]
@@ -122,7 +122,7 @@ def _mounts(home: Path) -> Iterator[Finding]:
 
 def _engines(containers: Containers, here: "Config") -> Iterator[Finding]:
     for name in KNOWN:
-        for path in _sorted(here.state / name):
+        for path in _sorted(Path(here.state, name)):
             container = containers.get(path.name)
             if not os.path.exists(container.running) and _is_free_or_gone(container):
                 yield Finding(

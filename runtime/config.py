@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Final, NamedTuple
 
 from runtime.errors import Fault
@@ -14,19 +13,19 @@ DIRECTORIES: Final = "directories"
 
 
 class Config(NamedTuple):
-    """The host as the runtime sees it."""
+    """The host as the runtime sees it. Places are plain strings: a quick command cannot wait for ``pathlib``."""
 
-    home: Path
+    home: str
     """Holds images and containers."""
-    state: Path
+    state: str
     """Holds what a reboot may forget."""
-    login_file: Path
+    login_file: str
     """The file that ``preg login`` writes, in Docker's format."""
-    credential_files: tuple[Path, ...]
+    credential_files: tuple[str, ...]
     """Where the credentials for a registry are looked for, one after the other; ``login_file`` is one of them."""
     path: str
     """Where programs are looked for."""
-    settings_files: tuple[Path, ...]
+    settings_files: tuple[str, ...]
     """Where settings are read from, one over the other; see ``runtime.settings``."""
     settings_required: bool
     """The one file was named, so that it has to be there."""
@@ -34,21 +33,12 @@ class Config(NamedTuple):
 
 def load(environ: Mapping[str, str] = os.environ) -> Config:
     """Read the environment. Raises Fault for a value that cannot be used."""
-    user = Path(environ.get("HOME") or "/")
-    root = CALLER == 0
-    if home := environ.get("PREG_HOME"):
-        if not Path(home).is_absolute():
-            raise Fault(f"PREG_HOME is {home!r}, and must be an absolute path")
-        data = Path(home)
-    elif root:
-        data = Path("/var/lib/preg")
-    else:
-        data = Path(environ.get("XDG_DATA_HOME") or user / ".local/share") / "preg"
-    runtime_dir = Path("/run") if root else Path(environ.get("XDG_RUNTIME_DIR") or data)
+    user = environ.get("HOME") or "/"
     credential_files = _credential_files(environ, user)
+    data = _data(environ, user)
     return Config(
         home=data,
-        state=Path(environ.get("PREG_STATE") or (runtime_dir / "preg" if runtime_dir != data else data / "state")),
+        state=_state(environ, data),
         login_file=credential_files[-1],
         credential_files=credential_files,
         path=environ.get("PATH") or os.defpath,
@@ -57,22 +47,42 @@ def load(environ: Mapping[str, str] = os.environ) -> Config:
     )
 
 
-def _settings_files(environ: Mapping[str, str], user: Path) -> tuple[Path, ...]:
+def _data(environ: Mapping[str, str], user: str) -> str:
+    if home := environ.get("PREG_HOME"):
+        if not home.startswith("/"):
+            raise Fault(f"PREG_HOME is {home!r}, and must be an absolute path")
+        return os.path.normpath(home)
+    if CALLER == 0:
+        return "/var/lib/preg"
+    return os.path.join(environ.get("XDG_DATA_HOME") or os.path.join(user, ".local/share"), "preg")
+
+
+def _state(environ: Mapping[str, str], data: str) -> str:
+    if state := environ.get("PREG_STATE"):
+        return os.path.normpath(state)
+    runtime_dir = "/run" if CALLER == 0 else environ.get("XDG_RUNTIME_DIR")
+    return os.path.join(runtime_dir, "preg") if runtime_dir else os.path.join(data, "state")
+
+
+def _settings(environ: Mapping[str, str], user: str) -> str:
+    return environ.get("XDG_CONFIG_HOME") or os.path.join(user, ".config")
+
+
+def _settings_files(environ: Mapping[str, str], user: str) -> tuple[str, ...]:
     if chosen := environ.get("PREG_CONFIG"):
-        return (Path(chosen),)
-    mine = Path(environ.get("XDG_CONFIG_HOME") or user / ".config")
-    return (Path("/etc/preg/runtime.toml"), mine / "preg/runtime.toml")
+        return (chosen,)
+    return ("/etc/preg/runtime.toml", os.path.join(_settings(environ, user), "preg/runtime.toml"))
 
 
-def _credential_files(environ: Mapping[str, str], user: Path) -> tuple[Path, ...]:
+def _credential_files(environ: Mapping[str, str], user: str) -> tuple[str, ...]:
     """Name the files that podman looks in (containers-auth.json(5)), of which the last is Docker's."""
     if chosen := environ.get("REGISTRY_AUTH_FILE"):
-        return (Path(chosen),)
+        return (chosen,)
     passing = environ.get("XDG_RUNTIME_DIR")
     return (
-        Path(passing, "containers/auth.json") if passing else Path(f"/run/containers/{CALLER}/auth.json"),
-        Path(environ.get("XDG_CONFIG_HOME") or user / ".config", "containers/auth.json"),
-        Path(environ.get("DOCKER_CONFIG") or user / ".docker", "config.json"),
+        os.path.join(passing, "containers/auth.json") if passing else f"/run/containers/{CALLER}/auth.json",
+        os.path.join(_settings(environ, user), "containers/auth.json"),
+        os.path.join(environ.get("DOCKER_CONFIG") or os.path.join(user, ".docker"), "config.json"),
     )
 
 

@@ -60,14 +60,14 @@ class Engine(NamedTuple):
                     mount(os.devnull, str(_SECOND_CONTROLLERS), "", MS_BIND)
 
 
-def find(wanted: str | None, path: str, state: Path) -> Engine:
+def find(wanted: str | None, path: str, state: str | Path) -> Engine:
     """Find an OCI runtime: the one that is wanted, by name or path, or the first that is there.
 
     Raises Fault if there is none, and says what to install.
     """
     if wanted is not None and "/" in wanted:
         if os.access(wanted, os.X_OK):
-            return Engine(Path(wanted).resolve(), state)
+            return Engine(Path(wanted).resolve(), Path(state))
         raise Fault(f"the OCI runtime {wanted} cannot be executed")
     names = KNOWN if wanted is None else (wanted,)
     # root's PATH often lacks where Debian puts runc.
@@ -75,7 +75,7 @@ def find(wanted: str | None, path: str, state: Path) -> Engine:
     for name in names:
         for folder in folders:
             if folder and os.access(f"{folder}/{name}", os.X_OK):
-                return Engine(Path(folder) / name, state)
+                return Engine(Path(folder, name), Path(state))
     if wanted is not None and wanted not in KNOWN:
         raise Fault(f"there is no OCI runtime {wanted!r} on PATH; preg knows {' and '.join(KNOWN)}")
     raise Fault(f"no OCI runtime ({' or '.join(names)}) is installed: apt install {names[0]}")

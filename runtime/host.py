@@ -92,8 +92,9 @@ def file_systems() -> set[str]:
     return {line.split()[-1] for line in Path("/proc/filesystems").read_text().splitlines()}
 
 
-def file_system_of(folder: Path) -> str:
+def file_system_of(place: str) -> str:
     """Give the kind of file system that a directory, which need not exist yet, is on."""
+    folder = Path(place)
     while not folder.exists():
         folder = folder.parent
     device = os.stat(folder).st_dev

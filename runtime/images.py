@@ -155,8 +155,8 @@ class Image(NamedTuple):
 class Images:
     """The images below the home directory."""
 
-    def __init__(self, home: Path) -> None:
-        self.home = home
+    def __init__(self, home: str | Path) -> None:
+        self.home = home = Path(home)
         self.layers = Layers(home / "layers", home / "containers")
         self._content = home / "content" / "sha256"
         self._records = home / "images"

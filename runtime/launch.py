@@ -43,7 +43,7 @@ def start(here: "Config", container: Container, held: int, supervisor: socket.so
     """
     description = container.describe()
     container.register()
-    engine = Engine(Path(description.engine), here.state)
+    engine = Engine(Path(description.engine), Path(here.state))
     ours = os.open("/proc/self/ns/mnt", os.O_RDONLY)
     sandbox = Sandbox()
     try:

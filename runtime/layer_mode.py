@@ -30,7 +30,7 @@ class Mode(NamedTuple):
     reason: str
 
 
-def find_mode(home: Path, wanted: str | None) -> Mode:
+def find_mode(home: str | Path, wanted: str | None) -> Mode:
     """Find the way, by trying it out, unless one is wanted. Raises Fault if that one cannot be.
 
     There is no third way, over loop devices, where the kernel mounts no plain files: reading all of an image for the
@@ -46,12 +46,12 @@ def find_mode(home: Path, wanted: str | None) -> Mode:
     return Mode(DIRECTORIES, obstacle)
 
 
-def _try(home: Path) -> str | None:
+def _try(home: str | Path) -> str | None:
     """Mount something; the obstacle if there is one."""
     from runtime.archive import Budget  # noqa: PLC0415 - only who pulls or asks needs them
     from runtime.inodes import Inodes  # noqa: PLC0415
 
-    with claim(home / "new") as workspace:
+    with claim(Path(home, "new")) as workspace:
         archive, index, root = workspace / ARCHIVE, workspace / INDEX, workspace / ROOT
         try:
             archive.write_bytes(bytes(1024))

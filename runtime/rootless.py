@@ -17,7 +17,6 @@ from functools import cache
 from typing import Any, Final, NamedTuple
 
 from runtime.errors import Fault
-from runtime.kernel import join_user, unshare_mounts, unshare_user
 
 #: The ID of the user who has started us, also when we are root inside.
 CALLER: Final = os.geteuid()
@@ -185,6 +184,8 @@ def _is_elsewhere(pid: int) -> bool:
 
 def _join(pid: int) -> bool:
     """Enter the user namespace of a process; False if that is gone or in none of ours."""
+    from runtime.kernel import join_user, unshare_mounts  # noqa: PLC0415 - loads a C library, which root needs not
+
     try:
         with open(f"/proc/{pid}/ns/user", "rb") as namespace:
             join_user(namespace.fileno())
@@ -236,6 +237,8 @@ def _spawn_both(complaint: int, *commands: list[str]) -> None:
 
 
 def _unshare() -> None:
+    from runtime.kernel import unshare_user  # noqa: PLC0415
+
     try:
         unshare_user()
     except OSError as error:

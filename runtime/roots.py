@@ -68,7 +68,7 @@ def opened_root(containers: "Containers", container: "Container") -> Iterator[in
 @contextmanager
 def opened_image(container: "Container") -> Iterator[int]:
     """Open what a container's image has, without any change of its own. Raises Fault and OSError."""
-    images = Images(Path(container.home))
+    images = Images(container.home)
     layers = _layers(images, container)
     images.layers.ready(layers)
     with images.workspace() as place, _own_mounts():
@@ -96,7 +96,7 @@ def _root_of_process(pid: int) -> int | None:
 @contextmanager
 def mounted(container: "Container") -> Iterator[int]:
     """Mount the root of a container that we hold the lock of, with its volumes, and open it. Raises Fault, OSError."""
-    images = Images(Path(container.home))
+    images = Images(container.home)
     layers = _layers(images, container)
     images.layers.ready(layers)
     with _own_mounts():

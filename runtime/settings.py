@@ -80,9 +80,9 @@ def load(here: "Config") -> Settings:
     return msgspec.convert(tree, Settings)
 
 
-def _read(path: Path, *, required: bool) -> dict[str, Any]:
+def _read(path: str, *, required: bool) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         if required:
             raise Fault(f"the settings {path}, which PREG_CONFIG names, are not there") from error
@@ -91,7 +91,7 @@ def _read(path: Path, *, required: bool) -> dict[str, Any]:
         raise Fault(f"the settings {path} are no TOML: {error}") from error
 
 
-def _check(tree: dict[str, Any], path: Path) -> None:
+def _check(tree: dict[str, Any], path: str) -> None:
     try:
         settings = msgspec.convert(tree, Settings)
     except msgspec.ValidationError as error:

@@ -133,7 +133,7 @@ def _values(name: str) -> Iterable[str]:
 def _containers() -> list[str]:
     here = config.load()
     names = []
-    for container in Containers(str(here.home), str(here.state)):
+    for container in Containers(here.home, here.state):
         with suppress(OSError, Fault):
             names.append(container.describe().name)
     return names

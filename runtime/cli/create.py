@@ -34,7 +34,7 @@ def main(arguments: list[str]) -> int:
     try:
         _fill_volumes(container)
     except BaseException:
-        Containers(str(here.home), str(here.state)).remove(container, volumes=True)
+        Containers(here.home, here.state).remove(container, volumes=True)
         raise
     finally:
         container.unregister()

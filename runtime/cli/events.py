@@ -40,7 +40,7 @@ def main(arguments: list[str]) -> int:
     # Without a beginning only what happens from now on is told.
     first = read_time(since or "0s", "--since")
     last = None if until is None else read_time(until, "--until")
-    for event in read_events(str(config.load().home), until=last):
+    for event in read_events(config.load().home, until=last):
         if last is not None and event["timeNano"] > last:
             break
         if event["timeNano"] >= first and _matches(event, filters):

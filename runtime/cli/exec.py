@@ -47,7 +47,7 @@ def main(arguments: list[str]) -> int:
     if terminal and stdin and not sys.stdin.isatty():
         raise Fault("-it needs a terminal on standard input, and there is none")
     place = config.load()
-    containers = Containers(str(place.home), str(place.state))
+    containers = Containers(place.home, place.state)
     wanted = Execution(
         command=options.operands[1:],
         environment=read_variables(options),

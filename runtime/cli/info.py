@@ -74,7 +74,7 @@ def describe(here: config.Config, warnings: list[str]) -> dict[str, Any]:
         "NCPU": len(os.sched_getaffinity(0)),
         "MemTotal": host.memory(),
         "Name": system.nodename,
-        "DockerRootDir": str(here.home),
-        "StateDir": str(here.state),
+        "DockerRootDir": here.home,
+        "StateDir": here.state,
         "Warnings": warnings,
     }

@@ -2,6 +2,7 @@
 
 import getpass
 import sys
+from pathlib import Path
 from typing import Final
 
 from runtime import config
@@ -43,7 +44,7 @@ def main(arguments: list[str]) -> int:
     registry = read_registry(options.operands[0] if options.operands else DEFAULT_REGISTRY)
     plain_http = "--plain-http" in options
     here = config.load()
-    file = DockerConfig(here.login_file)
+    file = DockerConfig(Path(here.login_file))
     with as_faults():
         known = file.find(registry)
         if known and not any(name in options for name in ("--username", "--password", "--password-stdin")):
@@ -87,7 +88,7 @@ def _read_credentials(options: Options, registry: str, default_user: str) -> Cre
 
 def _keep(here: config.Config, registry: str, shown: Credentials, kept: Credentials | None) -> int:
     """Keep what a registry has accepted; nothing is written if that is there already."""
-    file = DockerConfig(here.login_file)
+    file = DockerConfig(Path(here.login_file))
     if kept is None:
         _say(f"{registry} asks nobody for a password here, so this one was not checked")
         kept = shown
@@ -95,8 +96,8 @@ def _keep(here: config.Config, registry: str, shown: Credentials, kept: Credenti
         helper = file.store(registry, kept)
         if not helper and not kept.identity_token:
             _say(f"the password is kept unencrypted in {file.path}; a credential helper (credsStore there) hides it")
-    for first in here.credential_files[: here.credential_files.index(file.path)]:
-        if DockerConfig(first).find(registry):
+    for first in here.credential_files[: here.credential_files.index(here.login_file)]:
+        if DockerConfig(Path(first)).find(registry):
             _say(f"{first} has a login for {registry}, too, which comes first: run podman logout {registry}")
     sys.stdout.write("Login Succeeded\n")
     return 0

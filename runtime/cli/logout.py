@@ -1,6 +1,7 @@
 """``preg logout``: forget the login to a registry."""
 
 import sys
+from pathlib import Path
 from typing import Final
 
 from runtime import config
@@ -27,9 +28,9 @@ def main(arguments: list[str]) -> int:
     registry = read_registry(options.operands[0] if options.operands else DEFAULT_REGISTRY)
     here = config.load()
     with as_faults():
-        known = DockerConfig(here.login_file).erase(registry)
+        known = DockerConfig(Path(here.login_file)).erase(registry)
         sys.stdout.write(f"{'Removed the login to' if known else 'Not logged in to'} {registry}\n")
         for other in here.credential_files:
-            if other != here.login_file and DockerConfig(other).find(registry):
+            if other != here.login_file and DockerConfig(Path(other)).find(registry):
                 sys.stderr.write(f"preg: {other} has a login for {registry}, too: run podman logout {registry}\n")
     return 0

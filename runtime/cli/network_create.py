@@ -35,7 +35,7 @@ def main(arguments: list[str]) -> int:
     if driver != "bridge":
         raise UsageError(f"--driver {driver}: there are networks of the driver bridge only")
     here = config.load()
-    network = Networks(str(here.home), str(here.state)).make(
+    network = Networks(here.home, here.state).make(
         Wanted(
             name=options.operands[0],
             labels={name: value for name, _, value in (text.partition("=") for text in options.all("--label"))},

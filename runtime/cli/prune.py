@@ -35,7 +35,7 @@ Examples:
 def main(arguments: list[str]) -> int:
     """Run the command."""
     options, here = USAGE.parse(arguments), config.load()
-    images, containers = Images(here.home), Containers(str(here.home), str(here.state))
+    images, containers = Images(here.home), Containers(here.home, here.state)
     everything = "--all" in options
     filters = read_filters(options.all("--filter"), _FILTERS, images)
     what = "all images that no container uses" if everything else "all images that no tag leads to"

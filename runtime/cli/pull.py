@@ -63,7 +63,7 @@ def fetch(here: config.Config, reference: "Reference", wish: Wish, *, quiet: boo
             return await pull(Images(here.home), namespace.repository(there.name), reference, report, wish.platform)
 
         manifest = fetch_from(here, reference, work, plain_http=wish.plain_http)
-    record(str(here.home), "pull", str(reference), {"name": str(reference)}, kind="image")
+    record(here.home, "pull", str(reference), {"name": str(reference)}, kind="image")
     return manifest
 
 

@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from runtime.cli.naming import read_reference
@@ -32,7 +33,7 @@ def with_registry(
 ) -> T:
     """Do some work with the registry of a reference, as who this user has logged in there. Raises Fault."""
     with as_faults():
-        credentials = find_credentials(config.credential_files, reference.registry, reference.name)
+        credentials = find_credentials(map(Path, config.credential_files), reference.registry, reference.name)
         return asyncio.run(_connected(reference.registry, credentials, work, plain_http=plain_http, verify=verify))
 
 

@@ -30,7 +30,7 @@ Examples:
 def main(arguments: list[str]) -> int:
     """Run the command."""
     options, here = USAGE.parse(arguments), config.load()
-    images, containers = Images(here.home), Containers(str(here.home), str(here.state))
+    images, containers = Images(here.home), Containers(here.home, here.state)
     force, status = "--force" in options, 0
     for word in options.operands:
         try:

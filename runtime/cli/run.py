@@ -52,7 +52,7 @@ def main(arguments: list[str]) -> int:
     if terminal and stdin and not detach and not sys.stdin.isatty():
         raise UsageError("-it needs a terminal on standard input, and there is none")
     here = config.load()
-    containers = Containers(str(here.home), str(here.state))
+    containers = Containers(here.home, here.state)
     sweep(containers)
     enter()
     container, held = make(here, options, attached=not detach)

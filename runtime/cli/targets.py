@@ -2,27 +2,32 @@
 
 import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from runtime import config
 from runtime.container import Container
 from runtime.containers import Containers
 from runtime.errors import Fault
 from runtime.leftovers import sweep
-from runtime.network.networks import Networks
+
+if TYPE_CHECKING:
+    from runtime.network.networks import Networks
 
 
 def here() -> Containers:
     """Give this host's containers, without those that have been killed."""
     place = config.load()
-    containers = Containers(str(place.home), str(place.state))
+    containers = Containers(place.home, place.state)
     sweep(containers)
     return containers
 
 
-def networks() -> Networks:
+def networks() -> "Networks":
     """Give this host's networks."""
+    from runtime.network.networks import Networks  # noqa: PLC0415 - needs sockets
+
     place = config.load()
-    return Networks(str(place.home), str(place.state))
+    return Networks(place.home, place.state)
 
 
 def each(containers: Containers, words: list[str], work: Callable[[Container], str | None]) -> int:

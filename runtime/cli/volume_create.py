@@ -25,7 +25,7 @@ Example:
 
 def main(arguments: list[str]) -> int:
     """Run the command."""
-    options, volumes = USAGE.parse(arguments), Volumes(str(config.load().home))
+    options, volumes = USAGE.parse(arguments), Volumes(config.load().home)
     if (options.last("--driver") or "local") != "local":
         raise UsageError(f"--driver {options.last('--driver')}: there is only the driver local")
     pairs = [text.partition("=") for text in options.all("--label")]

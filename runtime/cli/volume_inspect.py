@@ -23,7 +23,7 @@ Examples:
 
 def main(arguments: list[str]) -> int:
     """Run the command."""
-    options, volumes = USAGE.parse(arguments), Volumes(str(config.load().home))
+    options, volumes = USAGE.parse(arguments), Volumes(config.load().home)
     return print_found(lambda name: _describe(volumes, name), options.operands, options.last("--format"))
 
 

@@ -30,7 +30,7 @@ Example:
 
 def main(arguments: list[str]) -> int:
     """Run the command."""
-    options, volumes = USAGE.parse(arguments), Volumes(str(config.load().home))
+    options, volumes = USAGE.parse(arguments), Volumes(config.load().home)
     filters = [read_filter(text, ("dangling", "name", "label", "driver")) for text in options.all("--filter")]
     used = users_of(here()) if any(key == "dangling" for key, _ in filters) else {}
     found = [v for v in volumes if all(matches(v, key, value, used=v.name in used) for key, value in filters)]

@@ -34,7 +34,7 @@ Examples:
 
 def main(arguments: list[str]) -> int:
     """Run the command."""
-    options, volumes, containers = USAGE.parse(arguments), Volumes(str(config.load().home)), here()
+    options, volumes, containers = USAGE.parse(arguments), Volumes(config.load().home), here()
     filters = [read_filter(text, ("label", "label!")) for text in options.all("--filter")]
     everything = "--all" in options
     what = "all volumes that no container uses" if everything else "the volumes without a name that no container uses"

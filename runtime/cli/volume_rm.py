@@ -23,7 +23,7 @@ Example:
 
 def main(arguments: list[str]) -> int:
     """Run the command."""
-    options, volumes, containers = USAGE.parse(arguments), Volumes(str(config.load().home)), here()
+    options, volumes, containers = USAGE.parse(arguments), Volumes(config.load().home), here()
     status = 0
     for name in options.operands:
         try:
