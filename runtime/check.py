@@ -21,8 +21,8 @@ from runtime.images import Images
 from runtime.kernel import MNT_DETACH, unmount
 from runtime.lock import lock
 from runtime.network.endpoints import endpoints_by_container, release
+from runtime.removal import remove_tree
 from runtime.rootless import inside
-from runtime.tree import remove_tree
 
 if TYPE_CHECKING:
     from runtime.config import Config

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 from runtime.errors import Damaged
 from runtime.lock import lock
 from runtime.record import read_record, write_record
-from runtime.tree import remove_tree
+from runtime.removal import remove_tree
 
 #: How a container fares.
 CREATED: Final = "created"

@@ -14,7 +14,7 @@ from runtime.container import Container, Description
 from runtime.errors import Damaged, Fault, NotFound, UsageError
 from runtime.events import record
 from runtime.lock import holding, lock
-from runtime.tree import remove_tree
+from runtime.removal import remove_tree
 
 _NAME_CHARACTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
 _HEX: Final = frozenset("0123456789abcdef")

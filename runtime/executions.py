@@ -9,7 +9,7 @@ from typing import Any
 
 from runtime import frames as f
 from runtime.process import Process
-from runtime.tree import remove_tree
+from runtime.removal import remove_tree
 
 #: Is told what becomes of a process, as a visitor of its supervisor is: a kind of frame and its content.
 Listener = Callable[[int, bytes], None]

@@ -34,8 +34,8 @@ from runtime.layers import Layers, sync_file
 from runtime.lock import holding
 from runtime.platforms import Platform, of_image
 from runtime.record import plain, read
+from runtime.removal import remove_tree
 from runtime.rootless import enter
-from runtime.tree import remove_tree
 from storage.oci.digest import Digest
 from storage.oci.errors import RegistryError
 from storage.oci.reference import Reference

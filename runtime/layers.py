@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Final
 from runtime.errors import Fault
 from runtime.kernel import MS_NODEV, MS_NOSUID, MS_RDONLY, mount, unmount
 from runtime.lock import lock
+from runtime.removal import remove_tree
 from runtime.rootless import privileges
-from runtime.tree import remove_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

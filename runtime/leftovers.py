@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from runtime import cgroup
 from runtime.container import EXITED, Container, State
 from runtime.errors import Damaged
+from runtime.removal import remove_tree
 from runtime.rootless import inside
-from runtime.tree import remove_tree
 
 if TYPE_CHECKING:
     from runtime.containers import Containers

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from runtime.errors import Fault
 from runtime.kernel import open_inside, sync_file_system
 from runtime.mounts import Mount
-from runtime.tree import remove_tree
+from runtime.removal import remove_tree
 from runtime.tree_reader import describe, read_tree
 from runtime.tree_writer import TreeWriter, dress
 from runtime.volumes import Volumes, invent_name

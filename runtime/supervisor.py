@@ -23,10 +23,10 @@ from runtime.executions import Execution, Executions, Listener, complaint
 from runtime.kernel import MNT_DETACH, adopt_orphans, give_back_memory, join_mounts, unmount
 from runtime.log import LogWriter
 from runtime.process import Process, spawn
+from runtime.removal import remove_tree
 from runtime.restart import is_due, next_delay
 from runtime.sockets import Socket
 from runtime.streams import PIECE
-from runtime.tree import remove_tree
 from runtime.visitor import Visitor
 
 if TYPE_CHECKING:

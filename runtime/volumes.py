@@ -156,7 +156,7 @@ class Volumes:
         from pathlib import Path  # noqa: PLC0415 - a supervisor that has no volumes does without
 
         from runtime.claim import claim, sweep  # noqa: PLC0415
-        from runtime.tree import remove_tree  # noqa: PLC0415
+        from runtime.removal import remove_tree  # noqa: PLC0415
 
         os.makedirs(self._folder, mode=0o700, exist_ok=True)
         enter()  # what containers have left belongs to other IDs

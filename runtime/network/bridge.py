@@ -15,7 +15,7 @@ from runtime.network.endpoints import Endpoints
 from runtime.network.networks import DEFAULT, PREDEFINED
 from runtime.network.nftables import Firewall
 from runtime.network.rtnetlink import Links
-from runtime.tree import remove_tree
+from runtime.removal import remove_tree
 
 if TYPE_CHECKING:
     from runtime.network.networks import Network, Networks
