@@ -1,12 +1,8 @@
 """A person's end of a container's streams: what is typed goes in, what is printed comes out, signals are passed on."""
 
-import fcntl
 import os
 import select
 import signal
-import struct
-import termios
-import tty
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -172,13 +168,13 @@ class Session:
     def _tell_size(self) -> None:
         if (size := our_size()) is not None:
             with suppress(OSError):
-                self.send(f.RESIZE, struct.pack(">HH", *size))
+                self.send(f.RESIZE, b"".join(number.to_bytes(2, "big") for number in size))
 
 
 def our_size() -> tuple[int, int] | None:
     """Give the rows and columns of the terminal that we print on; None if it is none."""
     try:
-        rows, columns, _, _ = struct.unpack("=HHHH", fcntl.ioctl(1, termios.TIOCGWINSZ, bytes(8)))
+        columns, rows = os.get_terminal_size(1)
     except OSError:
         return None
     return rows, columns
@@ -241,6 +237,9 @@ def _raw_terminal(*, on: bool) -> Iterator[None]:
     if not on:
         yield
         return
+    import termios  # noqa: PLC0415 - not for those without a terminal
+    import tty  # noqa: PLC0415
+
     before = termios.tcgetattr(0)
     # What was typed already is for the container.
     tty.setraw(0, termios.TCSANOW)

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from runtime.errors import Fault
-from runtime.rootless import CALLER
 
+#: The ID of the user who has started us, also when we are root in a user namespace of theirs.
+CALLER: Final = os.geteuid()
 #: Ways to keep layers.
 EROFS: Final = "erofs"
 DIRECTORIES: Final = "directories"

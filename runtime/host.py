@@ -10,10 +10,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from runtime.config import CALLER
 from runtime.engine import KNOWN, find
 from runtime.errors import Fault
 from runtime.network.nftables import Firewall
-from runtime.rootless import CALLER, how_to_get_ranges
+from runtime.rootless import how_to_get_ranges
 
 if TYPE_CHECKING:
     from runtime.config import Config

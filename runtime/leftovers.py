@@ -10,7 +10,6 @@ from runtime import cgroup
 from runtime.container import EXITED, Container, State
 from runtime.errors import Damaged
 from runtime.removal import remove_tree
-from runtime.rootless import inside
 
 if TYPE_CHECKING:
     from runtime.containers import Containers
@@ -44,6 +43,8 @@ def remove_unfinished(containers: "Containers") -> int:
     for container in containers.unfinished():
         held = container.lock()
         if held is not None:
+            from runtime.rootless import inside  # noqa: PLC0415 - rarely needed
+
             with suppress(FileNotFoundError):
                 inside(0, partial(containers.remove, container))
                 count += 1
@@ -55,6 +56,8 @@ def _put_away_if_dead(containers: "Containers", container: Container) -> bool:
     held = container.lock()
     if held is None:
         return False
+    from runtime.rootless import inside  # noqa: PLC0415 - rarely needed
+
     try:
         inside(_pid(container), partial(_put_away, containers, container))
     finally:

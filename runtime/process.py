@@ -1,10 +1,8 @@
 """A process that the engine starts in a container, with its streams in our hands: the container's own, or one more."""
 
-import fcntl
 import os
 import select
 import signal
-import struct
 import termios
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -97,7 +95,7 @@ class Process:
     def resize(self, rows: int, columns: int) -> None:
         """Tell its terminal, if it has one, how large the person's is."""
         for file in self.streams.outputs if self.terminal else ():
-            fcntl.ioctl(file, termios.TIOCSWINSZ, struct.pack("=HHHH", rows, columns, 0, 0))
+            termios.tcsetwinsize(file, (rows, columns))
 
     def signal(self, number: int) -> None:
         """Send it a signal, if it is there."""

@@ -16,10 +16,8 @@ from contextlib import suppress
 from functools import cache
 from typing import Any, Final, NamedTuple
 
+from runtime.config import CALLER
 from runtime.errors import Fault
-
-#: The ID of the user who has started us, also when we are root inside.
-CALLER: Final = os.geteuid()
 
 _ALL_IDS: Final = 2**32 - 1
 #: That of terminals, on every distribution.

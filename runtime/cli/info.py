@@ -12,7 +12,6 @@ from runtime.cli.version import own_version
 from runtime.container import RUNNING
 from runtime.images import Images
 from runtime.layer_mode import find_mode
-from runtime.rootless import CALLER
 
 USAGE: Final = Usage(
     "info [OPTION...]",
@@ -60,13 +59,13 @@ def describe(here: config.Config, warnings: list[str]) -> dict[str, Any]:
         ],
         "DefaultRuntime": runtimes[0].name if runtimes else "",
         "Runtimes": {found.name: {"path": found.program, "version": found.version} for found in runtimes},
-        "CgroupDriver": "cgroupfs" if host.cgroup_version() and CALLER == 0 else "none",
+        "CgroupDriver": "cgroupfs" if host.cgroup_version() and config.CALLER == 0 else "none",
         "CgroupVersion": str(host.cgroup_version()),
         "SecurityOptions": [
             *(["name=seccomp"] if host.has_seccomp() else []),
-            *(["name=rootless"] if CALLER != 0 else []),
+            *(["name=rootless"] if config.CALLER != 0 else []),
         ],
-        "Rootless": CALLER != 0,
+        "Rootless": config.CALLER != 0,
         "KernelVersion": system.release,
         "OperatingSystem": host.operating_system(),
         "OSType": "linux",

@@ -1,7 +1,6 @@
 """Rows for people and for programs."""
 
 import json
-import shlex
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -77,6 +76,8 @@ def select(document: dict[str, Any], wanted: str) -> str:
         value: Any = document
         for name in path.strip().removeprefix(".").split("."):
             if not isinstance(value, dict) or name not in value:
+                import shlex  # noqa: PLC0415 - only for what fails
+
                 raise UsageError(f"--format {shlex.quote(wanted)}: there is no field {path.strip()!r}")
             value = value[name]
         cells.append(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))

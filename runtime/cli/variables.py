@@ -1,6 +1,5 @@
 """The variables that a process is given: ``-e`` and ``--env-file``."""
 
-import shlex
 from collections.abc import Iterator
 from typing import Final
 
@@ -23,6 +22,8 @@ def read_variable(text: str) -> str | None:
     """Read ``NAME=VALUE``, or ``NAME`` for what it is here; None if it is not set here. Raises UsageError."""
     name, equals, _ = text.partition("=")
     if not name or "\0" in text:
+        import shlex  # noqa: PLC0415 - only for what fails
+
         raise UsageError(f"-e {shlex.quote(text)}: a variable is NAME=VALUE or NAME")
     if equals:
         return text

@@ -1,7 +1,7 @@
-"""IPv4 addresses and subnets, as numbers: importing the standard library's module takes as long as a start."""
+"""IPv4 addresses and subnets, as numbers: importing the standard library's modules takes as long as a start."""
 
 import os
-import socket
+from _socket import AF_INET, inet_ntoa, inet_pton
 from collections.abc import Collection, Iterable
 from typing import Final, NamedTuple
 
@@ -44,13 +44,13 @@ class Subnet(NamedTuple):
 
 def show(address: int) -> str:
     """Write an address as people do."""
-    return socket.inet_ntoa(address.to_bytes(4, "big"))
+    return inet_ntoa(address.to_bytes(4, "big"))
 
 
 def read_address(text: str, what: str) -> int:
     """Read an address; ``what`` says where it stands. Raises UsageError."""
     try:
-        return int.from_bytes(socket.inet_pton(socket.AF_INET, text), "big")
+        return int.from_bytes(inet_pton(AF_INET, text), "big")
     except (OSError, ValueError) as error:
         raise UsageError(f"{what} {text!r}: it is an IPv4 address, as 10.0.0.1") from error
 

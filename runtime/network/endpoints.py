@@ -11,7 +11,6 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from runtime.lock import lock
-from runtime.network import hosts
 from runtime.network.addresses import read_address
 from runtime.network.ports import Port
 from runtime.record import read_record, write_record
@@ -154,6 +153,8 @@ class Endpoints:
         # could hold it for ever.
         held = lock(f"{self._state}/containers/{endpoint.container}", wait=True)
         if held is not None:
+            from runtime.network import hosts  # noqa: PLC0415 - not for those who only look
+
             try:
                 hosts.update(endpoint.hosts, endpoint.network_name, lines)
             finally:

@@ -18,7 +18,8 @@ from runtime.network.endpoints import Endpoint, Endpoints
 from runtime.network.networks import DEFAULT, ROOTS_OWN, Network, Networks
 from runtime.network.nftables import Firewall
 from runtime.network.plan import HOST, SHARED, Attachment, Plan, read_plan
-from runtime.network.ports import Port, reserve
+from runtime.network.ports import Port
+from runtime.network.reservation import reserve
 from runtime.network.rtnetlink import LOOPBACK, Links
 from runtime.rootless import privileges
 

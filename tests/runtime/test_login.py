@@ -62,7 +62,7 @@ async def pulls(preg: Preg, guarded: Guarded) -> bool:
     """Whether preg is let in; no other reason may keep it from the image."""
     done = await asyncio.to_thread(preg.run, "pull", "--quiet", f"{guarded.address}/team/app:1")
     if done.returncode == 0:
-        assert done.stdout == f"{IMAGE.digest}\n"
+        assert done.stdout == f"{guarded.address}/team/app:1\n"
         return True
     assert f"{guarded.address}: " in done.stderr, done.stderr
     assert "preg login" in done.stderr
