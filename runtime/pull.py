@@ -10,7 +10,7 @@ from runtime.platforms import Platform, check, of_image, this_host, this_machine
 from storage.copy import Progress
 from storage.oci import media
 from storage.oci.digest import Digest
-from storage.oci.errors import DigestInvalid
+from storage.oci.errors import DigestInvalid, ManifestInvalid
 
 if TYPE_CHECKING:
     from storage.copy import Source
@@ -33,8 +33,11 @@ async def pull(
         which without a wish is this machine's.
 
     """
-    named = await source.manifests.get(reference.target)
-    manifest = await choose(source, named, wanted, str(reference))
+    try:
+        named = await source.manifests.get(reference.target)
+        manifest = await choose(source, named, wanted, str(reference))
+    except ManifestInvalid as error:
+        raise Fault(f"what the registry sent for {reference} is no manifest: {error}") from error
 
     def fits(image: Platform) -> None:
         if not named.is_index:
