@@ -28,6 +28,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from runtime import events
 from runtime.claim import claim, sweep
 from runtime.errors import Fault
 from runtime.layers import Layers, sync_file
@@ -327,6 +328,10 @@ class Images:
         for folder in (self._references, self._records):
             if folder.is_dir():
                 sync_file(folder)
+
+    def note(self, action: str, identifier: str, name: str) -> None:
+        """Write down what happens to an image, by its ID or, on its way to or from a registry, by its name."""
+        events.record(str(self.home), action, identifier, {"name": name}, kind="image")
 
     def contents(self) -> Iterator[Path]:
         """Give the file of each manifest, configuration and layer; its name is the digits of its digest."""

@@ -52,13 +52,13 @@ class Removal:
                 f"{Reference.parse(record.reference).familiar} is the last name of an image that the container"
                 f" {user.short_id} uses: remove that first, or take the name away with -f"
             )
-        yield self._untag(record.reference)
+        yield self._untag(record.reference, record.image)
         taken, left = Reference.parse(record.reference), [name for name in names if name != record.reference]
         if taken.digest is None:
             beside = [name for name in map(Reference.parse, left) if _repository(name) == _repository(taken)]
             if all(name.digest is not None for name in beside):
                 for name in map(str, beside):
-                    yield self._untag(name)
+                    yield self._untag(name, record.image)
                     left.remove(name)
         if not left and not any(self._runs(each) for each in self._users(record.image)):
             yield from self._delete(record.image)
@@ -73,12 +73,14 @@ class Removal:
         if not force and users:
             raise Fault(f"the stopped container {users[0].short_id} uses the image {image.hex[:12]}: remove it, or -f")
         for name in names:
-            yield self._untag(name)
+            yield self._untag(name, image)
         yield from self._delete(image)
 
-    def _untag(self, name: str) -> Step:
+    def _untag(self, name: str, image: "Digest") -> Step:
         self._images.forget_name(name)
-        return Step("Untagged", Reference.parse(name).familiar)
+        familiar = Reference.parse(name).familiar
+        self._images.note("untag", image, familiar)
+        return Step("Untagged", familiar)
 
     def _delete(self, image: "Digest") -> Iterator[Step]:
         chains: list[Digest] = []
@@ -87,6 +89,7 @@ class Removal:
             chains = chain_ids(self._images.open(record).config.rootfs.diff_ids) if record else []
         self._images.forget(image)
         self._images.make_forgetting_durable()
+        self._images.note("delete", image, image)
         yield Step("Deleted", image)
         if not self._keep_layers:
             needed = look_around(self._images, self._containers)

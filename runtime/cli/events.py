@@ -41,9 +41,8 @@ def main(arguments: list[str]) -> int:
     first = read_time(since or "0s", "--since")
     last = None if until is None else read_time(until, "--until")
     for event in read_events(config.load().home, until=last):
-        if last is not None and event["timeNano"] > last:
-            break
-        if event["timeNano"] >= first and _matches(event, filters):
+        # All of them are looked at, for the clock may have been set back meanwhile.
+        if first <= event["timeNano"] and (last is None or event["timeNano"] <= last) and _matches(event, filters):
             sys.stdout.write(f"{json.dumps(event, ensure_ascii=False) if form else show(event)}\n")
             sys.stdout.flush()
     return 0
@@ -77,7 +76,9 @@ def _is(event: dict[str, Any], key: str, value: str) -> bool:
     if key == "event":
         return bool(event["Action"] == value or event["Action"].startswith(f"{value}:"))
     if key == "image":
-        return value in (identifier if event["Type"] == "image" else "", attributes.get("image"))
+        return value in (
+            (identifier, attributes.get("name")) if event["Type"] == "image" else (attributes.get("image"),)
+        )
     if key == "label":
         name, equals, wanted = value.partition("=")
         return name in attributes and (not equals or attributes[name] == wanted)

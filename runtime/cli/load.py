@@ -45,6 +45,7 @@ def main(arguments: list[str]) -> int:
 
         async def work() -> None:
             async for loaded in load(images, files, path or "standard input", report, wish.platform):
+                images.note("load", loaded.image, loaded.image)
                 for name in loaded.names:
                     sys.stdout.write(f"Loaded image: {name.familiar}\n")
                 if not loaded.names:

@@ -9,7 +9,6 @@ from runtime.cli.platform import PLATFORM, Wish
 from runtime.cli.progress import progress
 from runtime.cli.registries import PLAIN_HTTP, fetch_from, resolve
 from runtime.errors import UsageError
-from runtime.events import record
 from runtime.images import Images
 from runtime.pull import pull
 from runtime.rootless import enter
@@ -63,7 +62,7 @@ def fetch(here: config.Config, reference: "Reference", wish: Wish, *, quiet: boo
             return await pull(Images(here.home), namespace.repository(there.name), reference, report, wish.platform)
 
         manifest = fetch_from(here, reference, work, plain_http=wish.plain_http)
-    record(here.home, "pull", str(reference), {"name": str(reference)}, kind="image")
+    Images(here.home).note("pull", str(reference), str(reference))
     return manifest
 
 

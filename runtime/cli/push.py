@@ -88,4 +88,5 @@ def _push(here: config.Config, images: Images, record: Record, target: Reference
             return await copy(source, repository, image.manifest.digest, tags, same_registry=near, report=show)
 
         manifest = with_registry(here, target, work, plain_http=plain_http)
+    images.note("push", str(target), str(target))
     sys.stdout.write(f"{target} is {manifest.digest}\n")

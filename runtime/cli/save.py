@@ -55,6 +55,8 @@ def main(arguments: list[str]) -> int:
             save(images, saving, Folder(Path(output)), docker=False)
         else:
             _write_file(images, saving, output, form)
+    for each in saving:
+        images.note("save", each.image.id, each.image.id)
     return 0
 
 

@@ -27,5 +27,7 @@ def main(arguments: list[str]) -> int:
         raise UsageError(f"{target} names a digest, which cannot be given: write NAME:TAG")
     images = Images(config.load().home)
     with images.workspace() as workspace, images.using():
-        images.name(workspace, get_record(images, source), name)
+        record = get_record(images, source)
+        images.name(workspace, record, name)
+    images.note("tag", record.image, name.familiar)
     return 0

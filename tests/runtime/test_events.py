@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from hypothesis import strategies as st
 
 from runtime.event_reader import read_events
 from runtime.events import folder, parse, record
+from tests.parts.images import data, push
+from tests.parts.server import Server
 from tests.runtime.conftest import Preg
 
 Names = Callable[[], str]
@@ -54,6 +57,43 @@ def test_the_life_of_a_container_is_told_as_docker_tells_it(
     assert stamp.endswith("Z")
     assert (kind, action, len(identifier)) == ("container", "die", 64)
     assert attributes == f"(a={name}, exitCode=137, image={image}, name={name})"
+
+
+def test_what_happens_to_images_is_told_as_docker_tells_it(
+    server: Server, repository: str, preg: Preg, tmp_path: Path
+) -> None:
+    image, name = data("events", layers=1, size=100), f"{server.address}/{repository}"
+    push(server, repository, "1", image)
+    preg.ok("pull", "-q", f"{name}:1")
+    preg.ok("tag", f"{name}:1", "other:2")
+    preg.ok("push", f"{name}:1", f"{name}:3")
+    preg.ok("save", "-o", str(tmp_path / "saved"), "other:2")
+    preg.ok("rmi", "other:2")
+    preg.ok("rmi", f"{name}:1")
+    preg.ok("load", "-q", "-i", str(tmp_path / "saved"))
+    told = preg.ok("events", "--since", "1h", "--until", "0s", "--format", "json", "-f", "type=image").splitlines()
+    events = [(event["Action"], event["id"], event["Actor"]["Attributes"]) for event in map(json.loads, told)]
+    assert events == [
+        ("pull", f"{name}:1", {"name": f"{name}:1"}),
+        ("tag", image.config_digest, {"name": "other:2"}),
+        ("push", f"{name}:3", {"name": f"{name}:3"}),
+        ("save", image.config_digest, {"name": image.config_digest}),
+        ("untag", image.config_digest, {"name": "other:2"}),
+        ("untag", image.config_digest, {"name": f"{name}:1"}),
+        ("untag", image.config_digest, {"name": f"{name}@{image.digest}"}),
+        ("delete", image.config_digest, {"name": image.config_digest}),
+        ("load", image.config_digest, {"name": image.config_digest}),
+    ]
+    assert happened(preg, "-f", "image=other:2") == ["tag", "untag"]
+    assert happened(preg, "-f", f"image={image.config_digest}", "-f", "event=save") == ["save"]
+
+
+def test_a_clock_that_was_set_back_hides_nothing_that_happens_then(preg: Preg) -> None:
+    tomorrow, before = time.time_ns() + 86_400_000_000_000, time.time_ns() - 1_000_000_000
+    lines = [[stamp, "image", action, "id", {}] for stamp, action in ((tomorrow, "tag"), (before, "untag"))]
+    (preg.home / "events").mkdir(parents=True)
+    (preg.home / "events/log").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    assert happened(preg) == ["untag"]
 
 
 def test_what_is_told_later_is_told_at_once(host: Preg, image: str, names: Names) -> None:
