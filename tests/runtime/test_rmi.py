@@ -134,8 +134,9 @@ def test_prune_takes_what_no_tag_leads_to(server: Server, repository: str, preg:
     old, new = small("old"), small("new")
     for image in (old, new):
         name = pulled(preg, server, repository, image)
-    asked = preg.ok("prune", stdin="n\n")
-    assert asked.startswith("WARNING! This will remove")
+    asked = preg.run("prune", stdin="n\n")
+    assert (asked.returncode, asked.stdout) == (0, "")
+    assert asked.stderr.startswith("This removes ")
     assert len(preg.ok("images", "-q").split()) == 2
     head, untagged, deleted, empty, freed = preg.ok("prune", "--force").splitlines()
     assert (head, empty) == ("Deleted Images:", "")
