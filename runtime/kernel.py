@@ -80,7 +80,13 @@ def unshare_mounts() -> None:
     """
     if _LIBC.unshare(_CLONE_NEWNS):
         raise _error("")
-    mount("none", "/", "", MS_REC | MS_SLAVE)
+    try:
+        mount("none", "/", "", MS_REC | MS_SLAVE)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        sentence = "it is no mount point, as in a chroot: bind it to itself (mount --bind DIR DIR) before entering it"
+        raise OSError(errno.EINVAL, sentence, "/") from error
 
 
 def unshare_user() -> None:

@@ -63,7 +63,13 @@ def _try(home: str | Path) -> str | None:
             for path, remove in ((archive, os.unlink), (index, os.unlink), (root, os.rmdir), (workspace, os.rmdir)):
                 if path.exists():
                     remove(path)
-    return None if error is None else _CAUSES.get(error.errno or 0, f"mounting EROFS failed: {error.strerror}")
+    return None if error is None else _explain(error)
+
+
+def _explain(error: OSError) -> str:
+    if error.filename == "/":
+        return f"this process cannot have mounts of its own: /: {error.strerror}"
+    return _CAUSES.get(error.errno or 0, f"mounting EROFS failed: {error.strerror}")
 
 
 def _apart(work: "Callable[[], None]") -> OSError | None:

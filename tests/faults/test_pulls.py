@@ -13,7 +13,7 @@ from runtime.config import DIRECTORIES, EROFS
 from tests.parts.fault_proxy import Call, cut_in_the_body, faulty
 from tests.parts.images import data, push
 from tests.parts.process import output
-from tests.parts.required import require_root
+from tests.parts.required import require_root, required
 from tests.parts.server import Server
 from tests.runtime.conftest import Preg
 
@@ -24,6 +24,7 @@ MODES = pytest.mark.parametrize("mode", [DIRECTORIES, EROFS])
 def preg(tmp_path: Path, mode: str, monkeypatch: pytest.MonkeyPatch) -> Preg:
     if mode == EROFS:
         require_root()
+    required("crun")  # or 'preg system check' complains
     own = Preg(tmp_path / "home")
     environ = {**own.environ, "PREG_LAYERS": mode}
     monkeypatch.setattr(Preg, "environ", environ)
