@@ -135,12 +135,13 @@ class ImageConfig(NamedTuple):
             raise Fault(f"the configuration of {name} cannot be read: {error}") from error
 
 
-class Image(NamedTuple):
+class Image:
     """An image on this host."""
 
-    record: Record
-    manifest: "Manifest"
-    config: ImageConfig
+    def __init__(self, record: Record, manifest: "Manifest", config: ImageConfig) -> None:
+        self.record = record
+        self.manifest = manifest
+        self.config = config
 
     @property
     def digests(self) -> tuple[Digest, ...]:

@@ -10,17 +10,16 @@ from types import UnionType
 from typing import Any, Final, NamedTuple, TypeVar, get_args, get_origin
 
 _ENCODING: Final = "utf-8"
-T = TypeVar("T", bound="NamedTuple")
+#: A named tuple. The first type that is named by a string makes Python load its compiler's whole vocabulary.
 R = TypeVar("R", bound=tuple[Any, ...])
 
 
-def read_record(kind: type[T], path: str) -> T:
+def read_record(kind: type[R], path: str) -> R:
     """Read a record. What a later preg may have written into it is left out. Raises ValueError if it is none."""
     with open(path, encoding=_ENCODING) as file:
         values: dict[str, Any] = json.load(file)
     try:
-        known = {name: value for name, value in values.items() if name in kind._fields}
-        return kind(**known)  # type: ignore[call-overload, no-any-return]  # of every named tuple alike
+        return kind(**{name: value for name, value in values.items() if name in kind.__annotations__})
     except (AttributeError, TypeError) as error:
         raise ValueError(f"{path} is no {kind.__name__}") from error
 
