@@ -45,11 +45,12 @@ class Netns:
 
 def remove_networks(folder: Path) -> None:
     """Remove the bridges and rules of the default networks whose records are in a state directory below a folder."""
-    for record in folder.glob("*/*-state/networks/bridge.json"):
-        name = json.loads(record.read_text())["interface"]
-        with contextlib.closing(Links()) as links, contextlib.closing(Firewall()) as firewall:
-            links.delete(name)
-            firewall.delete(name)
+    for pattern in ("*-state/networks/bridge.json", "*/*-state/networks/bridge.json"):
+        for record in folder.glob(pattern):
+            name = json.loads(record.read_text())["interface"]
+            with contextlib.closing(Links()) as links, contextlib.closing(Firewall()) as firewall:
+                links.delete(name)
+                firewall.delete(name)
 
 
 @contextlib.contextmanager
