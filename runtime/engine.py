@@ -91,7 +91,7 @@ def read_failure(log: bytes, name: str) -> Fault:
             continue
         if level in ("error", "fatal"):
             return _read_message(str(message), name)
-    return Fault(f"{name} could not start the container, and does not say why")
+    return Fault(f"{name} could not start the container, and does not say why: it may have been killed")
 
 
 def _read_message(message: str, name: str) -> Fault:

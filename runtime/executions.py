@@ -88,12 +88,11 @@ class Executions:
             self._unknown[pid] = code
         elif pid == known.pid:
             self._finish(known, code)
-        elif code:
+        elif code or not known.take_over():
             known.tell(f.FAILED, known.give_up())
             self._forget(known)
         else:
             known.engine = 0
-            known.take_over()
             known.tell(f.STARTED, b"%d" % known.pid)
             if known.pid in self._unknown:
                 self._finish(known, self._unknown[known.pid])

@@ -50,8 +50,14 @@ class Process:
         streams = self._open_console(command) if self.terminal else self._open_pipes()
         return spawn([*command, identifier], environ, streams)
 
-    def take_over(self) -> None:
-        """Take it over from the engine, which has started it."""
+    def take_over(self) -> bool:
+        """Take it over from the engine, which has ended well; False if it has not started it for all that.
+
+        So ends crun if but the one of its processes is killed that does the work.
+        """
+        self.pid = self._read_pid()
+        if not self.pid:
+            return False
         if self._console is not None:
             connection = self._console.accept()
             _, files = connection.receive_files(4096, 1)
@@ -61,8 +67,13 @@ class Process:
         self._let_go()
         for file in self.streams.files:
             os.set_blocking(file, False)
-        with open(f"{self.folder}/pid", encoding="ascii") as opened:
-            self.pid = int(opened.read())
+        return True
+
+    def _read_pid(self) -> int:
+        """Read what the engine writes last; 0 if it has not."""
+        with suppress(FileNotFoundError), open(f"{self.folder}/pid", encoding="ascii") as opened:
+            return int(opened.read() or 0)
+        return 0
 
     def give_up(self) -> bytes:
         """Give what the engine says, which has not started it."""

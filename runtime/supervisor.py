@@ -116,11 +116,14 @@ class Supervisor:
     def _start(self) -> bytes | None:
         """Start the container; give what its engine says if that fails."""
         engine = self._process.launch(self._order.run, self._container.id, self._order.environ)
-        if os.waitpid(engine, 0)[1]:
+        if os.waitpid(engine, 0)[1] or not self._process.take_over():
             failure = self._process.give_up()
             self._delete_by_engine()
+            with suppress(OSError):  # what an engine that was killed knows nothing of
+                cgroup.kill(self._container.id)
+                cgroup.remove(self._container.id)
+                remove_tree(self._order.remains)
             return failure
-        self._process.take_over()
         self._began = time.monotonic()
         self._set(status=RUNNING, pid=self._process.pid, started=time.time(), finished=0.0, oom_killed=False)
         self._note("start")

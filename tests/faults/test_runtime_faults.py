@@ -91,3 +91,29 @@ def test_a_damaged_container_that_runs_is_ended_and_removed(host: Preg, image: s
     host.ok("run", "-d", "--name", "damaged", "--network", "none", image, "sleep", "1000")
     (folder_of(host, "damaged") / "container.json").write_text("{")
     assert host.ok("rm", "-f", "damaged") == "damaged\n"
+
+
+# An engine that is killed
+
+
+def strange_engine(folder: Path, oci_runtime: str, verb: str, call: str) -> str:
+    """An engine one of whose processes is killed at a system call, when it is to carry out the verb."""
+    engine = folder / Path(oci_runtime).name
+    strace = f"{required('strace')} -qq -f -o /dev/null -e trace={call.partition(':')[0]}"
+    name, _, when = call.partition(":")
+    killed = f"{strace} -e inject={name}:signal=KILL{when and f':when={when}'} {oci_runtime}"
+    engine.write_text(f'#!/bin/sh\ncase "$*" in *" {verb} "*) {killed} "$@";; *) exec {oci_runtime} "$@";; esac\n')
+    engine.chmod(0o755)
+    return str(engine)
+
+
+@pytest.mark.parametrize("call", ["mount", "pivot_root", "write:3"])
+def test_an_engine_that_is_killed_halfway_leaves_a_container_that_can_be_started(
+    host: Preg, image: str, tmp_path: Path, call: str
+) -> None:
+    engine = strange_engine(tmp_path, required("crun"), "run", call)
+    words = ("run", "-d", "--name", "halfway", "--network", "none", "--runtime", engine)
+    assert "crun could not" in host.fails(*words, image, "sleep", "1000", status=125)
+    assert host.ok("system", "check") == "all is well\n"
+    shutil.copy(required("crun"), engine)
+    assert host.ok("start", "halfway") == "halfway\n"
