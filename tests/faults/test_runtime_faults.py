@@ -1,7 +1,9 @@
 """What goes wrong below containers: a clear sentence, the right exit status, and a host that is clean afterwards."""
 
+import json
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -117,3 +119,32 @@ def test_an_engine_that_is_killed_halfway_leaves_a_container_that_can_be_started
     assert host.ok("system", "check") == "all is well\n"
     shutil.copy(required("crun"), engine)
     assert host.ok("start", "halfway") == "halfway\n"
+
+
+# A clock that was changed, and commands at once
+
+
+@pytest.mark.parametrize("by", [10**9, -(10**9)])
+def test_a_clock_that_was_changed_upsets_nobody(host: Preg, image: str, by: int) -> None:
+    host.ok("run", "-d", "--name", "odd", "--restart", "always", "--network", "none", image, "sleep", "1000")
+    for file, fields in (("state.json", ("started",)), ("container.json", ("created",))):
+        path = folder_of(host, "odd") / file
+        told = json.loads(path.read_text())
+        path.write_text(json.dumps(told | {field: told[field] + by for field in fields}))
+    assert host.ok("ps", "--format", "Names,State") == "odd\trunning\n"
+    assert host.ok("ps", "--format", "Status").startswith("Up ")
+    host.ok("restart", "-t", "0", "odd")
+    host.ok("stop", "-t", "0", "odd")
+    assert host.ok("inspect", "-f", "State.Status", "odd") == "exited\n"
+
+
+def test_two_that_remove_the_same_without_force_leave_nothing(host: Preg, image: str) -> None:
+    names = [f"gone-{number}" for number in range(3)]
+    for name in names:
+        host.ok("create", "--name", name, image)
+    with ThreadPoolExecutor(2) as pool:
+        done = list(pool.map(lambda _: host.run("rm", *names), range(2)))
+    for each in done:
+        assert each.returncode == (1 if each.stderr else 0)
+        assert all("no container" in line or "just now" in line for line in each.stderr.splitlines())
+    assert host.ok("ps", "-aq") == ""
