@@ -54,12 +54,12 @@ def start(here: "Config", container: Container, held: int, supervisor: socket.so
         unshare_mounts()
         engine.prepare()
         root = images.layers.mount(config.rootfs.diff_ids, Path(container.directory))
-        networks = Networks(str(here.home), str(here.state))
+        networks = Networks(here.home, here.state)
         _make_bundle(networks, container, description, config.config or Process(), root, engine)
         sandbox = prepare(networks, container, description)
         order = {
-            "home": str(here.home),
-            "state": str(here.state),
+            "home": here.home,
+            "state": here.state,
             "identifier": container.id,
             "run": engine.run(container.directory, f"{container.running}/log"),
             "delete": engine.delete(),
@@ -74,7 +74,7 @@ def start(here: "Config", container: Container, held: int, supervisor: socket.so
             _send(supervisor, order_frame, [held, mounts.fileno(), *sandbox.files])
         return _wait_until_started(supervisor, engine.name)
     except (Fault, OSError) as fault:
-        release(str(here.state), container.id)
+        release(here.state, container.id)
         container.unregister()
         container.write_state(container.state()._replace(error=str(fault), exit_code=getattr(fault, "status", 128)))
         raise

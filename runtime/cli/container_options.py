@@ -70,8 +70,8 @@ def make(here: config.Config, options: Options, *, attached: bool) -> "tuple[Con
 
     Raises Fault.
     """
-    containers = Containers(str(here.home), str(here.state))
-    network = network_options.read_network(options, containers, Networks(str(here.home), str(here.state)))
+    containers = Containers(here.home, here.state)
+    network = network_options.read_network(options, containers, Networks(here.home, here.state))
     wishes, wanted = (
         _borrow(options, read_wishes(options, network), containers),
         _read_wanted(options, network, attached=attached),
