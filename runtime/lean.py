@@ -1,0 +1,136 @@
+"""What the runtime uses of the standard library, without modules that take longer to import than a container to start.
+
+``typing``, ``contextlib``, ``json``, ``signal`` and ``socket`` import ``re``, ``enum``, ``collections`` and
+``functools`` between them: 25 ms, each time that somebody runs, lists or enters a container. Their work is done by
+parts written in C, which are used here directly, or by a few lines. Whoever checks types is shown the modules
+themselves.
+"""
+
+from _json import encode_basestring_ascii, make_encoder, make_scanner
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal
+    from contextlib import contextmanager, suppress
+    from typing import Any
+    from typing import NamedTuple as Record
+else:
+    import _signal as signal  # noqa: F401 - for others
+    from _operator import itemgetter
+
+    class suppress:  # noqa: N801 - that of contextlib
+        """Goes on behind the block when one of these exceptions is raised in it."""
+
+        def __init__(self, *kinds):
+            self._kinds = kinds
+
+        def __enter__(self):
+            return None
+
+        def __exit__(self, kind, error, trace):
+            return kind is not None and issubclass(kind, self._kinds)
+
+    class _Context:
+        """A generator that yields once, as a context."""
+
+        def __init__(self, generator):
+            self._generator = generator
+
+        def __enter__(self):
+            return next(self._generator)
+
+        def __exit__(self, kind, error, trace):
+            if error is None:
+                next(self._generator, None)
+                return False
+            try:
+                self._generator.throw(error)
+            except StopIteration:
+                return True
+            except BaseException as raised:
+                if raised is not error:
+                    raise
+            return False
+
+    def contextmanager(function):
+        """Make a function whose generators are contexts."""
+
+        def make(*arguments, **named):
+            return _Context(function(*arguments, **named))
+
+        make.__doc__, make.__name__, make.__wrapped__ = function.__doc__, function.__name__, function
+        return make
+
+    class Record(tuple):
+        """A named tuple whose fields are the annotations of its class, in their order; that of typing compiles each."""
+
+        _fields = ()
+
+        def __init_subclass__(cls):
+            cls._fields = tuple(cls.__annotations__)
+            cls._field_defaults = {name: vars(cls)[name] for name in cls._fields if name in vars(cls)}
+            for index, name in enumerate(cls._fields):
+                setattr(cls, name, property(itemgetter(index)))
+
+        def __new__(cls, *values, **named):
+            given = cls._field_defaults | dict(zip(cls._fields, values, strict=False)) | named
+            if len(values) > len(cls._fields) or named.keys() & cls._fields[: len(values)]:
+                raise TypeError(f"{cls.__name__} has {len(cls._fields)} fields, each once")
+            if given.keys() != cls.__annotations__.keys():
+                raise TypeError(
+                    f"{cls.__name__}: {', '.join(given.keys() ^ cls._fields)} is no field of it, or missing"
+                )
+            return tuple.__new__(cls, map(given.__getitem__, cls._fields))
+
+        def __getnewargs__(self):
+            return tuple(self)
+
+        def __repr__(self):
+            return f"{type(self).__name__}({', '.join(f'{n}={v!r}' for n, v in zip(self._fields, self, strict=True))})"
+
+        def _asdict(self):
+            return dict(zip(self._fields, self, strict=True))
+
+        def _replace(self, **changes):
+            return type(self)(**{**self._asdict(), **changes})
+
+
+class _Manner:
+    """How JSON is read: as it is defined, so without NaN."""
+
+    strict = True
+    object_hook = object_pairs_hook = None
+    parse_float = float
+    parse_int = int
+
+    @staticmethod
+    def parse_constant(text: str) -> float:
+        """Refuse what is no JSON."""
+        raise ValueError(f"{text} is no JSON")
+
+
+def _refuse(value: object) -> object:
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
+
+
+_scan = make_scanner(_Manner)  # type: ignore[arg-type]  # whatever has these attributes
+_encode = make_encoder({}, _refuse, encode_basestring_ascii, None, ": ", ", ", False, False, False)
+
+
+def from_json(raw: str | bytes) -> "Any":
+    """Read JSON (RFC 8259) in UTF-8. Raises ValueError."""
+    text = (raw if isinstance(raw, str) else raw.decode()).strip(" \t\r\n")
+    try:
+        value, end = _scan(text, 0)
+    except (StopIteration, ValueError, SystemError):  # the last as long as nobody has imported json's exceptions
+        end = -1
+    if end == len(text):
+        return value
+    import json  # noqa: PLC0415 - it tells what is wrong, and where
+
+    return json.loads(text, parse_constant=_Manner.parse_constant)
+
+
+def to_json(value: object) -> str:
+    """Write as JSON what consists of the types that it has. Raises TypeError for others, and ValueError for NaN."""
+    return "".join(_encode(value, 0))
