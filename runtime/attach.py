@@ -1,19 +1,24 @@
 """A person's end of a container's streams: what is typed goes in, what is printed comes out, signals are passed on."""
 
+from __future__ import annotations
+
 import os
 import select
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Final, NamedTuple
 
 from runtime import frames as f
-from runtime.container import Container, reachable
+from runtime.container import reachable
 from runtime.errors import Fault
+from runtime.lean import NamedTuple, contextmanager, signal, suppress
+from runtime.signals import NUMBERS
 from runtime.sockets import Socket
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _socket import socket
+    from collections.abc import Iterator
+    from typing import Final
+
+    from runtime.container import Container
 
 #: Those that are not passed on: they are about this process, or cannot be caught.
 _OWN: Final = frozenset(
@@ -60,7 +65,7 @@ class Manner(NamedTuple):
 class Session:
     """A visit to a supervisor."""
 
-    def __init__(self, connection: "socket") -> None:
+    def __init__(self, connection: socket) -> None:
         self.connection = connection
         self._frames = f.Frames()
         self._received: list[tuple[int, bytes]] = []
@@ -218,7 +223,7 @@ def _signals() -> Iterator[int]:
     reads, writes = os.pipe()
     os.set_blocking(writes, False)
     before = {}
-    for number in set(signal.Signals) - _OWN:
+    for number in set(NUMBERS.values()) - _OWN:
         before[number] = signal.signal(number, lambda *_: None)
     wakeup = signal.set_wakeup_fd(writes, warn_on_full_buffer=False)
     try:

@@ -1,23 +1,24 @@
 """A container's ``config.json`` (runtime-spec, config.md), with Docker's defaults. Nothing here touches the host."""
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
-
 from runtime.devices import Device, rules
 from runtime.errors import Fault
 from runtime.init import PLACE
+from runtime.lean import NamedTuple
 from runtime.mounts import SHM_SIZE, Mount, Tmpfs, all_mounts
 from runtime.resources import Resources
 from runtime.ulimits import Ulimit
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any, Final
 
     from runtime.images import Process
     from runtime.isolation import Isolation
     from runtime.users import User
 
 #: What of the kernel's a container must not read, and what it must not write (moby, oci/defaults.go).
-MASKED_PATHS: Final = (
+MASKED_PATHS: "Final" = (
     "/proc/asound",
     "/proc/acpi",
     "/proc/interrupts",
@@ -31,10 +32,10 @@ MASKED_PATHS: Final = (
     "/sys/firmware",
     "/sys/devices/virtual/powercap",
 )
-READONLY_PATHS: Final = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
-DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+READONLY_PATHS: "Final" = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
+DEFAULT_PATH: "Final" = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-_NETWORK_SYSCTLS: Final = {"net.ipv4.ip_unprivileged_port_start": "0", "net.ipv4.ping_group_range": "0 2147483647"}
+_NETWORK_SYSCTLS: "Final" = {"net.ipv4.ip_unprivileged_port_start": "0", "net.ipv4.ping_group_range": "0 2147483647"}
 
 
 class Wishes(NamedTuple):
@@ -127,7 +128,7 @@ def build(  # noqa: PLR0913 - what the host adds to what image and person want
     files: "Sequence[Mount]",
     network_namespace: str,
     isolation: "Isolation",
-) -> dict[str, Any]:
+) -> "dict[str, Any]":
     """Write the configuration. ``files`` are those of ``/etc`` that the host provides.
 
     ``network_namespace`` is where the container's is found, unless it shares the host's.
@@ -161,7 +162,7 @@ def build(  # noqa: PLR0913 - what the host adds to what image and person want
     return described
 
 
-def _process(image: "Process", wishes: Wishes, user: "User", hostname: str, isolation: "Isolation") -> dict[str, Any]:
+def _process(image: "Process", wishes: Wishes, user: "User", hostname: str, isolation: "Isolation") -> "dict[str, Any]":
     capabilities = isolation.capabilities
     process: dict[str, Any] = {
         "terminal": wishes.terminal,

@@ -1,9 +1,13 @@
 """Capabilities (capabilities(7)): what of root's power a container has."""
 
-from collections.abc import Sequence
-from typing import Final
+from __future__ import annotations
 
 from runtime.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Final
 
 #: What root in a container may do (moby, oci/caps/defaults.go).
 DEFAULT: Final = (

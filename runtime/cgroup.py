@@ -1,9 +1,15 @@
 """A container's control groups, in either version of their file system."""
 
+from __future__ import annotations
+
 import os
 import time
-from contextlib import suppress
-from typing import Final
+
+from runtime.lean import suppress
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 _ROOT: Final = "/sys/fs/cgroup"
 #: A group whose last process has just been reaped may be busy for a moment.

@@ -1,11 +1,16 @@
 """Directories that belong to one running process, and are swept away when it ends without cleaning up."""
 
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from __future__ import annotations
 
+import os
+
+from runtime.lean import contextmanager, suppress
 from runtime.lock import lock
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 
 @contextmanager

@@ -1,10 +1,16 @@
 """Where things are. The only reader of the environment in this room."""
 
+from __future__ import annotations
+
 import os
-from collections.abc import Mapping
-from typing import Final, NamedTuple
 
 from runtime.errors import Fault
+from runtime.lean import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Final
 
 #: The ID of the user who has started us, also when we are root in a user namespace of theirs.
 CALLER: Final = os.geteuid()

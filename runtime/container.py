@@ -7,15 +7,20 @@ all the container has written. Who makes, runs or removes the container holds a 
 Supervisors stay small by importing little, so nothing here goes beyond a few modules of the standard library.
 """
 
+from __future__ import annotations
+
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, Final, NamedTuple
 
 from runtime.errors import Damaged
+from runtime.lean import NamedTuple, contextmanager
 from runtime.lock import lock
 from runtime.record import read_record, write_record
 from runtime.removal import remove_tree
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any, Final
 
 #: How a container fares.
 CREATED: Final = "created"

@@ -5,16 +5,24 @@ Whoever is killed while making or removing a container leaves a link without its
 taken. Links are taken away under a lock on ``names``, held no longer than that takes.
 """
 
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, suppress
-from typing import Final
+from __future__ import annotations
 
-from runtime.container import Container, Description
+import os
+
+from runtime.container import Container
 from runtime.errors import Damaged, Fault, NotFound, UsageError
 from runtime.events import record
+from runtime.lean import suppress
 from runtime.lock import holding, lock
 from runtime.removal import remove_tree
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from contextlib import AbstractContextManager
+    from typing import Final
+
+    from runtime.container import Description
 
 _NAME_CHARACTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
 _HEX: Final = frozenset("0123456789abcdef")

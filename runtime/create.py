@@ -1,27 +1,33 @@
 """Making a container: what a person asks, put together with what the image says."""
 
+from __future__ import annotations
+
 import os
 import time
-from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
 
 from runtime import bundle
-from runtime.container import Container, Description, LogPolicy, Restart
+from runtime.container import Description
 from runtime.errors import Fault, UsageError
-from runtime.health_check import HealthWish, decide
-from runtime.images import ImageConfig, Process
+from runtime.health_check import decide
+from runtime.images import Process
+from runtime.lean import NamedTuple, suppress
 from runtime.names import invent_name
-from runtime.network.plan import Plan, write_plan
+from runtime.network.plan import write_plan
 from runtime.network.ports import read_exposed
 from runtime.record import plain
 from runtime.signals import read_signal
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from runtime.container import Container, LogPolicy, Restart
     from runtime.containers import Containers
     from runtime.engine import Engine
+    from runtime.health_check import HealthWish
+    from runtime.images import ImageConfig
     from runtime.mounts import Mount
+    from runtime.network.plan import Plan
     from storage.oci.digest import Digest
 
 
@@ -45,13 +51,13 @@ class Wanted(NamedTuple):
 
 
 def create(  # noqa: PLR0913 - an image, what is asked, and where and by whom it is done
-    containers: "Containers",
-    image: "Digest",
+    containers: Containers,
+    image: Digest,
     config: ImageConfig,
     *,
     wishes: bundle.Wishes,
     wanted: Wanted,
-    engine: "Engine",
+    engine: Engine,
 ) -> tuple[Container, int]:
     """Make a container of an image: give it, and the lock on it, for it is not yet put away.
 
@@ -107,7 +113,7 @@ def _exposed(image: Process) -> list[str]:
     return ports
 
 
-def _make_volumes(containers: "Containers", mounts: "Sequence[Mount]") -> None:
+def _make_volumes(containers: Containers, mounts: Sequence[Mount]) -> None:
     from runtime.volumes import Volumes  # noqa: PLC0415 - most containers have none
 
     volumes = Volumes(containers.home)
@@ -116,7 +122,7 @@ def _make_volumes(containers: "Containers", mounts: "Sequence[Mount]") -> None:
             os.close(volumes.take(mount.source, anonymous=mount.anonymous))
 
 
-def _take_name(containers: "Containers", container: Container, wanted: str | None) -> str:
+def _take_name(containers: Containers, container: Container, wanted: str | None) -> str:
     if wanted is not None:
         containers.take_name(wanted, container)
         return wanted

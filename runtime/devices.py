@@ -2,15 +2,19 @@
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
-from typing import Any, Final, NamedTuple
 
 from runtime.errors import Fault
+from runtime.lean import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import Any, Final
 
 #: A rule for all there are.
-_EVERYTHING: Final = "rwm"
+_EVERYTHING: "Final" = "rwm"
 #: Where the container has file systems of its own, or this host alone has something.
-_OF_THE_CONTAINER: Final = ("pts", "shm", "fd", "mqueue", "console", ".lxc", ".lxd-mounts", ".udev")
+_OF_THE_CONTAINER: "Final" = ("pts", "shm", "fd", "mqueue", "console", ".lxc", ".lxd-mounts", ".udev")
 
 
 class Device(NamedTuple):
@@ -34,7 +38,7 @@ class Node(NamedTuple):
         """``c`` or ``b``."""
         return "c" if stat.S_ISCHR(self.status.st_mode) else "b"
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> "dict[str, Any]":
         """Say how to make it (runtime-spec, config-linux.md, "Devices")."""
         return {
             "path": self.path,
@@ -46,13 +50,13 @@ class Node(NamedTuple):
             "gid": self.status.st_gid,
         }
 
-    def allow(self) -> dict[str, Any]:
+    def allow(self) -> "dict[str, Any]":
         """Say that it may be used."""
         rule = {"allow": True, "type": self.kind, "access": self.access}
         return rule | {"major": os.major(self.status.st_rdev), "minor": os.minor(self.status.st_rdev)}
 
 
-def find_nodes(devices: Sequence[Device], *, privileged: bool) -> list[Node]:
+def find_nodes(devices: "Sequence[Device]", *, privileged: bool) -> list[Node]:
     """Look at the devices on this host; ``privileged`` means all. Raises Fault if one is none."""
     if privileged:
         return list(_walk("/dev", "/dev", _EVERYTHING))
@@ -65,7 +69,7 @@ def find_nodes(devices: Sequence[Device], *, privileged: bool) -> list[Node]:
     return nodes
 
 
-def rules(nodes: Sequence[Node], *, privileged: bool) -> list[dict[str, Any]]:
+def rules(nodes: "Sequence[Node]", *, privileged: bool) -> "list[dict[str, Any]]":
     """Forbid all devices but the usual ones and these; any may be made, but not opened (moby, oci/defaults.go)."""
     if privileged:
         return [{"allow": True, "access": _EVERYTHING}]
@@ -81,7 +85,7 @@ def rules(nodes: Sequence[Node], *, privileged: bool) -> list[dict[str, Any]]:
     return [*given, *(node.allow() for node in nodes)]
 
 
-def _look(device: Device) -> Iterator[Node]:
+def _look(device: Device) -> "Iterator[Node]":
     try:
         status = os.stat(device.source)
     except OSError as error:
@@ -92,7 +96,7 @@ def _look(device: Device) -> Iterator[Node]:
         yield from _walk(device.source, device.target, device.access)
 
 
-def _walk(source: str, target: str, access: str) -> Iterator[Node]:
+def _walk(source: str, target: str, access: str) -> "Iterator[Node]":
     """Give the devices of a directory; links are left out, for what they lead to is elsewhere."""
     for entry in os.scandir(source):
         path = f"{target}/{entry.name}"

@@ -1,15 +1,19 @@
 """The OCI runtime that makes a container of a bundle: crun or runc, found on PATH."""
 
-import json
+from __future__ import annotations
+
 import os
-from contextlib import suppress
 from pathlib import Path
-from typing import Final, NamedTuple
 
 from runtime import cgroup
 from runtime.errors import CommandNotExecutable, CommandNotFound, Fault
 from runtime.hire import ENVIRON
 from runtime.kernel import MS_BIND, mount, unshare_mounts
+from runtime.lean import NamedTuple, from_json, suppress
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 KNOWN: Final = ("crun", "runc")
 #: How engines say that a command is there and is none; crun has the third for a directory.
@@ -85,7 +89,7 @@ def read_failure(log: bytes, name: str) -> Fault:
     """Tell from the engine's log why it could not start the container."""
     for line in log.splitlines():
         try:
-            said = json.loads(line)
+            said = from_json(line)
             level, message = said["level"], said["msg"]
         except (ValueError, KeyError, TypeError):
             continue

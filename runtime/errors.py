@@ -1,6 +1,10 @@
 """What the person at the terminal has to know, as classes; each is printed as one line."""
 
-from typing import ClassVar
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import ClassVar
 
 
 class Fault(Exception):

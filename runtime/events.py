@@ -4,11 +4,17 @@
 Who writes holds a lock on the directory, so that no line comes behind the last that a reader sees in a full file.
 """
 
+from __future__ import annotations
+
 import fcntl
-import json
 import os
 import time
-from typing import Any, Final
+
+from runtime.lean import from_json, to_json
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Final
 
 #: Of each of the two files: some thousand events.
 _LIMIT: Final = 1_000_000
@@ -21,7 +27,7 @@ def folder(home: str) -> str:
 
 def record(home: str, action: str, identifier: str, attributes: dict[str, str], *, kind: str = "container") -> None:
     """Write down an event. A disk that is full loses it, and nothing else."""
-    line = json.dumps([time.time_ns(), kind, action, identifier, attributes], ensure_ascii=False) + "\n"
+    line = to_json([time.time_ns(), kind, action, identifier, attributes], as_is=True) + "\n"
     try:
         _append(folder(home), line.encode(errors="replace"))
     except OSError:
@@ -31,7 +37,7 @@ def record(home: str, action: str, identifier: str, attributes: dict[str, str], 
 def parse(line: bytes) -> dict[str, Any] | None:
     """Read a line, in the names of Docker's API; None for one that was cut off."""
     try:
-        nanoseconds, kind, action, identifier, attributes = json.loads(line)
+        nanoseconds, kind, action, identifier, attributes = from_json(line)
         image = attributes.get("image", "")
         seconds = nanoseconds // 1_000_000_000
     except (ValueError, TypeError, AttributeError):

@@ -1,17 +1,25 @@
 """Running one more process in a container that runs."""
 
-import json
+from __future__ import annotations
+
 import os
-from collections.abc import Sequence
-from typing import Any, NamedTuple
 
 from runtime import cgroup
 from runtime import frames as f
-from runtime.attach import Session, visit
-from runtime.container import RUNNING, Container
-from runtime.containers import Containers
+from runtime.attach import visit
+from runtime.container import RUNNING
 from runtime.errors import Fault
+from runtime.lean import NamedTuple, from_json, to_json
 from runtime.leftovers import look
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from runtime.attach import Session
+    from runtime.container import Container
+    from runtime.containers import Containers
 
 
 class Execution(NamedTuple):
@@ -36,11 +44,11 @@ def execute(containers: Containers, container: Container, wanted: Execution) -> 
     if cgroup.is_frozen(container.id):
         raise Fault(f"the container {name} is paused: 'preg unpause {name}' lets it go on")
     with open(f"{container.directory}/config.json", encoding="utf-8") as file:
-        process = describe(json.load(file)["process"], wanted, f"/proc/{state.pid}/root")
+        process = describe(from_json(file.read())["process"], wanted, f"/proc/{state.pid}/root")
     session = visit(container)
     if session is None:
         raise Fault(f"the container {name} has ended just now")
-    session.send(f.EXEC, json.dumps({"process": process, "stdin": wanted.stdin}).encode())
+    session.send(f.EXEC, to_json({"process": process, "stdin": wanted.stdin}).encode())
     kind, content = session.next()
     if kind == f.STARTED:
         return session

@@ -1,23 +1,26 @@
 """The processes that run in a container beside its own: those of ``preg exec``, and health checks."""
 
-import json
+from __future__ import annotations
+
 import os
-import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from typing import Any
 
 from runtime import frames as f
+from runtime.lean import signal, suppress, to_json
 from runtime.process import Process
 from runtime.removal import remove_tree
 
-#: Is told what becomes of a process, as a visitor of its supervisor is: a kind of frame and its content.
-Listener = Callable[[int, bytes], None]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from typing import Any
+
+    #: Is told what becomes of a process, as a visitor of its supervisor is: a kind of frame and its content.
+    Listener = Callable[[int, bytes], None]
 
 
 def complaint(text: str) -> bytes:
     """Say something as an engine says it in its log."""
-    return json.dumps({"level": "error", "msg": text}).encode()
+    return to_json({"level": "error", "msg": text}).encode()
 
 
 class Execution(Process):
@@ -71,7 +74,7 @@ class Executions:
         os.mkdir(execution.folder, 0o700)
         try:
             with open(f"{execution.folder}/process.json", "w", encoding="utf-8") as file:
-                json.dump(described, file)
+                file.write(to_json(described))
             execution.engine = execution.launch(words, self._identifier, self._environ)
         except OSError:
             execution.give_up()

@@ -1,7 +1,11 @@
 """What a supervisor and its visitors say to each other over a socket: a byte of kind, four of length, and content."""
 
-from collections.abc import Iterator
-from typing import Final
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Final
 
 #: Of a visitor.
 START: Final = 1

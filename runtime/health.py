@@ -1,11 +1,18 @@
 """Whether a container is well: a command that its supervisor runs in it again and again, by Docker's rules."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Protocol
 
 from runtime import frames as f
-from runtime.container import HealthCheck
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Final
+
+    from runtime.container import HealthCheck
 
 STARTING: Final = "starting"
 HEALTHY: Final = "healthy"
@@ -31,7 +38,7 @@ class Report(Protocol):
 class Monitor:
     """The checks of one container, from one start to its end."""
 
-    def __init__(self, check: HealthCheck, start: Start, report: "Report") -> None:
+    def __init__(self, check: HealthCheck, start: Start, report: Report) -> None:
         self._check = check
         self._start = start
         self._report = report

@@ -1,11 +1,15 @@
 """How it is seen whether a container is well: what a person asks, put together with what the image says."""
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from __future__ import annotations
 
 from runtime.container import HealthCheck
 from runtime.errors import UsageError
+from runtime.lean import NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final
+
     from runtime.images import Process
 
 _NANOSECONDS: Final = 1_000_000_000
@@ -22,7 +26,7 @@ class HealthWish(NamedTuple):
     retries: int = 0
 
 
-def decide(wish: HealthWish, image: "Process") -> HealthCheck | None:
+def decide(wish: HealthWish, image: Process) -> HealthCheck | None:
     """Give the check; None if there is none. Raises UsageError if it is not said how to check."""
     own = image.healthcheck
     images = list((own.test if own else None) or [])

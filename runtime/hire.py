@@ -3,11 +3,17 @@
 So a command hires before anything else is imported, and this module imports little itself.
 """
 
+from __future__ import annotations
+
 import os
-import signal
 import socket
 import sys
-from typing import Final
+
+from runtime.lean import signal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 #: What a supervisor, and with it an OCI runtime, is given of our environment: what it needs to find its own helpers.
 ENVIRON: Final = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}

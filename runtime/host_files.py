@@ -1,15 +1,19 @@
 """The files of a container's ``/etc`` that tell it of this host, and of itself."""
 
+from __future__ import annotations
+
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
 
 from runtime.mounts import Mount
 from runtime.network import hosts
 from runtime.network.plan import BRIDGES, HOST, SHARED
 from runtime.resolver import hosts_lines, resolv_conf
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final
+
     from runtime.bundle import Wishes
     from runtime.container import Container
     from runtime.network.networks import Networks
@@ -20,7 +24,7 @@ _LOOPBACK: Final = "127.0.0.1"
 _NAMES: Final = ("hosts", "hostname", "resolv.conf")
 
 
-def name_host(container: "Container", wishes: "Wishes", plan: "Plan") -> str:
+def name_host(container: Container, wishes: Wishes, plan: Plan) -> str:
     """Say what a container calls itself."""
     if wishes.hostname:
         return wishes.hostname
@@ -30,7 +34,7 @@ def name_host(container: "Container", wishes: "Wishes", plan: "Plan") -> str:
 
 
 def write_host_files(
-    container: "Container", wishes: "Wishes", hostname: str, plan: "Plan", networks: "Networks"
+    container: Container, wishes: Wishes, hostname: str, plan: Plan, networks: Networks
 ) -> list[Mount]:
     """Write the files, but for those that the person brings along, and say where they are to be mounted."""
     taken = {mount.target for mount in wishes.mounts}
@@ -52,12 +56,12 @@ def write_host_files(
     return [Mount(str(folder / name), f"/etc/{name}") for name in _NAMES if f"/etc/{name}" not in taken]
 
 
-def _folder(container: "Container", plan: "Plan") -> Path:
+def _folder(container: Container, plan: Plan) -> Path:
     own = Path(container.directory)
     return own.with_name(plan.container) if plan.kind == SHARED else own
 
 
-def _gateway(plan: "Plan", networks: "Networks") -> str:
+def _gateway(plan: Plan, networks: Networks) -> str:
     """Give this host's address as the container sees it."""
     if plan.kind == BRIDGES and plan.attachments:
         return networks.find(plan.attachments[0].network).gateway

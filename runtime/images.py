@@ -20,36 +20,38 @@ Names and images go first and durably, so that after a power cut nothing is prom
 """
 
 import hashlib
-import json
 import os
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from runtime import events
 from runtime.claim import claim, sweep
 from runtime.errors import Fault
 from runtime.layers import Layers, sync_file
+from runtime.lean import NamedTuple, contextmanager, from_json, suppress, to_json
 from runtime.lock import holding
-from runtime.platforms import Platform, of_image
+from runtime.platforms import of_image
 from runtime.record import plain, read
 from runtime.removal import remove_tree
 from runtime.rootless import enter
 from storage.oci.digest import Digest
 from storage.oci.errors import RegistryError
-from storage.oci.reference import Reference
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import Final
+
+    from runtime.platforms import Platform
     from storage.oci.manifest import Manifest
+    from storage.oci.reference import Reference
 
 #: A configuration lists a line of history for each layer; a larger one is no image's.
-CONFIG_LIMIT: Final = 8 * 1024 * 1024
+CONFIG_LIMIT: "Final" = 8 * 1024 * 1024
 
-_HEX: Final = frozenset("0123456789abcdef")
+_HEX: "Final" = frozenset("0123456789abcdef")
 #: In a workspace, the list of what must not be removed while it is there.
-_PINNED: Final = "pinned"
+_PINNED: "Final" = "pinned"
 
 
 class Record(NamedTuple):
@@ -93,10 +95,10 @@ class Process(NamedTuple):
     entrypoint: list[str] | None = None
     cmd: list[str] | None = None
     working_dir: str = ""
-    exposed_ports: dict[str, Any] | None = None
+    exposed_ports: dict[str, object] | None = None
     stop_signal: str = ""
     labels: dict[str, str] | None = None
-    volumes: dict[str, Any] | None = None
+    volumes: dict[str, object] | None = None
     healthcheck: HealthTest | None = None
 
     @staticmethod
@@ -122,7 +124,7 @@ class ImageConfig(NamedTuple):
     rootfs: RootFs = RootFs()
 
     @property
-    def platform(self) -> Platform:
+    def platform(self) -> "Platform":
         """What the image is for."""
         return of_image(self.os, self.architecture, self.variant)
 
@@ -130,7 +132,7 @@ class ImageConfig(NamedTuple):
     def parse(cls, raw: bytes, name: str) -> "ImageConfig":
         """Read a configuration. Raises Fault if it is not one; ``name`` says of what."""
         try:
-            return read(cls, json.loads(raw))
+            return read(cls, from_json(raw))
         except (ValueError, RegistryError, RecursionError) as error:
             raise Fault(f"the configuration of {name} cannot be read: {error}") from error
 
@@ -184,7 +186,7 @@ class Images:
             raise Fault(f"{digest} was damaged on this host and has been removed: pull the image again")
         return raw
 
-    def find(self, reference: Reference) -> Record | None:
+    def find(self, reference: "Reference") -> Record | None:
         """Find an image by its name."""
         try:
             raw = self._file(str(reference.decisive)).read_bytes()
@@ -231,20 +233,20 @@ class Images:
                 raise Fault(f"the layer {layer.digest} is missing on this host: pull the image again")
 
     @contextmanager
-    def using(self) -> Iterator[None]:
+    def using(self) -> "Iterator[None]":
         """Keep images from being removed while something is noted down for which they are needed."""
         self._records.mkdir(mode=0o700, parents=True, exist_ok=True)
         with holding(self._records, shared=True):
             yield
 
     @contextmanager
-    def removing(self) -> Iterator[None]:
+    def removing(self) -> "Iterator[None]":
         """Keep others from relying on what is about to be removed."""
         self._records.mkdir(mode=0o700, parents=True, exist_ok=True)
         with holding(self._records):
             yield
 
-    def pin(self, workspace: Path, digests: Iterable[Digest]) -> None:
+    def pin(self, workspace: Path, digests: "Iterable[Digest]") -> None:
         """Keep content, and layers by their diff IDs, from being removed for as long as the workspace is there."""
         with self.using():
             (workspace / _PINNED).write_text("\n".join(digests))
@@ -258,7 +260,7 @@ class Images:
         return digests
 
     @contextmanager
-    def workspace(self) -> Iterator[Path]:
+    def workspace(self) -> "Iterator[Path]":
         """Make a directory for what is half done; it is removed afterwards, if need be by a later command.
 
         Files of layers have owners that are for root to give, so whoever is not becomes root of a user namespace.
@@ -282,7 +284,7 @@ class Images:
         file.write_bytes(raw)
         self.add(file, digest)
 
-    def keep(self, workspace: Path, manifest: "Manifest", target: Digest, references: Iterable[Reference]) -> None:
+    def keep(self, workspace: Path, manifest: "Manifest", target: Digest, references: "Iterable[Reference]") -> None:
         """Say that an image is here, all of which is pinned or kept already, and let names stand for it.
 
         ``target`` is what the registry knows it by: the manifest's digest, or that of an index.
@@ -310,7 +312,7 @@ class Images:
                 self._write(workspace, changed(found), self._record_file(record.image))
         return changed(record)
 
-    def name(self, workspace: Path, record: Record, reference: Reference) -> None:
+    def name(self, workspace: Path, record: Record, reference: "Reference") -> None:
         """Let a name stand for an image that is here; called while ``using``."""
         text = str(reference.decisive)
         self._references.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -334,17 +336,17 @@ class Images:
         """Write down what happens to an image, by its ID or, on its way to or from a registry, by its name."""
         events.record(str(self.home), action, identifier, {"name": name}, kind="image")
 
-    def contents(self) -> Iterator[Path]:
+    def contents(self) -> "Iterator[Path]":
         """Give the file of each manifest, configuration and layer; its name is the digits of its digest."""
         return (self._content / name for name in self._listed(self._content))
 
     @staticmethod
     def _write(workspace: Path, record: Record, target: Path) -> None:
         file = workspace / "record"
-        file.write_text(json.dumps(plain(record)))
+        file.write_text(to_json(plain(record)))
         _publish(file, target)
 
-    def _read_all(self, folder: Path) -> Iterator[Record]:
+    def _read_all(self, folder: Path) -> "Iterator[Record]":
         for name in self._listed(folder):
             with suppress(FileNotFoundError):  # removed while we looked
                 yield _read_record((folder / name).read_bytes(), name)
@@ -366,7 +368,7 @@ class Images:
 
 def _read_record(raw: bytes, name: str) -> Record:
     try:
-        return read(Record, json.loads(raw))
+        return read(Record, from_json(raw))
     except (ValueError, RegistryError) as error:
         raise Fault(f"the note of the image {name} on this host is damaged: pull it again ({error})") from error
 

@@ -1,9 +1,14 @@
 """The small first process of ``--init``: it passes signals on, and reaps what others leave behind."""
 
+from __future__ import annotations
+
 import os
-from typing import Final
 
 from runtime.errors import Fault
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 #: Where it is in the container, as with Docker.
 PLACE: Final = "/sbin/docker-init"

@@ -1,20 +1,27 @@
 """What this host has to say about how a container is kept apart from it."""
 
+from __future__ import annotations
+
 import os
-from typing import TYPE_CHECKING, Final, NamedTuple
 
 from runtime import cgroup
 from runtime.capabilities import EVERY, grant, held_by_us
-from runtime.devices import Node, find_nodes
+from runtime.devices import find_nodes
 from runtime.errors import Fault
 from runtime.init import find_init
+from runtime.lean import NamedTuple
 from runtime.resources import Resources
 from runtime.rootless import privileges
-from runtime.seccomp import UNCONFINED, Filter, find_filter
+from runtime.seccomp import UNCONFINED, find_filter
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final
+
     from runtime.bundle import Wishes
+    from runtime.devices import Node
     from runtime.engine import Engine
+    from runtime.seccomp import Filter
 
 _CPUS: Final = "/sys/devices/system/cpu"
 
@@ -37,7 +44,7 @@ class Isolation(NamedTuple):
     """Swap is counted, so it can be limited."""
 
 
-def isolate(wishes: "Wishes", engine: "Engine") -> Isolation:
+def isolate(wishes: Wishes, engine: Engine) -> Isolation:
     """Find out what a container with these wishes gets here. Raises Fault."""
     usable, of_host = cgroup.is_usable(), privileges().of_host
     _check_limits(wishes, engine, usable=usable, of_host=of_host)
@@ -57,7 +64,7 @@ def isolate(wishes: "Wishes", engine: "Engine") -> Isolation:
     )
 
 
-def _grant(wishes: "Wishes", *, with_devices_kept: bool) -> list[str]:
+def _grant(wishes: Wishes, *, with_devices_kept: bool) -> list[str]:
     """Decide which capabilities the container has; ``with_devices_kept`` says whether others' devices stay closed."""
     held = held_by_us()
     for name in wishes.cap_add:
@@ -73,7 +80,7 @@ def _grant(wishes: "Wishes", *, with_devices_kept: bool) -> list[str]:
     return [name for name in granted if name != "CAP_MKNOD"]
 
 
-def _check_limits(wishes: "Wishes", engine: "Engine", *, usable: bool, of_host: bool) -> None:
+def _check_limits(wishes: Wishes, engine: Engine, *, usable: bool, of_host: bool) -> None:
     if not of_host and wishes.resources != Resources():
         raise Fault("limits such as --memory and --cpus are kept by control groups, which are root's: leave them out")
     if not usable and wishes.resources != Resources():
@@ -94,7 +101,7 @@ def _thermal_paths() -> list[str]:
     return [f"{_CPUS}/cpu{number}/thermal_throttle" for number in range(os.cpu_count() or 1)]
 
 
-def _apparmor(wishes: "Wishes") -> str:
+def _apparmor(wishes: Wishes) -> str:
     """Give the profile that was asked for, where the kernel has such things; where not it is passed over."""
     if not wishes.apparmor or not os.path.exists("/sys/kernel/security/apparmor"):
         return ""

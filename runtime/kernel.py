@@ -1,9 +1,14 @@
 """System calls that Python does not offer."""
 
+from __future__ import annotations
+
 import ctypes
 import errno
 import os
-from typing import Final
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 _LIBC: Final = ctypes.CDLL(None, use_errno=True)
 

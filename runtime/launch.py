@@ -1,15 +1,14 @@
 """Making a container and starting it: its root, its bundle, and the supervisor that takes over."""
 
-import json
+from __future__ import annotations
+
 import os
 import socket
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
 
 from runtime import bundle
 from runtime import frames as f
 from runtime.attach import Session
-from runtime.container import Container, Description
 from runtime.engine import Engine, read_failure
 from runtime.errors import Fault
 from runtime.hire import ENVIRON
@@ -18,6 +17,7 @@ from runtime.images import ImageConfig, Images, Process
 from runtime.init import PLACE
 from runtime.isolation import isolate
 from runtime.kernel import join_mounts, unshare_mounts
+from runtime.lean import to_json
 from runtime.mounts import Mount
 from runtime.network.endpoints import release
 from runtime.network.networks import Networks
@@ -28,14 +28,18 @@ from runtime.rootless import adapt, privileges
 from runtime.users import find_user, read_inside
 from storage.oci.digest import Digest
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final
+
     from runtime.config import Config
+    from runtime.container import Container, Description
 
 #: unix(7), SCM_MAX_FD.
 _FILES_AT_ONCE: Final = 253
 
 
-def start(here: "Config", container: Container, held: int, supervisor: socket.socket, *, attach: bool) -> Session:
+def start(here: Config, container: Container, held: int, supervisor: socket.socket, *, attach: bool) -> Session:
     """Start a container that we hold the lock of, and hand it over to a supervisor.
 
     With ``attach`` all that it prints comes to the session. Raises Fault if it cannot be started; then it is as it was,
@@ -70,7 +74,7 @@ def start(here: "Config", container: Container, held: int, supervisor: socket.so
             "network": sandbox.namespace is not None,
         }
         with open("/proc/self/ns/mnt", "rb") as mounts:
-            order_frame = f.frame(f.START, json.dumps(order).encode())
+            order_frame = f.frame(f.START, to_json(order).encode())
             _send(supervisor, order_frame, [held, mounts.fileno(), *sandbox.files])
         return _wait_until_started(supervisor, engine.name)
     except (Fault, OSError) as fault:
@@ -135,4 +139,4 @@ def _make_bundle(  # noqa: PLR0913, PLR0917 - all that a container is made of
         isolation=isolation,
     )
     adapt(described, privileges())
-    Path(container.directory, "config.json").write_text(json.dumps(described))
+    Path(container.directory, "config.json").write_text(to_json(described))

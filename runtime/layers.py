@@ -8,20 +8,23 @@ each container's own would leave nothing to remove, but the kernel caches files 
 would hold its libraries fifty times in memory, and every start would fill that cache anew.
 """
 
+from __future__ import annotations
+
 import errno
 import os
-from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
 
 from runtime.errors import Fault
 from runtime.kernel import MS_NODEV, MS_NOSUID, MS_RDONLY, mount, unmount
+from runtime.lean import suppress
 from runtime.lock import lock
 from runtime.removal import remove_tree
 from runtime.rootless import privileges
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from typing import Final
 
     from storage.oci.digest import Digest
 
@@ -39,26 +42,26 @@ class Layers:
         self._folder = folder
         self._containers = containers
 
-    def path(self, diff_id: "Digest") -> Path:
+    def path(self, diff_id: Digest) -> Path:
         """Give the directory of a layer; it need not exist."""
         return self._folder / diff_id.hex
 
-    def has(self, diff_id: "Digest") -> bool:
+    def has(self, diff_id: Digest) -> bool:
         """Tell whether a layer is there, which means whole."""
         return self.path(diff_id).is_dir()
 
-    def names(self) -> "Iterator[str]":
+    def names(self) -> Iterator[str]:
         """Give the digits of every layer's diff ID."""
         with suppress(FileNotFoundError):
             yield from sorted(os.listdir(self._folder))
 
-    def size(self, diff_id: "Digest") -> int:
+    def size(self, diff_id: Digest) -> int:
         """Add up the sizes of a layer's files, in bytes; 0 if it is not there."""
         with suppress(FileNotFoundError, ValueError):  # a power cut may leave it empty
             return int((self.path(diff_id) / SIZE).read_text())
         return 0
 
-    def publish(self, made: Path, diff_id: "Digest") -> None:
+    def publish(self, made: Path, diff_id: Digest) -> None:
         """Take over the directory of a layer, all of it durable. If another process was faster, its copy stays."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
@@ -68,7 +71,7 @@ class Layers:
                 raise
         sync_file(self._folder)
 
-    def remove(self, diff_id: "Digest", workspace: Path) -> bool:
+    def remove(self, diff_id: Digest, workspace: Path) -> bool:
         """Remove a layer, and tell whether it is gone: one that a container was started with stays.
 
         It vanishes at once by a rename to ``workspace``, and its files go with that.
@@ -101,12 +104,12 @@ class Layers:
                             return True
         return False
 
-    def ready(self, diff_ids: "Sequence[Digest]") -> None:
+    def ready(self, diff_ids: Sequence[Digest]) -> None:
         """Mount what is not mounted yet, in this process's mount namespace. Raises Fault."""
         for held in self._hold(diff_ids):
             os.close(held)
 
-    def mount(self, diff_ids: "Sequence[Digest]", container: Path) -> Path:
+    def mount(self, diff_ids: Sequence[Digest], container: Path) -> Path:
         """Mount the layers, lowest first, as a root whose changes are kept in ``container``; give its path.
 
         It is seen in this process's mount namespace. Layers that were not made ready before are mounted for this
@@ -119,7 +122,7 @@ class Layers:
             for file in held:
                 os.close(file)
 
-    def _hold(self, diff_ids: "Sequence[Digest]") -> list[int]:
+    def _hold(self, diff_ids: Sequence[Digest]) -> list[int]:
         """Keep layers from being removed, for as long as the files that are given stay open, and mount them."""
         held: list[int] = []
         try:
@@ -158,7 +161,7 @@ class Layers:
             os.chdir(here)
         return container / "root"
 
-    def _lowers(self, diff_ids: "Sequence[Digest]") -> list[Path]:
+    def _lowers(self, diff_ids: Sequence[Digest]) -> list[Path]:
         """List directories, highest first, down to one that hides all below it."""
         lowers = []
         for diff_id in reversed(diff_ids):

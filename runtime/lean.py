@@ -6,16 +6,17 @@ parts written in C, which are used here directly, or by a few lines. Whoever che
 themselves.
 """
 
-from _json import encode_basestring_ascii, make_encoder, make_scanner
+from _json import encode_basestring, encode_basestring_ascii, make_encoder, make_scanner
+
+__all__ = ("NamedTuple", "contextmanager", "from_json", "signal", "suppress", "to_json")
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
     from contextlib import contextmanager, suppress
-    from typing import Any
-    from typing import NamedTuple as Record
+    from typing import Any, NamedTuple
 else:
-    import _signal as signal  # noqa: F401 - for others
+    import _signal as signal
     from _operator import itemgetter
 
     class suppress:  # noqa: N801 - that of contextlib
@@ -61,7 +62,7 @@ else:
         make.__doc__, make.__name__, make.__wrapped__ = function.__doc__, function.__name__, function
         return make
 
-    class Record(tuple):
+    class NamedTuple(tuple):
         """A named tuple whose fields are the annotations of its class, in their order; that of typing compiles each."""
 
         _fields = ()
@@ -115,6 +116,7 @@ def _refuse(value: object) -> object:
 
 _scan = make_scanner(_Manner)  # type: ignore[arg-type]  # whatever has these attributes
 _encode = make_encoder({}, _refuse, encode_basestring_ascii, None, ": ", ", ", False, False, False)
+_encode_as_is = make_encoder({}, _refuse, encode_basestring, None, ": ", ", ", False, False, False)
 
 
 def from_json(raw: str | bytes) -> "Any":
@@ -131,6 +133,9 @@ def from_json(raw: str | bytes) -> "Any":
     return json.loads(text, parse_constant=_Manner.parse_constant)
 
 
-def to_json(value: object) -> str:
-    """Write as JSON what consists of the types that it has. Raises TypeError for others, and ValueError for NaN."""
-    return "".join(_encode(value, 0))
+def to_json(value: object, *, as_is: bool = False) -> str:
+    """Write as JSON what consists of the types that it has. Raises TypeError for others, and ValueError for NaN.
+
+    What is not ASCII is escaped, unless it is to be left as it is.
+    """
+    return "".join((_encode_as_is if as_is else _encode)(value, 0))

@@ -1,17 +1,20 @@
 """What those leave who are killed, and what a reboot leaves: found and put away by whichever command comes next."""
 
+from __future__ import annotations
+
 import os
 import time
-from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING
 
 from runtime import cgroup
-from runtime.container import EXITED, Container, State
+from runtime.container import EXITED
 from runtime.errors import Damaged
+from runtime.lean import suppress
 from runtime.removal import remove_tree
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from runtime.container import Container, State
     from runtime.containers import Containers
 
 _KILLED = 137
@@ -19,7 +22,7 @@ _KILLED = 137
 _UNSEEN = 255
 
 
-def sweep(containers: "Containers") -> None:
+def sweep(containers: Containers) -> None:
     """Put away every container whose supervisor has ended before it."""
     for container in containers.started():
         if not os.path.exists(container.directory):
@@ -29,7 +32,7 @@ def sweep(containers: "Containers") -> None:
             _put_away_if_dead(containers, container)
 
 
-def look(containers: "Containers", container: Container) -> State:
+def look(containers: Containers, container: Container) -> State:
     """Read how a container fares, after putting it away if it has lost its supervisor. Raises FileNotFoundError."""
     state = container.state()
     if state.alive and _put_away_if_dead(containers, container):
@@ -37,7 +40,7 @@ def look(containers: "Containers", container: Container) -> State:
     return state
 
 
-def remove_unfinished(containers: "Containers") -> int:
+def remove_unfinished(containers: Containers) -> int:
     """Remove what was never made or removed to the end; give the number of these."""
     count = 0
     for container in containers.unfinished():
@@ -52,7 +55,7 @@ def remove_unfinished(containers: "Containers") -> int:
     return count
 
 
-def _put_away_if_dead(containers: "Containers", container: Container) -> bool:
+def _put_away_if_dead(containers: Containers, container: Container) -> bool:
     held = container.lock()
     if held is None:
         return False
@@ -71,7 +74,7 @@ def _pid(container: Container) -> int:
     return 0
 
 
-def _put_away(containers: "Containers", container: Container) -> None:
+def _put_away(containers: Containers, container: Container) -> None:
     """End what may still run of a container that is ours now, and write down that it has ended."""
     try:
         state = container.state()

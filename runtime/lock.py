@@ -3,10 +3,16 @@
 The kernel lets go of it with the process that holds it, however that ends.
 """
 
+from __future__ import annotations
+
 import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+
+from runtime.lean import contextmanager
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def lock(directory: str | os.PathLike[str], *, wait: bool = False, shared: bool = False) -> int | None:

@@ -3,9 +3,16 @@
 ``2026-11-24T04:15:52.123456789Z stdout F text``: F is a whole line, P a part that goes on with the next of that stream.
 """
 
+from __future__ import annotations
+
 import os
 import time
-from typing import Final, NamedTuple
+
+from runtime.lean import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 #: A line is parted here, so that a container that prints none does not fill our memory.
 _LINE_LIMIT: Final = 16 * 1024

@@ -1,18 +1,20 @@
 """What is mounted in a container beside its root."""
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
-
 from runtime.errors import UsageError
+from runtime.lean import NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import Any, Final
+
     from runtime.bundle import Wishes
 
-_STRICT: Final = ("nosuid", "noexec", "nodev")
+_STRICT: "Final" = ("nosuid", "noexec", "nodev")
 #: Docker's default for /dev/shm.
-SHM_SIZE: Final = 64 * 1024 * 1024
+SHM_SIZE: "Final" = 64 * 1024 * 1024
 #: The options of a tmpfs (tmpfs(5)): words that exclude each other have a common name here.
-_TMPFS_WORDS: Final = {
+_TMPFS_WORDS: "Final" = {
     word: name
     for name, words in {
         "write": ("rw", "ro"),
@@ -26,7 +28,7 @@ _TMPFS_WORDS: Final = {
     }.items()
     for word in words
 }
-_TMPFS_VALUES: Final = ("size", "mode", "uid", "gid", "nr_inodes", "nr_blocks", "mpol")
+_TMPFS_VALUES: "Final" = ("size", "mode", "uid", "gid", "nr_inodes", "nr_blocks", "mpol")
 
 
 class Mount(NamedTuple):
@@ -52,7 +54,7 @@ class Mount(NamedTuple):
         """Whether the container may write to it."""
         return not {"ro", "rro"} & set(self.options)
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> "dict[str, Any]":
         """Say how to mount it (runtime-spec, config.md, "Mounts"); a volume is the path of its data by now."""
         return _mount(self.kind, self.target, *self.options, source=self.source)
 
@@ -65,12 +67,12 @@ class Tmpfs(NamedTuple):
     written: str = ""
     """The options as the person has written them."""
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> "dict[str, Any]":
         """Say how to mount it."""
         return _mount("tmpfs", self.target, *self.options)
 
 
-def tmpfs_options(option: str, words: Iterable[str]) -> tuple[str, ...]:
+def tmpfs_options(option: str, words: "Iterable[str]") -> tuple[str, ...]:
     """Put the words that were given for a tmpfs together with Docker's defaults. Raises UsageError."""
     given = {"suid": "nosuid", "dev": "nodev", "exec": "noexec"}
     for word in words:
@@ -84,7 +86,7 @@ def tmpfs_options(option: str, words: Iterable[str]) -> tuple[str, ...]:
     return tuple(given.values())
 
 
-def all_mounts(wishes: "Wishes", files: Sequence[Mount], shared: Sequence[str]) -> list[dict[str, Any]]:
+def all_mounts(wishes: "Wishes", files: "Sequence[Mount]", shared: "Sequence[str]") -> "list[dict[str, Any]]":
     """List what is mounted, what holds others before them. What was asked for takes the place of what would be there.
 
     ``files`` are those of ``/etc`` that the host provides, ``shared`` its own places for messages between processes.
@@ -102,7 +104,7 @@ def all_mounts(wishes: "Wishes", files: Sequence[Mount], shared: Sequence[str]) 
     return sorted([*kept, *asked], key=lambda mount: mount["destination"].count("/"))
 
 
-def _file_systems(wishes: "Wishes", shared: Sequence[str]) -> list[dict[str, Any]]:
+def _file_systems(wishes: "Wishes", shared: "Sequence[str]") -> "list[dict[str, Any]]":
     """List those of the kernel (moby, oci/defaults.go)."""
     sys = () if wishes.privileged and not wishes.read_only else ("ro",)
     cgroup = () if wishes.privileged else ("ro",)
@@ -123,5 +125,5 @@ def _file_systems(wishes: "Wishes", shared: Sequence[str]) -> list[dict[str, Any
     return mounts
 
 
-def _mount(kind: str, target: str, *options: str, source: str = "") -> dict[str, Any]:
+def _mount(kind: str, target: str, *options: str, source: str = "") -> "dict[str, Any]":
     return {"destination": target, "type": kind, "source": source or kind, "options": list(options)}

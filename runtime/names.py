@@ -1,7 +1,12 @@
 """Names for containers that nobody has named."""
 
+from __future__ import annotations
+
 import os
-from typing import Final
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 _ADJECTIVES: Final = """
 able agile amber apt arctic autumn azure bold brave brief bright brisk broad calm candid careful clear clever

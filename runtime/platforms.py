@@ -4,13 +4,19 @@ Names are those of Go, as image-spec has them (image-index.md, "platform"). Noth
 container asks whether its image is for this host.
 """
 
+from __future__ import annotations
+
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, NamedTuple
 
 from runtime.errors import Fault, UsageError
+from runtime.lean import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Final
 
 _PART: Final = re.compile(r"[A-Za-z0-9_.-]+\Z")
 _SYSTEMS: Final = frozenset({"linux", "windows", "darwin", "freebsd", "openbsd", "netbsd", "solaris", "wasip1"})
@@ -51,14 +57,14 @@ class Platform(NamedTuple):
         """Write it as people do."""
         return "/".join(part for part in self if part)
 
-    def runs(self, image: "Platform") -> bool:
+    def runs(self, image: Platform) -> bool:
         """Tell whether this machine executes an image. What an image does not say of itself is taken to fit."""
         if not image.architecture:
             return True
         wanted = image if image.variant else image[:2]
         return any(wanted in (each, each[:2]) for each in self.alternatives())
 
-    def alternatives(self) -> Iterator["Platform"]:
+    def alternatives(self) -> Iterator[Platform]:
         """Give what this machine executes, the best first."""
         lowest = _LOWEST.get(self.architecture)
         level = self.variant or _PLAIN.get(self.architecture, "")

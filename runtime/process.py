@@ -1,16 +1,20 @@
 """A process that the engine starts in a container, with its streams in our hands: the container's own, or one more."""
 
+from __future__ import annotations
+
 import os
 import select
-import signal
 import termios
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 
 from runtime import frames as f
 from runtime.container import reachable
+from runtime.lean import signal, suppress
 from runtime.sockets import Socket
 from runtime.streams import Streams
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
 
 
 def spawn(words: list[str], environ: Mapping[str, str], streams: tuple[int, int, int]) -> int:

@@ -1,8 +1,8 @@
 """What is mounted in a container, from what was asked to what is there: volumes made and filled, paths made."""
 
+from __future__ import annotations
+
 import os
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final
 
 from runtime.errors import Fault
 from runtime.kernel import open_inside, sync_file_system
@@ -12,7 +12,11 @@ from runtime.tree_reader import describe, read_tree
 from runtime.tree_writer import TreeWriter, dress
 from runtime.volumes import Volumes, invent_name
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Final
+
     from runtime.bundle import Wishes
     from runtime.container import Container
 
@@ -20,7 +24,7 @@ if TYPE_CHECKING:
 _VOLUMES: Final = 100
 
 
-def complete(wishes: "Wishes", volumes: Iterable[str]) -> "Wishes":
+def complete(wishes: Wishes, volumes: Iterable[str]) -> Wishes:
     """Name the volumes that have no name, and add those that the image wants and nothing is mounted for.
 
     Raises Fault for what no honest image wants.
@@ -40,7 +44,7 @@ def _name(mount: Mount) -> Mount:
     return mount._replace(source=invent_name()) if mount.anonymous and not mount.source else mount
 
 
-def prepare(container: "Container", wishes: "Wishes", root: int) -> "Wishes":
+def prepare(container: Container, wishes: Wishes, root: int) -> Wishes:
     """Make what is not there, and give the wishes with paths of this host in place of volumes' names.
 
     A container that was never started fills its empty volumes from its open root. Raises Fault.

@@ -3,21 +3,30 @@
 msgspec does the same for the registry. A start of a container cannot wait for it to be imported.
 """
 
-import json
+from __future__ import annotations
+
 import os
-from collections.abc import Callable, Mapping
-from types import UnionType
-from typing import Any, Final, NamedTuple, TypeVar, get_args, get_origin
+
+from runtime.lean import from_json, to_json
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, Final, TypeVar
+
+    from runtime.lean import NamedTuple
+
+    #: A named tuple.
+    R = TypeVar("R", bound=tuple[Any, ...])
 
 _ENCODING: Final = "utf-8"
-#: A named tuple. The first type that is named by a string makes Python load its compiler's whole vocabulary.
-R = TypeVar("R", bound=tuple[Any, ...])
+_UNION: Final[Any] = type(int | None)
 
 
 def read_record(kind: type[R], path: str) -> R:
     """Read a record. What a later preg may have written into it is left out. Raises ValueError if it is none."""
     with open(path, encoding=_ENCODING) as file:
-        values: dict[str, Any] = json.load(file)
+        values: dict[str, Any] = from_json(file.read())
     try:
         return kind(**{name: value for name, value in values.items() if name in kind.__annotations__})
     except (AttributeError, TypeError) as error:
@@ -29,7 +38,7 @@ def write_record(path: str, record: NamedTuple, *, durable: bool) -> None:
     # Named after the writer: two processes may write it at once.
     new = f"{path}.{os.getpid()}"
     with open(new, "w", encoding=_ENCODING) as file:
-        json.dump(record._asdict(), file)
+        file.write(to_json(record._asdict()))
         if durable:
             file.flush()
             os.fsync(file.fileno())
@@ -39,10 +48,11 @@ def write_record(path: str, record: NamedTuple, *, durable: bool) -> None:
 def read(kind: type[R], values: object) -> R:
     """Make a record of the values of an object, which may be hostile. Raises ValueError, which says where.
 
+    The fields' types have to be there when the program runs: a record's module does not name them by strings.
     Null is as good as absent, and what is unknown is left out. A record whose fields have other names in the object
     has a ``json_name``.
     """
-    if not isinstance(values, Mapping):
+    if not isinstance(values, dict):
         raise ValueError(f"{kind.__name__} is no object")  # noqa: TRY004 - it is what was read that is wrong
     rename: Callable[[str], str] = getattr(kind, "json_name", str)
     found = {}
@@ -69,17 +79,17 @@ def plain(value: Any) -> Any:
 
 
 def _read(hint: Any, value: Any) -> Any:
-    if isinstance(hint, UnionType):  # X | None
-        hint = get_args(hint)[0]
-    origin = get_origin(hint) or hint
+    if isinstance(hint, _UNION):  # X | None
+        hint = hint.__args__[0]
+    origin = getattr(hint, "__origin__", hint)
     if hasattr(hint, "_fields"):
         return read(hint, value)
-    if hint is Any:
+    if hint is object:
         return value
     if origin in (tuple, list) and isinstance(value, list):
-        return origin(_read(get_args(hint)[0], each) for each in value)
+        return origin(_read(hint.__args__[0], each) for each in value)
     if origin is dict and isinstance(value, dict):
-        return {name: _read(get_args(hint)[1], each) for name, each in value.items()}
+        return {name: _read(hint.__args__[1], each) for name, each in value.items()}
     if hint is float and isinstance(value, int):
         return float(value)
     if issubclass(origin, str) and isinstance(value, str):

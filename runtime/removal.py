@@ -3,9 +3,15 @@
 Apart from what else is done in them, for every command and each supervisor may have to remove one.
 """
 
+from __future__ import annotations
+
 import os
-from contextlib import suppress
-from typing import Final
+
+from runtime.lean import suppress
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 _DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 

@@ -1,7 +1,11 @@
 """What was asked about how a container finds others by their names, in its ``/etc/resolv.conf`` and ``/etc/hosts``."""
 
-from collections.abc import Sequence
-from typing import Final
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Final
 
 #: What stands for this host in ``--add-host``.
 GATEWAY: Final = "host-gateway"

@@ -1,9 +1,13 @@
 """How much of the host a container may use, by its control group."""
 
-from typing import Any, Final, NamedTuple
+from runtime.lean import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Final
 
 #: How often the kernel looks whether a container has used up its time, in microseconds.
-_PERIOD: Final = 100_000
+_PERIOD: "Final" = 100_000
 
 
 class Resources(NamedTuple):
@@ -25,7 +29,7 @@ class Resources(NamedTuple):
     pids_limit: int = 0
     blkio_weight: int = 0
 
-    def render(self, *, swap: bool) -> dict[str, Any]:
+    def render(self, *, swap: bool) -> dict[str, "Any"]:
         """Give what was asked as ``linux.resources``; ``swap`` says whether this host counts that."""
         period, quota = self.cpu_period, self.cpu_quota
         if self.nano_cpus:

@@ -1,9 +1,15 @@
 """When a container that ended is started again by itself: Docker's policies and Docker's patience."""
 
-from typing import Final
+from __future__ import annotations
 
-from runtime.container import Restart, State
+from runtime.container import Restart
 from runtime.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
+    from runtime.container import State
 
 POLICIES: Final = ("no", "on-failure", "always", "unless-stopped")
 _FIRST_DELAY: Final = 0.1

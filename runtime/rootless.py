@@ -8,16 +8,21 @@ What is different inside comes from the kernel, and ``Privileges`` tells of it; 
 another's user namespace, as in a container.
 """
 
+from __future__ import annotations
+
 import errno
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import suppress
 from functools import cache
-from typing import Any, Final, NamedTuple
 
 from runtime.config import CALLER
 from runtime.errors import Fault
+from runtime.lean import NamedTuple, suppress
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any, Final
 
 _ALL_IDS: Final = 2**32 - 1
 #: That of terminals, on every distribution.

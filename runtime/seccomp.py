@@ -4,11 +4,17 @@ Making one takes as long as the rest of a start, so each is made once and kept b
 with it a newer kernel or library, makes it anew.
 """
 
+from __future__ import annotations
+
 import hashlib
-import json
 import os
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+
+from runtime.lean import NamedTuple, from_json, to_json
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Final
 
 #: What stands for no filter at all, in Docker's words.
 UNCONFINED: Final = "unconfined"
@@ -38,10 +44,10 @@ def find_filter(chosen: str, capabilities: list[str], engine: str, state: Path) 
     key = hashlib.sha256(b"\0".join((profile, engine.encode(), *(name.encode() for name in sorted(capabilities)))))
     path = state / "seccomp" / key.hexdigest()
     try:
-        kept = _Kept(*json.loads(path.read_bytes()))
+        kept = _Kept(*from_json(path.read_bytes()))
     except (FileNotFoundError, ValueError, TypeError):
         kept = _make(chosen, profile.decode(), capabilities, with_program=engine == "crun")
-        _keep(path, json.dumps(kept).encode())
+        _keep(path, to_json(kept).encode())
     return Filter(kept.profile, {} if kept.program is None else {_PROGRAM: kept.program})
 
 

@@ -1,9 +1,16 @@
 """Signals as people write them."""
 
-import signal
-from contextlib import suppress
+from __future__ import annotations
 
 from runtime.errors import UsageError
+from runtime.lean import signal, suppress
+
+#: The number of each signal by its name.
+NUMBERS = {
+    name: int(number)
+    for name, number in sorted(vars(signal).items())
+    if name.startswith("SIG") and not name.startswith("SIG_")
+}
 
 
 def read_signal(text: str) -> int:
@@ -14,13 +21,10 @@ def read_signal(text: str) -> int:
     for sign, factor in (("+", 1), ("-", -1)):
         base, found, offset = name.partition(sign)
         with suppress(KeyError, ValueError):
-            return int(signal.Signals[base]) + (factor * int(offset) if found else 0)
+            return NUMBERS[base] + (factor * int(offset) if found else 0)
     raise UsageError(f"there is no signal {text!r}")
 
 
 def signal_name(number: int) -> str:
     """Give a signal's name, or its number if it has none."""
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return str(number)
+    return next((name for name, each in NUMBERS.items() if each == number), str(number))

@@ -1,16 +1,21 @@
 """Ending containers, and waiting for their end."""
 
+from __future__ import annotations
+
 import os
-import signal
-from contextlib import suppress
 
 from runtime import cgroup
 from runtime import frames as f
 from runtime.attach import visit
-from runtime.container import RUNNING, Container
-from runtime.containers import Containers
+from runtime.container import RUNNING
 from runtime.errors import Fault
+from runtime.lean import signal, suppress
 from runtime.leftovers import look
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from runtime.container import Container
+    from runtime.containers import Containers
 
 
 def stop(containers: Containers, container: Container, seconds: int | None) -> None:

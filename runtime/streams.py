@@ -1,8 +1,13 @@
 """A supervisor's ends of what its container reads and prints."""
 
+from __future__ import annotations
+
 import os
 import select
-from typing import Final
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 PIECE: Final = 64 * 1024
 #: Who types faster than the container reads has to wait when so much is on its way.

@@ -4,23 +4,21 @@ It outlives the command that started it. There is one for every container that r
 it is small and imports little. It is found by the lock on the container's directory and by a socket.
 """
 
-import json
+from __future__ import annotations
+
 import os
 import select
-import signal
 import struct
 import time
-from collections.abc import Callable
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from runtime import cgroup
 from runtime import frames as f
-from runtime.container import EXITED, RESTARTING, RUNNING, Container, HealthCheck, State, reachable
+from runtime.container import EXITED, RESTARTING, RUNNING, State, reachable
 from runtime.containers import Containers
 from runtime.errors import Damaged
-from runtime.executions import Execution, Executions, Listener, complaint
+from runtime.executions import Execution, Executions, complaint
 from runtime.kernel import MNT_DETACH, adopt_orphans, give_back_memory, join_mounts, unmount
+from runtime.lean import NamedTuple, from_json, signal, suppress
 from runtime.log import LogWriter
 from runtime.process import Process, spawn
 from runtime.removal import remove_tree
@@ -29,7 +27,13 @@ from runtime.sockets import Socket
 from runtime.streams import PIECE
 from runtime.visitor import Visitor
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, Final
+
+    from runtime.container import Container, HealthCheck
+    from runtime.executions import Listener
     from runtime.health import Monitor
 
 #: unix(7), SCM_MAX_FD.
@@ -135,7 +139,7 @@ class Supervisor:
         from runtime.health import Monitor  # noqa: PLC0415 - most containers need none, and each has a supervisor
 
         with open(f"{self._container.directory}/config.json", encoding="utf-8") as file:
-            described = {**json.load(file)["process"], "args": check.command, "terminal": False}
+            described = {**from_json(file.read())["process"], "args": check.command, "terminal": False}
 
         def start(listener: Listener) -> Callable[[], None]:
             execution = self._executions.start(described, listener, stdin=False)
@@ -375,7 +379,7 @@ class Supervisor:
         elif kind in (f.STOP, f.RESTART):
             self._stop_for(visitor, kind, *(int(word) for word in content.split()))
         elif kind == f.EXEC:
-            self._execute(visitor, json.loads(content))
+            self._execute(visitor, from_json(content))
         elif kind == f.LEAVE:
             visitor.left = True
 
@@ -482,7 +486,7 @@ def _read_order(connection: Socket, visitor: Visitor) -> tuple[Order, list[int]]
         files += received
         for kind, content in visitor.frames.feed(data):
             if kind == f.START:
-                return Order(**json.loads(content)), files
+                return Order(**from_json(content)), files
 
 
 def _listen(container: Container) -> Socket:

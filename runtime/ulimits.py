@@ -1,16 +1,20 @@
 """Limits of a process (getrlimit(2))."""
 
 import resource
-from typing import Any, Final, NamedTuple
 
 from runtime.errors import Fault, UsageError
+from runtime.lean import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Final
 
 #: Those that Docker knows.
-NAMES: Final = (
+NAMES: "Final" = (
     *("core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile", "nproc", "rss", "rtprio"),
     *("rttime", "sigpending", "stack"),
 )
-UNLIMITED: Final = 2**64 - 1
+UNLIMITED: "Final" = 2**64 - 1
 
 
 class Ulimit(NamedTuple):
@@ -20,7 +24,7 @@ class Ulimit(NamedTuple):
     soft: int
     hard: int
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, "Any"]:
         """Say it as runtime-spec does (config.md, "POSIX process")."""
         return {"type": f"RLIMIT_{self.name.upper()}", "soft": self.soft, "hard": self.hard}
 

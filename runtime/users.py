@@ -1,12 +1,18 @@
 """Who a container's process is, by the image's own user and group files (image-spec, config.md, "User")."""
 
+from __future__ import annotations
+
 import os
 import stat
-from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple
 
 from runtime.errors import Fault
 from runtime.kernel import open_inside
+from runtime.lean import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import Final
 
 _FILE_LIMIT: Final = 4 * 1024 * 1024
 _ID_LIMIT: Final = 2**31 - 1

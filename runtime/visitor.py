@@ -1,11 +1,14 @@
 """Somebody on the other end of a supervisor's socket."""
 
-from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from __future__ import annotations
 
 from runtime import frames as f
+from runtime.lean import suppress
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final
+
     from runtime.process import Process
     from runtime.sockets import Socket
 
@@ -16,7 +19,7 @@ _BACKLOG: Final = 1024 * 1024
 class Visitor:
     """Somebody on the other end of a socket."""
 
-    def __init__(self, connection: "Socket") -> None:
+    def __init__(self, connection: Socket) -> None:
         self.connection = connection
         connection.setblocking(False)
         self.frames = f.Frames()

@@ -8,19 +8,21 @@ the lock: so none is removed that somebody has taken.
 Supervisors remove the volumes of containers that are removed when they end, so this is the standard library alone.
 """
 
-import json
+from __future__ import annotations
+
 import os
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from runtime.errors import Fault, UsageError
+from runtime.lean import NamedTuple, contextmanager, from_json, to_json
 from runtime.lock import lock
 from runtime.rootless import enter
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
+    from typing import Any, Final
 
     from runtime.container import Container
     from runtime.containers import Containers
@@ -81,7 +83,7 @@ class Volumes:
         check_name(name)
         try:
             with open(f"{self.directory(name)}/volume.json", encoding="utf-8") as file:
-                known = json.load(file)
+                known = from_json(file.read())
         except FileNotFoundError:
             raise Fault(f"there is no volume {name!r}: 'preg volume ls' lists those there are") from None
         return Volume(name, known["created"], known["labels"])
@@ -111,7 +113,7 @@ class Volumes:
             (made / "data").chmod(0o755)
             with (made / "volume.json").open("w", encoding="utf-8") as file:
                 noted = {**(labels or {}), **({ANONYMOUS: ""} if anonymous else {})}
-                json.dump({"created": time.time(), "labels": noted}, file)
+                file.write(to_json({"created": time.time(), "labels": noted}))
                 file.flush()
                 if not anonymous:
                     os.fsync(file.fileno())
@@ -133,7 +135,7 @@ class Volumes:
             if held is not None:
                 return held
 
-    def remove(self, name: str, containers: "Containers", *, leaving: "Container | None" = None) -> None:
+    def remove(self, name: str, containers: Containers, *, leaving: Container | None = None) -> None:
         """Remove a volume that no container but ``leaving`` has. Raises Fault."""
         check_name(name)
         held = lock(self.directory(name), wait=True)
@@ -151,7 +153,7 @@ class Volumes:
             os.close(held)
 
     @contextmanager
-    def _workspace(self) -> "Iterator[Path]":
+    def _workspace(self) -> Iterator[Path]:
         """Give a directory for what is half made or half removed; it is removed then, if need be by a later command."""
         from pathlib import Path  # noqa: PLC0415 - a supervisor that has no volumes does without
 
@@ -168,7 +170,7 @@ class Volumes:
                 remove_tree(place)
 
 
-def users_of(containers: "Containers") -> dict[str, dict[str, str]]:
+def users_of(containers: Containers) -> dict[str, dict[str, str]]:
     """Find the containers of each volume, whether they run or not: their names by their IDs."""
     found: dict[str, dict[str, str]] = {}
     for container in containers:
@@ -181,12 +183,12 @@ def users_of(containers: "Containers") -> dict[str, dict[str, str]]:
     return found
 
 
-def volume_names(mounts: "tuple[dict[str, Any], ...] | list[dict[str, Any]]", *, anonymous: bool = False) -> list[str]:
+def volume_names(mounts: tuple[dict[str, Any], ...] | list[dict[str, Any]], *, anonymous: bool = False) -> list[str]:
     """Give the names of the volumes among the mounts of a container's record, or of the anonymous ones alone."""
     return [m["source"] for m in mounts if m["kind"] == "volume" and (m["anonymous"] or not anonymous)]
 
 
-def remove_anonymous(containers: "Containers", container: "Container") -> None:
+def remove_anonymous(containers: Containers, container: Container) -> None:
     """Remove the volumes that go with a container, but for those that another one has taken over."""
     volumes = Volumes(container.home)
     for name in volume_names(container.describe().wishes.get("mounts", ()), anonymous=True):

@@ -1,15 +1,18 @@
 """The ``preg`` command. A command's module is imported when it is asked for, and no other."""
 
+from __future__ import annotations
+
 import os
 import sys
-from importlib import import_module
-from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from runtime.cli.options import HelpWanted
 from runtime.errors import CommandFailed, Fault, UsageError
+from runtime.lean import NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import Final
 
 _ROOMS: Final = ("storage", "auth", "registry")
 
@@ -148,9 +151,10 @@ def _run(command: Command | None, words: list[str]) -> int:
         raise
 
 
-def _load(entry: str) -> "Callable[[list[str]], int]":
+def _load(entry: str) -> Callable[[list[str]], int]:
     module, _, function = entry.partition(":")
-    return cast("Callable[[list[str]], int]", getattr(import_module(module), function))
+    found: Callable[[list[str]], int] = getattr(__import__(module, fromlist=(function,)), function)
+    return found
 
 
 def _check_rooms() -> None:
@@ -193,7 +197,7 @@ def _help_instead(words: list[str]) -> str:
     raise UsageError(f"there is no command {unknown!r}; '{known} --help' lists those there are")
 
 
-def _help(usage: str, groups: "Mapping[str, tuple[Command, ...]]") -> str:
+def _help(usage: str, groups: Mapping[str, tuple[Command, ...]]) -> str:
     width = max(len(c.name) for group in groups.values() for c in group) + 2
     rows = {title: "".join(f"  {c.name:<{width}}{c.summary}\n" for c in group) for title, group in groups.items()}
     lists = "\n".join(f"{title}:\n{text}" for title, text in rows.items())

@@ -1,12 +1,18 @@
 """How a person is attached to what runs: the options of all commands that attach."""
 
-from collections.abc import Sequence
-from typing import Final
+from __future__ import annotations
 
 from runtime import frames as f
 from runtime.attach import Manner
-from runtime.cli.options import Option, Options
+from runtime.cli.options import Option
 from runtime.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Final
+
+    from runtime.cli.options import Options
 
 DETACH_KEYS: Final = Option(
     "--detach-keys", "Leave what goes on by these keys (default: ctrl-p,ctrl-q)", "KEY[,KEY...]"

@@ -1,9 +1,9 @@
 """What ``preg run`` and ``preg create`` take: the options of a container, and what they ask for."""
 
-import os
-from typing import TYPE_CHECKING, Final
+from __future__ import annotations
 
-from runtime import config
+import os
+
 from runtime.bundle import Wishes
 from runtime.cli import network_options
 from runtime.cli.health_options import HEALTH_OPTIONS, read_health
@@ -11,7 +11,7 @@ from runtime.cli.identity_options import IDENTITY_OPTIONS, ask_identity
 from runtime.cli.isolation_options import ISOLATION_OPTIONS, ask_isolation
 from runtime.cli.log_options import LOG_OPTIONS, read_log_policy
 from runtime.cli.naming import find_record, read_reference
-from runtime.cli.options import Option, Options
+from runtime.cli.options import Option
 from runtime.cli.platform import PLATFORM, Wish
 from runtime.cli.resource_options import RESOURCE_OPTIONS, read_resources
 from runtime.cli.variables import ENV, ENV_FILE, read_variables
@@ -21,14 +21,21 @@ from runtime.engine import find
 from runtime.errors import Fault, UsageError
 from runtime.images import Images
 from runtime.network.networks import Networks
-from runtime.network.plan import HOST, Plan
-from runtime.platforms import Platform, check
+from runtime.network.plan import HOST
+from runtime.platforms import check
 from runtime.restart import read_restart
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final
+
+    from runtime import config
+    from runtime.cli.options import Options
     from runtime.container import Container
     from runtime.images import ImageConfig
     from runtime.mounts import Mount
+    from runtime.network.plan import Plan
+    from runtime.platforms import Platform
     from storage.oci.digest import Digest
 
 #: How the container is kept and what is in it; ``preg run`` has more.
@@ -65,7 +72,7 @@ OPTIONS: Final = (
 _PULL: Final = ("always", "missing", "never")
 
 
-def make(here: config.Config, options: Options, *, attached: bool) -> "tuple[Container, int]":
+def make(here: config.Config, options: Options, *, attached: bool) -> tuple[Container, int]:
     """Make the container that the options ask for, of an image that is pulled if need be; its lock is ours.
 
     Raises Fault.
@@ -85,7 +92,7 @@ def make(here: config.Config, options: Options, *, attached: bool) -> "tuple[Con
     if cidfile is not None and os.path.exists(cidfile):
         raise Fault(f"the file {cidfile} is there already: it may be another container's, so remove it or name another")
 
-    def create_if_here() -> "tuple[Container, int] | None":
+    def create_if_here() -> tuple[Container, int] | None:
         with images.using():
             found = _find(images, name, None if when == "never" else wish.platform)
             if found is None:
@@ -113,7 +120,7 @@ def make(here: config.Config, options: Options, *, attached: bool) -> "tuple[Con
     return container, held
 
 
-def _find(images: Images, name: str, platform: Platform | None) -> "tuple[Digest, ImageConfig] | None":
+def _find(images: Images, name: str, platform: Platform | None) -> tuple[Digest, ImageConfig] | None:
     """Find the image that is meant, which one for another platform than is asked for is not."""
     record = find_record(images, name)
     config = images.config(record) if record is not None else None
@@ -173,7 +180,7 @@ def read_wishes(options: Options, network: Plan) -> Wishes:
     return ask_isolation(options, ask_identity(options, wishes))
 
 
-def _read_mounts(options: Options) -> "tuple[Mount, ...]":
+def _read_mounts(options: Options) -> tuple[Mount, ...]:
     volumes, mounts = options.all("--volume"), options.all("--mount")
     if not volumes and not mounts:
         return ()  # as most containers

@@ -1,7 +1,8 @@
 """``preg exec``: run one more command in a container that runs."""
 
+from __future__ import annotations
+
 import sys
-from typing import Final
 
 from runtime import config
 from runtime.attach import Detached, our_size
@@ -11,6 +12,10 @@ from runtime.cli.variables import ENV, ENV_FILE, read_variables
 from runtime.containers import Containers
 from runtime.errors import Fault
 from runtime.execute import Execution, execute
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 USAGE: Final = Usage(
     "exec [OPTION...] CONTAINER COMMAND [ARGUMENT...]",

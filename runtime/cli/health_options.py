@@ -1,11 +1,17 @@
 """What ``preg run`` and ``preg create`` take to have a container checked."""
 
-from typing import Final
+from __future__ import annotations
 
-from runtime.cli.options import Option, Options
+from runtime.cli.options import Option
 from runtime.cli.times import read_duration
 from runtime.errors import UsageError
 from runtime.health_check import HealthWish
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
+    from runtime.cli.options import Options
 
 HEALTH_OPTIONS: Final = (
     Option("--health-cmd", "See by this command of a shell whether it is well", "COMMAND"),

@@ -1,14 +1,21 @@
 """The options of a container that say who it is: its user, its names, and the names it knows others by."""
 
+from __future__ import annotations
+
 import re
 import shlex
 import socket
-from typing import Final
 
-from runtime.bundle import Wishes
-from runtime.cli.options import Option, Options
+from runtime.cli.options import Option
 from runtime.errors import UsageError
 from runtime.resolver import GATEWAY
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
+    from runtime.bundle import Wishes
+    from runtime.cli.options import Options
 
 IDENTITY_OPTIONS: Final = (
     Option("--user", "Run as this user and group, by name or number (default: the image's)", "USER[:GROUP]", "-u"),

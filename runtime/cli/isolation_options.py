@@ -1,18 +1,26 @@
 """The options of a container that say how far it is kept apart from this host."""
 
+from __future__ import annotations
+
 import os
 import shlex
-from typing import Final
 
-from runtime.bundle import Wishes
 from runtime.capabilities import read_capability
-from runtime.cli.options import Option, Options
+from runtime.cli.options import Option
 from runtime.cli.quantities import read_number, read_size
 from runtime.devices import Device
 from runtime.errors import UsageError
 from runtime.mounts import SHM_SIZE, Tmpfs, tmpfs_options
 from runtime.seccomp import UNCONFINED, check_profile
-from runtime.ulimits import Ulimit, read_ulimit
+from runtime.ulimits import read_ulimit
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
+    from runtime.bundle import Wishes
+    from runtime.cli.options import Options
+    from runtime.ulimits import Ulimit
 
 ISOLATION_OPTIONS: Final = (
     Option("--privileged", "Give it all of root's power and all devices: it can do anything to this host"),

@@ -1,11 +1,15 @@
 """``preg kill``: send signals to running containers."""
 
-from typing import Final
+from __future__ import annotations
 
 from runtime.cli.options import Option, Usage
 from runtime.cli.targets import each, here
 from runtime.signals import read_signal
 from runtime.stop import kill
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 USAGE: Final = Usage(
     "kill [OPTION...] CONTAINER...",

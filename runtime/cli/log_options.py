@@ -1,11 +1,17 @@
 """What ``preg run`` and ``preg create`` take to have less, or more, of what a container prints kept."""
 
-from typing import Final
+from __future__ import annotations
 
-from runtime.cli.options import Option, Options
+from runtime.cli.options import Option
 from runtime.cli.quantities import read_number, read_size
 from runtime.container import LogPolicy
 from runtime.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
+    from runtime.cli.options import Options
 
 LOG_OPTIONS: Final = (
     Option("--log-driver", "none keeps nothing of what it prints; json-file and local do the same here", "DRIVER"),

@@ -1,18 +1,25 @@
 """What ``-v`` and ``--mount`` ask for, in Docker's forms; imported only where one of them is given."""
 
+from __future__ import annotations
+
 import csv
 import os
 import re
 import shlex
-from collections.abc import Iterable, Iterator
-from typing import Final, NamedTuple
 
 from runtime.cli.quantities import read_size
-from runtime.containers import Containers
 from runtime.errors import UsageError
+from runtime.lean import NamedTuple
 from runtime.mounts import Mount, tmpfs_options
 from runtime.record import read
 from runtime.volumes import check_name
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import Final
+
+    from runtime.containers import Containers
 
 _PROPAGATIONS: Final = ("private", "rprivate", "slave", "rslave", "shared", "rshared")
 #: Those of SELinux, and of Docker Desktop, which mean nothing here; scripts give them.

@@ -1,9 +1,14 @@
 """Images and registries as they are named on a command line."""
 
+from __future__ import annotations
+
 from runtime.errors import NotFound, UsageError
-from runtime.images import Images, Record
 from storage.oci.errors import RegistryError
 from storage.oci.reference import DEFAULT_REGISTRY, Reference
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from runtime.images import Images, Record
 
 
 def read_reference(text: str) -> Reference:

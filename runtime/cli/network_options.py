@@ -1,18 +1,24 @@
 """The options of ``preg run`` and ``preg create`` about networks and ports."""
 
-import sys
-from typing import TYPE_CHECKING, Final
+from __future__ import annotations
 
-from runtime.cli.options import Option, Options
-from runtime.container import Container
+import sys
+
+from runtime.cli.options import Option
 from runtime.errors import UsageError
 from runtime.network.addresses import read_address, read_mac
-from runtime.network.networks import DEFAULT, Networks
+from runtime.network.networks import DEFAULT
 from runtime.network.plan import BRIDGES, HOST, NONE, SHARED, Attachment, Plan, read_plan
 from runtime.network.ports import read_exposed, read_publish
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final
+
+    from runtime.cli.options import Options
+    from runtime.container import Container
     from runtime.containers import Containers
+    from runtime.network.networks import Networks
 
 OPTIONS: Final = (
     Option("--network", "bridge (the default), one of 'preg network ls', host, none, container:NAME", "NETWORK"),
@@ -26,7 +32,7 @@ OPTIONS: Final = (
 )
 
 
-def read_network(options: Options, containers: "Containers", networks: Networks) -> Plan:
+def read_network(options: Options, containers: Containers, networks: Networks) -> Plan:
     """Read what was asked of the network. Raises UsageError, and Fault if there is no such network or container."""
     wanted = [*options.all("--network"), *options.all("--net")] or [DEFAULT]
     publish = tuple(options.all("--publish"))

@@ -4,10 +4,15 @@ Not ``argparse``: it cannot leave alone what follows an image's name, and import
 quick command.
 """
 
-from collections.abc import Iterator
-from typing import Final, NamedTuple
+from __future__ import annotations
 
 from runtime.errors import UsageError
+from runtime.lean import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Final
 
 
 class HelpWanted(Exception):

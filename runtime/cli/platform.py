@@ -1,12 +1,17 @@
 """What ``preg pull``, ``run`` and ``create`` take that concerns where an image comes from and what it is for."""
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from __future__ import annotations
 
-from runtime.cli.options import Option, Options
-from runtime.platforms import Platform, read_platform
+from runtime.cli.options import Option
+from runtime.lean import NamedTuple
+from runtime.platforms import read_platform
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Self
+    from typing import Final, Self
+
+    from runtime.cli.options import Options
+    from runtime.platforms import Platform
 
 PLATFORM: Final = Option("--platform", "Take the image for OS/ARCHITECTURE[/VARIANT] (default: this host)", "PLATFORM")
 
@@ -18,7 +23,7 @@ class Wish(NamedTuple):
     plain_http: bool = False
 
     @classmethod
-    def read(cls, options: Options) -> "Self":
+    def read(cls, options: Options) -> Self:
         """Read the options. Raises UsageError."""
         platform = options.last("--platform")
         return cls(read_platform(platform) if platform else None, "--plain-http" in options)

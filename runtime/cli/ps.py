@@ -1,21 +1,29 @@
 """``preg ps``: list containers."""
 
-import json
+from __future__ import annotations
+
 import sys
 import time
-from collections.abc import Sequence
-from typing import Final, NamedTuple
 
 from runtime import cgroup
 from runtime.cli.options import Option, Usage
 from runtime.cli.table import FORMAT, write_records, write_table
 from runtime.cli.targets import here
-from runtime.container import CREATED, EXITED, RESTARTING, Container, Description, State
-from runtime.containers import Containers
+from runtime.container import CREATED, EXITED, RESTARTING
 from runtime.errors import Damaged, UsageError
+from runtime.lean import NamedTuple, to_json
 from runtime.leftovers import look, remove_unfinished
-from runtime.network.endpoints import Endpoint, endpoints_by_container
+from runtime.network.endpoints import endpoints_by_container
 from runtime.network.ports import show_ports
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Final
+
+    from runtime.container import Container, Description, State
+    from runtime.containers import Containers
+    from runtime.network.endpoints import Endpoint
 
 _FIELDS: Final = (
     "ID",
@@ -144,7 +152,7 @@ def _show(row: Row, *, wide: bool) -> dict[str, str]:
     return {
         "ID": row.container.id if wide else row.container.short_id,
         "Image": row.description.image,
-        "Command": json.dumps(command, ensure_ascii=False),
+        "Command": to_json(command, as_is=True),
         "CreatedAt": show_time(row.description.created),
         "RunningFor": f"{show_duration(time.time() - row.description.created)} ago",
         "Status": show_status(row.state, paused=row.paused),

@@ -1,9 +1,14 @@
 """Amounts as people write them: sizes of memory, parts of processors, and plain numbers within bounds."""
 
+from __future__ import annotations
+
 import re
-from typing import Final
 
 from runtime.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 _SIZE: Final = re.compile(r"(\d+)(?:\.(\d+))? ?(?:([kmgtp])i?)?b?", re.ASCII | re.IGNORECASE)
 _CPUS: Final = re.compile(r"(\d*)(?:\.(\d{0,9}))?", re.ASCII)

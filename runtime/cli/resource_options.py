@@ -1,13 +1,20 @@
 """The options of a container that limit what it uses of the host."""
 
+from __future__ import annotations
+
 import os
 import re
-from typing import Final
 
-from runtime.cli.options import Option, Options
+from runtime.cli.options import Option
 from runtime.cli.quantities import read_cpus, read_number, read_size
 from runtime.errors import UsageError
 from runtime.resources import Resources
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
+    from runtime.cli.options import Options
 
 RESOURCE_OPTIONS: Final = (
     Option("--memory", "Let it have so much memory, as 512m", "SIZE", "-m"),

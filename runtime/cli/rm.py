@@ -1,11 +1,15 @@
 """``preg rm``: remove containers."""
 
-from typing import Final
+from __future__ import annotations
 
 from runtime.cli.options import Option, Usage
 from runtime.cli.targets import each, here
 from runtime.rootless import enter
 from runtime.stop import remove
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 USAGE: Final = Usage(
     "rm [OPTION...] CONTAINER...",

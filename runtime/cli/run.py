@@ -1,8 +1,9 @@
 """``preg run``: run a command in a new container."""
 
+from __future__ import annotations
+
 import os
 import sys
-from typing import Final
 
 from runtime import config
 from runtime.attach import Detached
@@ -15,6 +16,10 @@ from runtime.hire import hire
 from runtime.launch import start
 from runtime.leftovers import sweep
 from runtime.rootless import enter
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 USAGE: Final = Usage(
     "run [OPTION...] IMAGE [COMMAND [ARGUMENT...]]",

@@ -1,20 +1,27 @@
 """``preg start``: start containers that do not run."""
 
+from __future__ import annotations
+
 import os
-from typing import Final
 
 from runtime import config
-from runtime.attach import Detached, Manner
+from runtime.attach import Detached
 from runtime.cli.attaching import DETACH_KEYS, SIG_PROXY, read_manner
 from runtime.cli.options import Option, Usage
 from runtime.cli.targets import each, here
-from runtime.container import Container
-from runtime.containers import Containers
 from runtime.errors import Fault, UsageError
 from runtime.hire import hire
 from runtime.launch import start
 from runtime.leftovers import look
 from runtime.rootless import enter
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
+    from runtime.attach import Manner
+    from runtime.container import Container
+    from runtime.containers import Containers
 
 USAGE: Final = Usage(
     "start [OPTION...] CONTAINER...",

@@ -1,11 +1,15 @@
 """``preg stop``: end running containers."""
 
-from typing import Final
+from __future__ import annotations
 
 from runtime.cli.options import Option, Usage
 from runtime.cli.targets import each, here
 from runtime.errors import UsageError
 from runtime.stop import stop
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 TIME: Final = Option("--time", "Kill those that have not ended by then; -1 is never", "SECONDS", "-t")
 USAGE: Final = Usage(

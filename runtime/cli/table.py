@@ -1,12 +1,17 @@
 """Rows for people and for programs."""
 
-import json
+from __future__ import annotations
+
 import sys
-from collections.abc import Callable, Sequence
-from typing import Any, Final
 
 from runtime.cli.options import Option
 from runtime.errors import Fault, UsageError
+from runtime.lean import to_json
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any, Final
 
 FORMAT: Final = Option("--format", "table, json, or the fields to print with tabs between: NAME[,NAME...]", "FORMAT")
 _NARROWEST: Final = 10
@@ -23,7 +28,7 @@ def write_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 def write_records(records: Sequence[dict[str, str]], names: Sequence[str], wanted: str) -> None:
     """Print each record as a line of JSON, or the fields that ``wanted`` names. Raises UsageError."""
     if wanted == "json":
-        sys.stdout.writelines(f"{json.dumps(record, ensure_ascii=False)}\n" for record in records)
+        sys.stdout.writelines(f"{to_json(record, as_is=True)}\n" for record in records)
         return
     fields = [field.strip() for field in wanted.split(",")]
     for field in fields:
@@ -45,6 +50,8 @@ def print_found(find: Callable[[str], dict[str, Any]], words: Sequence[str], wan
             sys.stderr.write(f"preg: {fault}\n")
             status = 1
     if wanted is None:
+        import json  # noqa: PLC0415 - which alone can indent
+
         sys.stdout.write(json.dumps(found, indent=4, ensure_ascii=False) + "\n")
     else:
         sys.stdout.writelines(f"{select(document, wanted)}\n" for document in found)
@@ -70,7 +77,7 @@ def select(document: dict[str, Any], wanted: str) -> str:
     Raises UsageError.
     """
     if wanted == "json":
-        return json.dumps(document, ensure_ascii=False)
+        return to_json(document, as_is=True)
     cells = []
     for path in wanted.split(","):
         value: Any = document
@@ -80,5 +87,5 @@ def select(document: dict[str, Any], wanted: str) -> str:
 
                 raise UsageError(f"--format {shlex.quote(wanted)}: there is no field {path.strip()!r}")
             value = value[name]
-        cells.append(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+        cells.append(value if isinstance(value, str) else to_json(value, as_is=True))
     return "\t".join(cells)

@@ -1,16 +1,19 @@
 """Commands that do something to containers named one after the other."""
 
+from __future__ import annotations
+
 import sys
-from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from runtime import config
-from runtime.container import Container
 from runtime.containers import Containers
 from runtime.errors import Fault
 from runtime.leftovers import sweep
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from runtime.container import Container
     from runtime.network.networks import Networks
 
 
@@ -22,7 +25,7 @@ def here() -> Containers:
     return containers
 
 
-def networks() -> "Networks":
+def networks() -> Networks:
     """Give this host's networks."""
     from runtime.network.networks import Networks  # noqa: PLC0415 - needs sockets
 

@@ -1,10 +1,15 @@
 """Times as people read and write them."""
 
+from __future__ import annotations
+
 import re
 import time
-from typing import Final
 
 from runtime.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 _UNITS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _SECOND: Final = 1_000_000_000

@@ -1,11 +1,17 @@
 """The variables that a process is given: ``-e`` and ``--env-file``."""
 
-from collections.abc import Iterator
-from typing import Final
+from __future__ import annotations
 
 from runtime import config
-from runtime.cli.options import Option, Options
+from runtime.cli.options import Option
 from runtime.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Final
+
+    from runtime.cli.options import Options
 
 ENV: Final = Option("--env", "Set a variable; without =VALUE, to what it is here", "NAME[=VALUE]", "-e")
 ENV_FILE: Final = Option("--env-file", "Set the variables of this file, a line each", "FILE")

@@ -1,11 +1,17 @@
 """IPv4 addresses and subnets, as numbers: importing the standard library's modules takes as long as a start."""
 
+from __future__ import annotations
+
 import os
 from _socket import AF_INET, inet_ntoa, inet_pton
-from collections.abc import Collection, Iterable
-from typing import Final, NamedTuple
 
 from runtime.errors import Fault, UsageError
+from runtime.lean import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+    from typing import Final
 
 #: What networks are cut from if nobody says: a range, and the length of the prefix of each. Docker's and podman's
 #: own ranges are left to them.
@@ -33,7 +39,7 @@ class Subnet(NamedTuple):
         """Whether an address is in the range."""
         return isinstance(address, int) and self.network <= address <= self.last
 
-    def overlaps(self, other: "Subnet") -> bool:
+    def overlaps(self, other: Subnet) -> bool:
         """Tell whether an address is in both."""
         return self.network <= other.last and other.network <= self.last
 

@@ -4,11 +4,12 @@ It is made when the first container joins, and stays until the network is remove
 is not switched on is one that somebody was making who was killed.
 """
 
+from __future__ import annotations
+
 import os
-from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from runtime.errors import Fault
+from runtime.lean import suppress
 from runtime.network import iptables
 from runtime.network.addresses import Subnet, mac
 from runtime.network.endpoints import Endpoints
@@ -17,15 +18,14 @@ from runtime.network.nftables import Firewall
 from runtime.network.rtnetlink import Links
 from runtime.removal import remove_tree
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime.network.networks import Network, Networks
 
 _SYSCTL = "/proc/sys/net"
 
 
-def bring_up(
-    networks: "Networks", network: "Network", members: Endpoints, links: Links, firewall: Firewall
-) -> "Network":
+def bring_up(networks: Networks, network: Network, members: Endpoints, links: Links, firewall: Firewall) -> Network:
     """Make sure that a network is there, while nobody else joins or leaves it.
 
     Give the network, which may have had to move to another subnet. Raises Fault.
@@ -45,7 +45,7 @@ def bring_up(
     return network
 
 
-def remove(networks: "Networks", text: str) -> None:
+def remove(networks: Networks, text: str) -> None:
     """Remove a network for good. Raises Fault if a container is in it."""
     if text in (DEFAULT, *PREDEFINED):
         raise Fault(f"the network {text!r} is predefined, and cannot be removed")
@@ -59,7 +59,7 @@ def remove(networks: "Networks", text: str) -> None:
         remove_tree(members.directory)
 
 
-def _tear_down(network: "Network") -> None:
+def _tear_down(network: Network) -> None:
     links, firewall = Links(), Firewall()
     firewall.stop_letting_through(network.interface)
     iptables.stop_letting_through(network.interface)
@@ -69,7 +69,7 @@ def _tear_down(network: "Network") -> None:
     firewall.close()
 
 
-def _make(networks: "Networks", network: "Network", links: Links) -> "Network":
+def _make(networks: Networks, network: Network, links: Links) -> Network:
     routes = [Subnet(route.destination, route.prefix) for route in links.routes()]
     subnet = network.range
     if any(route.overlaps(subnet) and (network.chosen or route.prefix >= subnet.prefix) for route in routes):

@@ -1,10 +1,15 @@
 """What the kernel remembers of connections (linux/netfilter/nfnetlink_conntrack.h)."""
 
-from contextlib import suppress
-from struct import pack, unpack
-from typing import Final
+from __future__ import annotations
 
+from struct import pack, unpack
+
+from runtime.lean import suppress
 from runtime.network.netlink import ACK, DUMP, Netlink, nested, read_attributes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 _NETFILTER: Final = 12
 _CONNTRACK: Final = 1 << 8

@@ -6,19 +6,21 @@ container that was killed takes its endpoints away, too.
 """
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Final, NamedTuple
 
+from runtime.lean import NamedTuple, contextmanager, suppress
 from runtime.lock import lock
 from runtime.network.addresses import read_address
 from runtime.network.ports import Port
 from runtime.record import read_record, write_record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import Final
+
     from runtime.network.nftables import Mapping
 
-_LAST: Final = "last"
+_LAST: "Final" = "last"
 
 
 class Endpoint(NamedTuple):
@@ -79,7 +81,7 @@ class Endpoints:
         self._state = state
 
     @contextmanager
-    def changing(self) -> Iterator[None]:
+    def changing(self) -> "Iterator[None]":
         """Have everybody else wait who joins or leaves."""
         while True:
             os.makedirs(self.directory, mode=0o700, exist_ok=True)
@@ -98,7 +100,7 @@ class Endpoints:
             return [(address, container) for address, at, container in names if at and "." not in container]
         return []
 
-    def __iter__(self) -> Iterator[Endpoint]:
+    def __iter__(self) -> "Iterator[Endpoint]":
         """Give every endpoint; one may be gone meanwhile."""
         for address, container in self.files():
             with suppress(FileNotFoundError):
@@ -147,7 +149,7 @@ class Endpoints:
         for endpoint in members:
             self.tell(endpoint, lines)
 
-    def tell(self, endpoint: Endpoint, lines: Sequence[str]) -> None:
+    def tell(self, endpoint: Endpoint, lines: "Sequence[str]") -> None:
         """Write into a member's ``/etc/hosts`` what it is to know of this network."""
         # Its other networks may be written by others just now. The file itself is no place for a lock: the container
         # could hold it for ever.
@@ -161,7 +163,7 @@ class Endpoints:
                 os.close(held)
 
 
-def networks(state: str) -> Iterator[Endpoints]:
+def networks(state: str) -> "Iterator[Endpoints]":
     """Give the endpoints of every network that has, or has had, a container."""
     with suppress(FileNotFoundError):
         for entry in os.scandir(f"{state}/networks"):

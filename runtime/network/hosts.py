@@ -4,12 +4,17 @@
 container: each network that the container is in has a section there, between two lines that name the network.
 """
 
-import os
-from collections.abc import Iterable
-from contextlib import suppress
-from typing import Final
+from __future__ import annotations
 
+import os
+
+from runtime.lean import suppress
 from runtime.network.plan import HOST, NONE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Final
 
 _HEAD: Final = """127.0.0.1\tlocalhost
 ::1\tlocalhost ip6-localhost ip6-loopback

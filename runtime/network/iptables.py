@@ -3,9 +3,15 @@
 Where nobody has loaded it, it is not asked; the new kind is dealt with among the rules of nftables.
 """
 
+from __future__ import annotations
+
 import os
-from contextlib import suppress
-from typing import Final
+
+from runtime.lean import suppress
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 _TABLES: Final = "/proc/net/ip_tables_names"
 _PROGRAMS: Final = ("/usr/sbin/iptables-legacy", "/sbin/iptables-legacy", "/usr/sbin/iptables", "/sbin/iptables")

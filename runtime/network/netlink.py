@@ -1,10 +1,15 @@
 """Messages to and from the kernel (netlink(7)): how they are framed, and how the kernel says that one has failed."""
 
+from __future__ import annotations
+
 import os
 import socket
-from collections.abc import Iterator
 from struct import pack, unpack_from
-from typing import Final
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Final
 
 REQUEST: Final = 0x1
 ACK: Final = 0x4

@@ -7,25 +7,28 @@ Whoever makes or removes a network, or chooses a subnet, holds a lock on ``netwo
 
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from typing import Final, NamedTuple
 
 from runtime.errors import Fault, UsageError
+from runtime.lean import NamedTuple, contextmanager, suppress
 from runtime.lock import lock
 from runtime.network.addresses import Subnet, choose_subnet, read_address, read_subnet, show
 from runtime.record import read_record, write_record
 from runtime.rootless import privileges
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Final
+
 #: The network of a container for which none was named.
-DEFAULT: Final = "bridge"
+DEFAULT: "Final" = "bridge"
 #: What stands for no network of ours; their IDs only have to be always the same.
-PREDEFINED: Final = {"host": "4057" * 16, "none": "0e0e" * 16}
+PREDEFINED: "Final" = {"host": "4057" * 16, "none": "0e0e" * 16}
 #: What those hear who are not root.
-ROOTS_OWN: Final = (
+ROOTS_OWN: "Final" = (
     "networks of 'preg network create' take root: without it a container has a network of its own, none, or the host's"
 )
-_NAME_CHARACTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
+_NAME_CHARACTERS: "Final" = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
 
 
 class Network(NamedTuple):
@@ -81,7 +84,7 @@ class Networks:
         self._records = f"{home}/networks"
         self._running = f"{state}/networks"
 
-    def __iter__(self) -> Iterator[Network]:
+    def __iter__(self) -> "Iterator[Network]":
         """Give every network but the predefined ones, the default first."""
         with suppress(FileNotFoundError):
             yield read_record(Network, f"{self._running}/{DEFAULT}.json")
@@ -152,7 +155,7 @@ class Networks:
             os.unlink(self._file(network.name))
 
     @contextmanager
-    def changing(self) -> Iterator[None]:
+    def changing(self) -> "Iterator[None]":
         """Have everybody else wait who makes or removes a network."""
         os.makedirs(self._running, mode=0o700, exist_ok=True)
         held = lock(self._running, wait=True)
@@ -164,7 +167,7 @@ class Networks:
             os.close(held)
 
     @contextmanager
-    def changing_plans(self) -> Iterator[None]:
+    def changing_plans(self) -> "Iterator[None]":
         """Have everybody else wait who puts containers into networks, or takes them out."""
         os.makedirs(self._records, mode=0o700, exist_ok=True)
         held = lock(self._records, wait=True)

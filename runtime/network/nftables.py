@@ -22,12 +22,18 @@ with the subnet S:
         iifname B drop          (of an internal network)
 """
 
+from __future__ import annotations
+
 import errno
 from struct import pack, unpack
-from typing import Final, NamedTuple
 
+from runtime.lean import NamedTuple
 from runtime.network.addresses import Subnet
 from runtime.network.netlink import ACK, APPEND, CREATE, DUMP, Netlink, attribute, nested, read_attributes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 _NETFILTER: Final = 12
 _NFTABLES: Final = 10

@@ -3,18 +3,22 @@
 A file of its own, because ``preg network connect`` changes it while a supervisor has the container.
 """
 
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
-from typing import Final, NamedTuple
-
+from runtime.lean import NamedTuple, suppress
 from runtime.network.networks import DEFAULT
-from runtime.network.ports import Publish, read_publish
+from runtime.network.ports import read_publish
 from runtime.record import read_record, write_record
 
-HOST: Final = "host"
-NONE: Final = "none"
-SHARED: Final = "container"
-BRIDGES: Final = "bridges"
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import Final
+
+    from runtime.network.ports import Publish
+
+HOST: "Final" = "host"
+NONE: "Final" = "none"
+SHARED: "Final" = "container"
+BRIDGES: "Final" = "bridges"
 
 
 class Attachment(NamedTuple):
@@ -22,7 +26,7 @@ class Attachment(NamedTuple):
 
     network: str
     """The network's ID, or the name of the default network."""
-    aliases: Sequence[str] = ()
+    aliases: "Sequence[str]" = ()
     address: str = ""
     mac: str = ""
 
@@ -33,10 +37,10 @@ class Plan(NamedTuple):
     kind: str = BRIDGES
     container: str = ""
     """Whose network it shares."""
-    attachments: Sequence[Attachment] = ()
-    publish: Sequence[str] = ()
+    attachments: "Sequence[Attachment]" = ()
+    publish: "Sequence[str]" = ()
     publish_all: bool = False
-    exposed: Sequence[str] = ()
+    exposed: "Sequence[str]" = ()
 
     @property
     def mode(self) -> str:
@@ -47,7 +51,7 @@ class Plan(NamedTuple):
             return self.kind
         return self.attachments[0].network if self.attachments else DEFAULT
 
-    def published(self) -> Iterable[Publish]:
+    def published(self) -> "Iterable[Publish]":
         """Give every port that is to be published."""
         for text in self.publish:
             yield from read_publish(text)

@@ -1,13 +1,16 @@
 """Published ports: how they are written and shown."""
 
-from collections.abc import Iterable
-from typing import Final, NamedTuple
-
 from runtime.errors import UsageError
+from runtime.lean import NamedTuple
 from runtime.network.addresses import read_address, show
 
-PROTOCOLS: Final = ("tcp", "udp")
-_ANY: Final = "0.0.0.0"  # noqa: S104 - Docker's default
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Final
+
+PROTOCOLS: "Final" = ("tcp", "udp")
+_ANY: "Final" = "0.0.0.0"  # noqa: S104 - Docker's default
 
 
 class Publish(NamedTuple):
@@ -96,7 +99,7 @@ def _read_protocol(text: str, what: str) -> str:
     return text.lower()
 
 
-def show_ports(published: Iterable[Port], exposed: Iterable[str]) -> str:
+def show_ports(published: "Iterable[Port]", exposed: "Iterable[str]") -> str:
     """Write the ports of a container as ``docker ps`` does, which joins neighbours."""
     published = list(published)
     covered = {port.inside for port in published}

@@ -4,13 +4,20 @@ The kernel leads what comes for a published port to the container. A socket that
 the port from everybody else while the container runs.
 """
 
+from __future__ import annotations
+
 import errno
 import os
 import socket
-from collections.abc import Iterable
 
 from runtime.errors import Fault
-from runtime.network.ports import Port, Publish
+from runtime.network.ports import Port
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from runtime.network.ports import Publish
 
 
 def reserve(wanted: Iterable[Publish]) -> tuple[list[Port], list[socket.socket]]:

@@ -1,12 +1,17 @@
 """Interfaces, addresses and routes of one network namespace (rtnetlink(7))."""
 
-import errno
-from collections.abc import Iterator
-from contextlib import suppress
-from struct import pack, unpack_from
-from typing import Final, NamedTuple
+from __future__ import annotations
 
+import errno
+from struct import pack, unpack_from
+
+from runtime.lean import NamedTuple, suppress
 from runtime.network.netlink import ACK, CREATE, DUMP, EXCLUSIVE, Netlink, attribute, nested, read_attributes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Final
 
 _NEWLINK: Final = 16
 _DELLINK: Final = 17

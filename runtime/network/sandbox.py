@@ -1,27 +1,35 @@
 """The network namespace of a container: made before the container, and kept by its supervisor through all restarts."""
 
+from __future__ import annotations
+
 import errno
 import os
-import socket
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from typing import NamedTuple
 
-from runtime.container import Container, Description
+from runtime.container import Container
 from runtime.errors import Fault
 from runtime.kernel import join_network, unshare_network
+from runtime.lean import NamedTuple, contextmanager, suppress
 from runtime.network import hosts, slirp
 from runtime.network.addresses import choose_address, mac, read_address, read_mac, show, show_mac
 from runtime.network.bridge import bring_up
 from runtime.network.conntrack import forget_udp
 from runtime.network.endpoints import Endpoint, Endpoints
-from runtime.network.networks import DEFAULT, ROOTS_OWN, Network, Networks
+from runtime.network.networks import DEFAULT, ROOTS_OWN
 from runtime.network.nftables import Firewall
-from runtime.network.plan import HOST, SHARED, Attachment, Plan, read_plan
-from runtime.network.ports import Port
+from runtime.network.plan import HOST, SHARED, read_plan
 from runtime.network.reservation import reserve
 from runtime.network.rtnetlink import LOOPBACK, Links
 from runtime.rootless import privileges
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Iterator, Sequence
+
+    from runtime.container import Description
+    from runtime.network.networks import Network, Networks
+    from runtime.network.plan import Attachment, Plan
+    from runtime.network.ports import Port
 
 
 class Sandbox(NamedTuple):

@@ -4,16 +4,21 @@ It has the container's end of a network interface, and opens connections of this
 with whoever holds the socket that ``connect`` gives, which is the container's supervisor.
 """
 
-import json
+from __future__ import annotations
+
 import os
 import socket
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Final
 
 from runtime.container import reachable
 from runtime.errors import Fault
-from runtime.network.ports import Port
+from runtime.lean import contextmanager, from_json, to_json
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import Final
+
+    from runtime.network.ports import Port
 
 #: What slirp4netns gives to every container: they do not see each other (slirp4netns(1), --cidr).
 ADDRESS: Final = "10.0.2.100"
@@ -110,8 +115,8 @@ def _publish(port: Port, path: str) -> None:
     }
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(path)
-        connection.sendall(json.dumps({"execute": "add_hostfwd", "arguments": wanted}).encode())
+        connection.sendall(to_json({"execute": "add_hostfwd", "arguments": wanted}).encode())
         connection.shutdown(socket.SHUT_WR)
-        answer = json.loads(b"".join(iter(lambda: connection.recv(4096), b"")))
+        answer = from_json(b"".join(iter(lambda: connection.recv(4096), b"")))
     if "error" in answer:
         raise Fault(f"{port.outside}/{port.protocol} of this host cannot be published: {answer['error'].get('desc')}")

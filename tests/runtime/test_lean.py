@@ -56,7 +56,7 @@ def test_what_json_has_not_is_not_written(value: object) -> None:
         lean.to_json(value)
 
 
-class Ours(lean.Record):
+class Ours(lean.NamedTuple):
     """A record."""
 
     first: int
