@@ -1,4 +1,4 @@
-"""Starting a supervisor, which takes as long as all that a command does before it has an order for one.
+"""Getting a supervisor, which takes as long to begin as all that a command does before it has an order for one.
 
 So a command hires before anything else is imported, and this module imports little itself.
 """
@@ -6,19 +6,19 @@ So a command hires before anything else is imported, and this module imports lit
 from __future__ import annotations
 
 import os
-import socket
-import sys
 
 from runtime.lean import signal
+from runtime.sockets import Socket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
-#: What a supervisor, and with it an OCI runtime, is given of our environment: what it needs to find its own helpers.
+#: What an OCI runtime is given of our environment: what it needs to find its own helpers.
 ENVIRON: Final = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
-_SUPERVISOR: Final = "import sys; sys.path.insert(0, sys.argv[1]); from runtime.supervisor import main; main()"
-_waiting: Final[list[socket.socket]] = []
+#: What a person at the terminal may send to all that they have started.
+_FROM_TERMINAL: Final = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
+_waiting: Final[list[Socket]] = []
 
 
 def hire_ahead() -> None:
@@ -27,21 +27,32 @@ def hire_ahead() -> None:
         _waiting.append(_hire())
 
 
-def hire() -> socket.socket:
+def hire() -> Socket:
     """Give the socket for the order of a supervisor that has no container yet; it ends if that is closed."""
     return _waiting.pop() if _waiting else _hire()
 
 
-def _hire() -> socket.socket:
-    ours, its = socket.socketpair()
-    with its:
-        os.posix_spawn(
-            sys.executable,
-            # Isolated and without site: half the memory, and nothing of the caller's environment.
-            [sys.executable, "-I", "-S", "-c", _SUPERVISOR, os.path.dirname(os.path.dirname(__file__))],
-            ENVIRON,
-            file_actions=[(os.POSIX_SPAWN_DUP2, its.fileno(), 0)],
-            setsigmask=(),
-            setsigdef=(signal.SIGPIPE, signal.SIGXFSZ),
-        )
+def _hire() -> Socket:
+    """Become two processes, of which one is the supervisor: a second interpreter would take longer to start."""
+    ours, its = Socket.pair()
+    # Until it has a session of its own, an interrupt would send it back into the command that it comes from.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _FROM_TERMINAL)
+    if os.fork() == 0:
+        try:
+            _supervise(its.detach())
+        finally:
+            os._exit(1)
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    its.close()
     return ours
+
+
+def _supervise(connection: int) -> None:
+    """Be a supervisor, which has nothing of the command's open but its standard streams."""
+    os.setsid()
+    os.closerange(3, connection)
+    os.closerange(connection + 1, os.sysconf("SC_OPEN_MAX"))
+    from runtime.supervisor import main  # noqa: PLC0415 - not for those who hire
+
+    main(Socket(connection))
+    os._exit(0)

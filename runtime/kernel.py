@@ -145,6 +145,14 @@ def die_with_parent() -> None:
         raise _error("")
 
 
+def name_process(name: str) -> None:
+    """Let this process be listed under a name, not with the words it was started with (proc(5), arg_start)."""
+    with open("/proc/self/stat", "rb") as file:
+        fields = file.read().rpartition(b")")[2].split()
+    start, end = int(fields[45]), int(fields[46])
+    ctypes.memmove(start, name.encode()[: end - start - 1].ljust(end - start, b"\0"), end - start)
+
+
 def watch_folder(path: str) -> int:
     """Give a file that can be read when something in a folder has changed (inotify(7)). Raises OSError."""
     watching: int = _LIBC.inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from pathlib import Path
 
 from runtime import bundle
@@ -23,6 +22,7 @@ from runtime.network.endpoints import release
 from runtime.network.networks import Networks
 from runtime.network.plan import read_plan
 from runtime.network.sandbox import Sandbox, prepare
+from runtime.order import Order, give
 from runtime.record import read
 from runtime.rootless import adapt, privileges
 from runtime.users import find_user, read_inside
@@ -30,16 +30,12 @@ from storage.oci.digest import Digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Final
-
     from runtime.config import Config
     from runtime.container import Container, Description
-
-#: unix(7), SCM_MAX_FD.
-_FILES_AT_ONCE: Final = 253
+    from runtime.sockets import Socket
 
 
-def start(here: Config, container: Container, held: int, supervisor: socket.socket, *, attach: bool) -> Session:
+def start(here: Config, container: Container, held: int, supervisor: Socket, *, attach: bool) -> Session:
     """Start a container that we hold the lock of, and hand it over to a supervisor.
 
     With ``attach`` all that it prints comes to the session. Raises Fault if it cannot be started; then it is as it was,
@@ -61,21 +57,20 @@ def start(here: Config, container: Container, held: int, supervisor: socket.sock
         networks = Networks(here.home, here.state)
         _make_bundle(networks, container, description, config.config or Process(), root, engine)
         sandbox = prepare(networks, container, description)
-        order = {
-            "home": here.home,
-            "state": here.state,
-            "identifier": container.id,
-            "run": engine.run(container.directory, f"{container.running}/log"),
-            "delete": engine.delete(),
-            "engine": engine.command(),
-            "remains": engine.remains(container.id),
-            "environ": ENVIRON,
-            "attach": attach,
-            "network": sandbox.namespace is not None,
-        }
+        order = Order(
+            home=here.home,
+            state=here.state,
+            identifier=container.id,
+            run=engine.run(container.directory, f"{container.running}/log"),
+            delete=engine.delete(),
+            engine=engine.command(),
+            remains=engine.remains(container.id),
+            environ=ENVIRON,
+            attach=attach,
+            network=sandbox.namespace is not None,
+        )
         with open("/proc/self/ns/mnt", "rb") as mounts:
-            order_frame = f.frame(f.START, to_json(order).encode())
-            _send(supervisor, order_frame, [held, mounts.fileno(), *sandbox.files])
+            give(supervisor, order, [held, mounts.fileno(), *sandbox.files])
         return _wait_until_started(supervisor, engine.name)
     except (Fault, OSError) as fault:
         release(here.state, container.id)
@@ -89,15 +84,7 @@ def start(here: Config, container: Container, held: int, supervisor: socket.sock
         os.close(ours)
 
 
-def _send(supervisor: socket.socket, order: bytes, files: list[int]) -> None:
-    """Send an order with files, of which the kernel takes so many with each piece of it."""
-    while len(files) > _FILES_AT_ONCE:
-        socket.send_fds(supervisor, [order[:1]], files[:_FILES_AT_ONCE])
-        order, files = order[1:], files[_FILES_AT_ONCE:]
-    socket.send_fds(supervisor, [order], files)
-
-
-def _wait_until_started(supervisor: socket.socket, engine: str) -> Session:
+def _wait_until_started(supervisor: Socket, engine: str) -> Session:
     session = Session(supervisor)
     kind, content = session.next()
     if kind == f.STARTED:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import _socket
+import sys
 from _socket import AF_UNIX, CMSG_LEN, MSG_CMSG_CLOEXEC, SCM_RIGHTS, SOCK_CLOEXEC, SOCK_STREAM, SOL_SOCKET
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Final
+    from collections.abc import Sequence
+    from typing import Final, Self
 
 _SIZE: Final = 4
 """Of a descriptor among ancillary data (unix(7)), an int of C."""
@@ -18,6 +20,18 @@ class Socket(_socket.socket):
 
     def __init__(self, file: int | None = None) -> None:
         super().__init__(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, file)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @classmethod
+    def pair(cls) -> tuple[Socket, Socket]:
+        """Make two that are connected."""
+        one, other = _socket.socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC)
+        return cls(one.detach()), cls(other.detach())
 
     def accept(self) -> Socket:
         """Wait for somebody to connect."""
@@ -32,3 +46,9 @@ class Socket(_socket.socket):
             if (level, kind) == (SOL_SOCKET, SCM_RIGHTS):
                 files += memoryview(content[: len(content) - len(content) % _SIZE]).cast("i").tolist()
         return data, files
+
+    def send_files(self, data: bytes, files: Sequence[int]) -> None:
+        """Send data, and open files with it."""
+        content = b"".join(file.to_bytes(_SIZE, sys.byteorder) for file in files)
+        sent = self.sendmsg([data], [(SOL_SOCKET, SCM_RIGHTS, content)])
+        self.sendall(data[sent:])

@@ -17,9 +17,10 @@ from runtime.container import EXITED, RESTARTING, RUNNING, State, reachable
 from runtime.containers import Containers
 from runtime.errors import Damaged
 from runtime.executions import Execution, Executions, complaint
-from runtime.kernel import MNT_DETACH, adopt_orphans, give_back_memory, join_mounts, unmount
-from runtime.lean import NamedTuple, from_json, signal, suppress
+from runtime.kernel import MNT_DETACH, adopt_orphans, give_back_memory, join_mounts, name_process, unmount
+from runtime.lean import from_json, signal, suppress
 from runtime.log import LogWriter
+from runtime.order import Order, take
 from runtime.process import Process, spawn
 from runtime.removal import remove_tree
 from runtime.restart import is_due, next_delay
@@ -36,31 +37,10 @@ if TYPE_CHECKING:
     from runtime.executions import Listener
     from runtime.health import Monitor
 
-#: unix(7), SCM_MAX_FD.
-_FILES_AT_ONCE: Final = 253
 #: What is raised by what a visitor says that no command of preg would.
 _NONSENSE: Final = (ValueError, LookupError, TypeError, AttributeError, struct.error)
 #: Those of a terminal, which is not ours.
 _IGNORED: Final = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
-
-
-class Order(NamedTuple):
-    """What a supervisor is told at its start, with the lock of the container and the mounts it is to run in."""
-
-    home: str
-    state: str
-    identifier: str
-    run: list[str]
-    delete: list[str]
-    engine: list[str]
-    """What each of its commands begins with."""
-    remains: str
-    """Where the engine keeps what it knows of the container."""
-    environ: dict[str, str]
-    attach: bool
-    """Whoever gives the order wants to see what the container prints."""
-    network: bool
-    """The container has a network namespace, which is the third file; those behind it hold published ports."""
 
 
 class Supervisor:
@@ -450,13 +430,11 @@ class Supervisor:
                 self._stop(self._description.stop_signal, self._description.stop_timeout)
 
 
-def main() -> None:
-    """Wait for an order on standard input, and carry it out."""
-    os.setsid()
-    connection = Socket(os.dup(0))
+def main(connection: Socket) -> None:
+    """Wait for an order, and carry it out."""
     first = Visitor(connection)
     connection.setblocking(True)
-    received = _read_order(connection, first)
+    received = take(connection, first.frames)
     if received is None:
         return  # who would have given it has thought better of it
     order, files = received
@@ -472,21 +450,13 @@ def main() -> None:
     trouble = os.open(f"{order.state}/containers/{order.identifier}/trouble", os.O_WRONLY | os.O_CREAT, 0o600)
     for number, file in enumerate((null, null, trouble)):
         os.dup2(file, number)
+    os.close(null)
+    os.close(trouble)
     os.chdir("/")
+    # What the command was called with is for nobody to read as long as the container runs.
+    name_process(f"preg supervisor {order.identifier}")
     adopt_orphans()
     Supervisor(order, files[0], first).run()
-
-
-def _read_order(connection: Socket, visitor: Visitor) -> tuple[Order, list[int]] | None:
-    files: list[int] = []
-    while True:
-        data, received = connection.receive_files(PIECE, _FILES_AT_ONCE)
-        if not data:
-            return None
-        files += received
-        for kind, content in visitor.frames.feed(data):
-            if kind == f.START:
-                return Order(**from_json(content)), files
 
 
 def _listen(container: Container) -> Socket:

@@ -142,7 +142,7 @@ def supervisor_memory() -> int:
     """The proportional memory of a supervisor of preg's that runs, in KiB."""
     for path in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if b"from runtime.supervisor" in (path / "cmdline").read_bytes():
+            if b"preg supervisor" in (path / "cmdline").read_bytes():
                 rows = (path / "smaps_rollup").read_text().splitlines()
                 return int(next(row for row in rows if row.startswith("Pss:")).split()[1])
     raise LookupError("no supervisor runs")

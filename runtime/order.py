@@ -1,0 +1,62 @@
+"""What a supervisor is told, over the socket that it shares with whoever has hired it."""
+
+from __future__ import annotations
+
+from runtime import frames as f
+from runtime.lean import NamedTuple, from_json, to_json
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Final
+
+    from runtime.sockets import Socket
+
+#: unix(7), SCM_MAX_FD.
+_FILES_AT_ONCE: Final = 253
+_PIECE: Final = 64 * 1024
+
+
+class Order(NamedTuple):
+    """The container, and how its engine is to be called.
+
+    With it come open files: the lock of the container, the mounts it is to run in, its network namespace if it has one,
+    and what holds its published ports.
+    """
+
+    home: str
+    state: str
+    identifier: str
+    run: list[str]
+    delete: list[str]
+    engine: list[str]
+    """What each of its commands begins with."""
+    remains: str
+    """Where the engine keeps what it knows of the container."""
+    environ: dict[str, str]
+    attach: bool
+    """Whoever gives the order wants to see what the container prints."""
+    network: bool
+    """The container has a network namespace of its own."""
+
+
+def give(supervisor: Socket, order: Order, files: Sequence[int]) -> None:
+    """Send an order with files, of which the kernel takes so many with each piece of it."""
+    words = f.frame(f.START, to_json(order._asdict()).encode())
+    while len(files) > _FILES_AT_ONCE:
+        supervisor.send_files(words[:1], files[:_FILES_AT_ONCE])
+        words, files = words[1:], files[_FILES_AT_ONCE:]
+    supervisor.send_files(words, files)
+
+
+def take(connection: Socket, frames: f.Frames) -> tuple[Order, list[int]] | None:
+    """Wait for an order; None if who would have given it has thought better of it."""
+    files: list[int] = []
+    while True:
+        data, received = connection.receive_files(_PIECE, _FILES_AT_ONCE)
+        if not data:
+            return None
+        files += received
+        for kind, content in frames.feed(data):
+            if kind == f.START:
+                return Order(**from_json(content)), files
