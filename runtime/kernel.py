@@ -26,6 +26,7 @@ _CLONE_NEWUSER: Final = 0x10000000
 _PR_SET_PDEATHSIG: Final = 1
 _SIGKILL: Final = 9
 _PR_SET_CHILD_SUBREAPER: Final = 36
+_SYNC_FILE_RANGE_WRITE: Final = 2
 #: Written to, made, renamed, or gone itself.
 _IN_CHANGED: Final = 0x2 | 0x100 | 0x80 | 0x400
 
@@ -168,6 +169,11 @@ def sync_file_system(file: int) -> None:
     """Make all of a file system durable (syncfs(2)); for many files at once this is far cheaper than fsync of each."""
     if _LIBC.syncfs(file):
         raise _error("")
+
+
+def start_writeback(file: int, start: int, size: int) -> None:
+    """Have the kernel begin to write a part of a file to disk (sync_file_range(2)); what fails, fsync tells."""
+    _LIBC.sync_file_range(file, ctypes.c_int64(start), ctypes.c_int64(size), _SYNC_FILE_RANGE_WRITE)
 
 
 def _error(path: str) -> OSError:

@@ -14,12 +14,14 @@ from runtime.archive import SIZE_LIMIT, Budget, Read, read_into
 from runtime.config import DIRECTORIES
 from runtime.errors import LayerInvalid
 from runtime.inodes import Inodes
-from runtime.kernel import die_with_parent, sync_file_system
+from runtime.kernel import die_with_parent, start_writeback, sync_file_system
 from runtime.layers import ARCHIVE, INDEX, ROOT, SIZE, sync_file
 from runtime.stream import LayerStream, Readable
 from runtime.tree import show
 from runtime.unpack import Directory
 
+#: So many bytes are sent to the disk at a time.
+_STRETCH: Final = 4 * 1024 * 1024
 #: Python lets a thread run for 5 ms before another may; the C code of the others needs it sooner.
 _SWITCH: Final = 0.0005
 
@@ -57,11 +59,13 @@ def _index(source: Readable, folder: Path) -> Read:
     budget = Budget()
     inodes = Inodes(budget)
     with (folder / ARCHIVE).open("xb", buffering=0) as archive:
+        writeback = _Writeback(archive.fileno())
 
         def keep(piece: bytes) -> None:
             rest = memoryview(piece)
             while rest:
                 rest = rest[archive.write(rest) or 0 :]
+            writeback.grown(len(piece))
 
         stream = LayerStream(source, SIZE_LIMIT, keep)
         try:
@@ -85,12 +89,29 @@ def settle(folder: Path, mode: str) -> None:
         sync_file(folder)
 
 
+class _Writeback:
+    """Has a file that grows written to disk all the while, so that little is left to wait for when it is settled."""
+
+    def __init__(self, file: int) -> None:
+        self._file = file
+        self._begun = 0
+        self._size = 0
+
+    def grown(self, by: int) -> None:
+        """Take note of so many bytes more."""
+        self._size += by
+        if self._size - self._begun >= _STRETCH:
+            start_writeback(self._file, self._begun, self._size - self._begun)
+            self._begun = self._size
+
+
 class _Coming:
     """A file that is still being written. Each line of ``news`` is the number of bytes that are there by then."""
 
     def __init__(self, file: BinaryIO, news: BinaryIO) -> None:
         self._file = file
         self._news = news
+        self._writeback = _Writeback(file.fileno())
         self._ready = 0
         self._at = 0
 
@@ -100,6 +121,7 @@ class _Coming:
             self._ready = int(line)
         piece = os.pread(self._file.fileno(), min(size, self._ready - self._at), self._at)
         self._at += len(piece)
+        self._writeback.grown(len(piece))
         return piece
 
 
