@@ -6,28 +6,25 @@ import os
 import time
 
 from runtime import bundle
-from runtime.container import Description
+from runtime.container import Description, LogPolicy, Restart
 from runtime.errors import Fault, UsageError
-from runtime.health_check import decide
 from runtime.images import Process
-from runtime.lean import NamedTuple, suppress
+from runtime.lean import NamedTuple, signal, suppress
 from runtime.names import invent_name
-from runtime.network.plan import write_plan
-from runtime.network.ports import read_exposed
+from runtime.network.networks import DEFAULT
+from runtime.network.plan import Attachment, Plan, write_plan
 from runtime.record import plain
-from runtime.signals import read_signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from runtime.container import Container, LogPolicy, Restart
+    from runtime.container import Container, HealthCheck
     from runtime.containers import Containers
     from runtime.engine import Engine
     from runtime.health_check import HealthWish
     from runtime.images import ImageConfig
     from runtime.mounts import Mount
-    from runtime.network.plan import Plan
     from storage.oci.digest import Digest
 
 
@@ -36,18 +33,18 @@ class Wanted(NamedTuple):
 
     image: str
     """The image as the person has named it."""
-    name: str | None
-    labels: dict[str, str]
-    restart: Restart
-    remove: bool
-    stdin: bool
-    attached: bool
+    name: str | None = None
+    labels: dict[str, str] = {}  # noqa: RUF012 - never changed
+    restart: Restart = Restart()
+    remove: bool = False
+    stdin: bool = False
+    attached: bool = False
     """Whoever starts it stays, and its standard input ends when they leave."""
-    stop_signal: str | None
-    stop_timeout: int | None
-    network: Plan
-    health: HealthWish
-    log: LogPolicy
+    stop_signal: str | None = None
+    stop_timeout: int | None = None
+    network: Plan = Plan(attachments=[Attachment(DEFAULT)])
+    health: HealthWish | None = None
+    log: LogPolicy = LogPolicy()
 
 
 def create(  # noqa: PLR0913 - an image, what is asked, and where and by whom it is done
@@ -83,9 +80,9 @@ def create(  # noqa: PLR0913 - an image, what is asked, and where and by whom it
         terminal=wishes.terminal,
         stdin=wanted.stdin,
         stdin_once=wanted.stdin and wanted.attached,
-        stop_signal=read_signal(wanted.stop_signal or settings.stop_signal or "TERM"),
+        stop_signal=_read_signal(wanted.stop_signal or settings.stop_signal),
         stop_timeout=10 if wanted.stop_timeout is None else wanted.stop_timeout,
-        health=decide(wanted.health, settings),
+        health=_decide_health(wanted.health, settings),
         log=wanted.log,
     )
     container, held = containers.make()
@@ -104,10 +101,30 @@ def create(  # noqa: PLR0913 - an image, what is asked, and where and by whom it
     return container, held
 
 
+def _read_signal(text: str) -> int:
+    if not text:
+        return signal.SIGTERM  # as for most containers
+    from runtime.signals import read_signal  # noqa: PLC0415
+
+    return read_signal(text)
+
+
+def _decide_health(wish: HealthWish | None, image: Process) -> HealthCheck | None:
+    if wish is None and image.healthcheck is None:
+        return None  # as for most containers
+    from runtime.health_check import HealthWish, decide  # noqa: PLC0415
+
+    return decide(wish or HealthWish(), image)
+
+
 def _exposed(image: Process) -> list[str]:
     """List the ports that an image says it listens on, but for those that make no sense."""
+    if not image.exposed_ports:
+        return []
+    from runtime.network.ports import read_exposed  # noqa: PLC0415 - many containers listen on none
+
     ports = []
-    for text in image.exposed_ports or ():
+    for text in image.exposed_ports:
         with suppress(UsageError):
             ports += read_exposed(text, "the image's ExposedPorts")
     return ports

@@ -70,10 +70,14 @@ else:
         def __init_subclass__(cls):
             cls._fields = tuple(cls.__annotations__)
             cls._field_defaults = {name: vars(cls)[name] for name in cls._fields if name in vars(cls)}
+            least, usual = len(cls._fields) - len(cls._field_defaults), tuple(cls._field_defaults.values())
+            cls._rest = {least + given: usual[given:] for given in range(len(usual) + 1)}
             for index, name in enumerate(cls._fields):
                 setattr(cls, name, property(itemgetter(index)))
 
         def __new__(cls, *values, **named):
+            if not named and len(values) in cls._rest:
+                return tuple.__new__(cls, values + cls._rest[len(values)])
             given = cls._field_defaults | dict(zip(cls._fields, values, strict=False)) | named
             if len(values) > len(cls._fields) or named.keys() & cls._fields[: len(values)]:
                 raise TypeError(f"{cls.__name__} has {len(cls._fields)} fields, each once")

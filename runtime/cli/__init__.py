@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import sys
 
-from runtime.cli.options import HelpWanted
+from runtime.cli.options import HelpWanted, load
 from runtime.errors import CommandFailed, Fault, UsageError
 from runtime.lean import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from typing import Final
 
 _ROOMS: Final = ("storage", "auth", "registry")
@@ -142,19 +142,14 @@ def _run(command: Command | None, words: list[str]) -> int:
 
         hire_ahead()
     try:
-        return _load(command.entry)(words[len(command.name.split()) :])
+        status: int = load(command.entry)(words[len(command.name.split()) :])
     except HelpWanted as help_wanted:
         sys.stdout.write(str(help_wanted))
         return 0
     except ImportError:
         _check_rooms()
         raise
-
-
-def _load(entry: str) -> Callable[[list[str]], int]:
-    module, _, function = entry.partition(":")
-    found: Callable[[list[str]], int] = getattr(__import__(module, fromlist=(function,)), function)
-    return found
+    return status
 
 
 def _check_rooms() -> None:

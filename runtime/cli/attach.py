@@ -5,9 +5,9 @@ from typing import Final
 
 from runtime import cgroup
 from runtime import frames as f
-from runtime.attach import Detached, visit
-from runtime.cli.attaching import DETACH_KEYS, SIG_PROXY, read_manner
+from runtime.attach import Detached, Manner, visit
 from runtime.cli.options import Option, Usage
+from runtime.cli.shared_options import DETACH_KEYS, MANNER, SIG_PROXY
 from runtime.cli.targets import here
 from runtime.container import RUNNING
 from runtime.errors import Fault
@@ -30,7 +30,7 @@ Example:
 def main(arguments: list[str]) -> int:
     """Run the command."""
     options, containers = USAGE.parse(arguments), here()
-    manner, container = read_manner(options), containers.find(options.operands[0])
+    manner, container = MANNER.read(options, Manner()), containers.find(options.operands[0])
     state, description = look(containers, container), container.describe()
     if state.status != RUNNING:
         raise Fault(

@@ -1,37 +1,36 @@
-"""How a person is attached to what runs: the options of all commands that attach."""
+"""How a person wants to be attached to what runs."""
 
 from __future__ import annotations
 
 from runtime import frames as f
-from runtime.attach import Manner
-from runtime.cli.options import Option
+from runtime.cli.shared_options import DETACH_KEYS, SIG_PROXY
 from runtime.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from typing import Final
 
+    from runtime.attach import Manner
     from runtime.cli.options import Options
 
-DETACH_KEYS: Final = Option(
-    "--detach-keys", "Leave what goes on by these keys (default: ctrl-p,ctrl-q)", "KEY[,KEY...]"
-)
-SIG_PROXY: Final = Option("--sig-proxy", "Pass signals on to it (default); --sig-proxy=false: leave by them")
-STREAM: Final = Option("--attach", "Attach to stdin, stdout or stderr alone; may be repeated", "STREAM", "-a")
 _STREAMS: Final = {"stdin": f.STDIN, "stdout": f.STDOUT, "stderr": f.STDERR}
 _DEFAULT: Final = "ctrl-p,ctrl-q"
 #: What ctrl can be held with beside letters (docker, moby/term, ascii.go).
 _MARKS: Final = "@[\\]^_"
 
 
-def read_manner(options: Options, streams: Sequence[str] = ()) -> Manner:
-    """Read how a person is to be attached; no ``streams`` are all. Raises UsageError."""
-    for name in streams:
-        if name.lower() not in _STREAMS:
+def ask_manner(options: Options, manner: Manner) -> Manner:
+    """Add to the manner what the options say. Raises UsageError."""
+    return manner._replace(keys=read_keys(options), proxy=options.last(SIG_PROXY.name) != "false")
+
+
+def ask_streams(options: Options, manner: Manner) -> Manner:
+    """Leave of the manner those streams that ``--attach`` names. Raises UsageError."""
+    names = [name.lower() for name in options.all("--attach")]
+    for name in names:
+        if name not in _STREAMS:
             raise UsageError(f"--attach {name}: a stream is {', '.join(_STREAMS)}")
-    manner = Manner(keys=read_keys(options), proxy=options.last(SIG_PROXY.name) != "false")
-    return manner._replace(shown=frozenset(_STREAMS[name.lower()] for name in streams)) if streams else manner
+    return manner._replace(shown=frozenset(_STREAMS[name] for name in names))
 
 
 def read_keys(options: Options) -> bytes:

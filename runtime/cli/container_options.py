@@ -5,25 +5,17 @@ from __future__ import annotations
 import os
 
 from runtime.bundle import Wishes
-from runtime.cli import network_options
-from runtime.cli.health_options import HEALTH_OPTIONS, read_health
-from runtime.cli.identity_options import IDENTITY_OPTIONS, ask_identity
-from runtime.cli.isolation_options import ISOLATION_OPTIONS, ask_isolation
-from runtime.cli.log_options import LOG_OPTIONS, read_log_policy
 from runtime.cli.naming import find_record, read_reference
-from runtime.cli.options import Option
-from runtime.cli.platform import PLATFORM, Wish
-from runtime.cli.resource_options import RESOURCE_OPTIONS, read_resources
-from runtime.cli.variables import ENV, ENV_FILE, read_variables
+from runtime.cli.options import Family, Option
+from runtime.cli.platform import Wish
+from runtime.cli.shared_options import PLATFORM, VARIABLES
 from runtime.containers import Containers
 from runtime.create import Wanted, create
 from runtime.engine import find
 from runtime.errors import Fault, UsageError
 from runtime.images import Images
-from runtime.network.networks import Networks
 from runtime.network.plan import HOST
 from runtime.platforms import check
-from runtime.restart import read_restart
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,42 +25,135 @@ if TYPE_CHECKING:
     from runtime.cli.options import Options
     from runtime.container import Container
     from runtime.images import ImageConfig
-    from runtime.mounts import Mount
-    from runtime.network.plan import Plan
     from runtime.platforms import Platform
     from storage.oci.digest import Digest
 
-#: How the container is kept and what is in it; ``preg run`` has more.
-OPTIONS: Final = (
+#: Those that are read here.
+_OWN: Final = (
     Option("--name", "Call it so (default: a name is invented)", "NAME"),
     Option("--rm", "Remove the container when it ends"),
-    Option("--restart", "Start it again when it ends: no, on-failure[:RETRIES], always, unless-stopped", "POLICY"),
-    Option("--label", "Note something about it", "NAME[=VALUE]", "-l"),
-    Option("--label-file", "Read such notes from a file, a line each", "FILE"),
     Option("--cidfile", "Write its ID to this new file", "FILE"),
-    Option("--stop-signal", "The signal that 'preg stop' sends (default: the image's, else TERM)", "SIGNAL"),
-    Option("--stop-timeout", "How long 'preg stop' waits before it kills (default: 10)", "SECONDS"),
     Option("--interactive", "Pass standard input on", short="-i"),
     Option("--tty", "Give it a terminal", short="-t"),
-    ENV,
-    ENV_FILE,
-    Option("--volume", "Mount a volume or a path of this host (ro: read-only)", "[SOURCE:]PATH[:OPTIONS]", "-v"),
-    Option("--mount", "The same, or a tmpfs: type=volume|bind|tmpfs,source=SOURCE,target=PATH,readonly", "FIELDS"),
-    Option("--volumes-from", "Mount what another container has mounted", "CONTAINER[:ro]"),
     Option("--workdir", "Start in this directory", "DIR", "-w"),
     Option("--entrypoint", "Execute this instead of the image's entrypoint", "COMMAND"),
-    *network_options.OPTIONS,
     Option("--runtime", "The OCI runtime, by name or path (default: crun, then runc)", "RUNTIME"),
     PLATFORM,
     Option("--pull", "Fetch the image: missing (the default), always, never", "WHEN"),
     Option("--quiet", "Do not show how a pull comes along", short="-q"),
     Option("--plain-http", "Pull without TLS; from this host's own addresses always so"),
-    *IDENTITY_OPTIONS,
-    *HEALTH_OPTIONS,
-    *LOG_OPTIONS,
-    *ISOLATION_OPTIONS,
-    *RESOURCE_OPTIONS,
 )
+_KEEPING: Final = Family(
+    "runtime.cli.keeping_options:ask_keeping",
+    (
+        Option("--restart", "Start it again when it ends: no, on-failure[:RETRIES], always, unless-stopped", "POLICY"),
+        Option("--label", "Note something about it", "NAME[=VALUE]", "-l"),
+        Option("--label-file", "Read such notes from a file, a line each", "FILE"),
+        Option("--stop-signal", "The signal that 'preg stop' sends (default: the image's, else TERM)", "SIGNAL"),
+        Option("--stop-timeout", "How long 'preg stop' waits before it kills (default: 10)", "SECONDS"),
+    ),
+)
+_NETWORK: Final = Family(
+    "runtime.cli.network_options:ask_network",
+    (
+        Option("--network", "bridge (the default), one of 'preg network ls', host, none, container:NAME", "NETWORK"),
+        Option("--net", "The same as --network", "NETWORK"),
+        Option("--network-alias", "Another name that its networks know it by", "NAME"),
+        Option("--ip", "Its address in the network", "ADDRESS"),
+        Option("--mac-address", "Its hardware address in the network", "ADDRESS"),
+        Option("--publish", "Let a port of this host lead to one of it", "[[ADDRESS:]HOST:]PORT[/PROTOCOL]", "-p"),
+        Option("--publish-all", "Publish every port that is exposed, at a free one", short="-P"),
+        Option("--expose", "Say that it listens there, beside what its image says", "PORT[/PROTOCOL]"),
+    ),
+)
+_HEALTH: Final = Family(
+    "runtime.cli.health_options:ask_health",
+    (
+        Option("--health-cmd", "See by this command of a shell whether it is well", "COMMAND"),
+        Option("--health-interval", "Wait so long between checks (default: 30s)", "DURATION"),
+        Option("--health-timeout", "A check that takes longer has failed (default: 30s)", "DURATION"),
+        Option("--health-retries", "It is unhealthy when so many checks in a row have failed (default: 3)", "N"),
+        Option("--health-start-period", "Failures do not count so long after its start (default: 0s)", "DURATION"),
+        Option("--no-healthcheck", "Do not check it, whatever its image says"),
+    ),
+)
+_LOG: Final = Family(
+    "runtime.cli.log_options:ask_log",
+    (
+        Option("--log-driver", "none keeps nothing of what it prints; json-file and local do the same here", "DRIVER"),
+        Option("--log-opt", "Keep max-file files (default: 3) of max-size (default: 10m) of it", "KEY=VALUE"),
+    ),
+)
+_MOUNTS: Final = Family(
+    "runtime.cli.mount_options:ask_mounts",
+    (
+        Option("--volume", "Mount a volume or a path of this host (ro: read-only)", "[SOURCE:]PATH[:OPTIONS]", "-v"),
+        Option("--mount", "The same, or a tmpfs: type=volume|bind|tmpfs,source=SOURCE,target=PATH,readonly", "FIELDS"),
+        Option("--volumes-from", "Mount what another container has mounted", "CONTAINER[:ro]"),
+    ),
+)
+_IDENTITY: Final = Family(
+    "runtime.cli.identity_options:ask_identity",
+    (
+        Option("--user", "Run as this user and group, by name or number (default: the image's)", "USER[:GROUP]", "-u"),
+        Option("--group-add", "Let it be in this group as well", "GROUP"),
+        Option("--init", "Run a small init first, which reaps processes and passes signals on"),
+        Option("--hostname", "Its host name (default: the short ID)", "NAME", "-h"),
+        Option("--domainname", "Its NIS domain name", "NAME"),
+        Option("--add-host", "Let it know a name; host-gateway as the address is this host", "NAME:ADDRESS"),
+        Option("--dns", "Let it ask this name server, not those of this host", "ADDRESS"),
+        Option("--dns-search", "Let it look for names in this domain; . for none", "DOMAIN"),
+        Option("--dns-option", "An option of resolv.conf, as ndots:2", "OPTION"),
+    ),
+)
+_ISOLATION: Final = Family(
+    "runtime.cli.isolation_options:ask_isolation",
+    (
+        Option("--privileged", "Give it all of root's power and all devices: it can do anything to this host"),
+        Option("--cap-add", "Give it a capability, as NET_ADMIN; ALL for each of them", "CAPABILITY"),
+        Option("--cap-drop", "Take one away that it has by default; ALL for each of them", "CAPABILITY"),
+        Option(
+            "--security-opt",
+            "no-new-privileges, seccomp=unconfined|FILE, systempaths=unconfined, apparmor=PROFILE",
+            "OPTION",
+        ),
+        Option("--device", "Give it a device of this host; ACCESS is of r, w and m", "HOST[:CONTAINER][:ACCESS]"),
+        Option("--read-only", "Mount its root read-only"),
+        Option("--tmpfs", "Mount a directory in memory; OPTIONS as size=64m,mode=1777,exec", "DIR[:OPTIONS]"),
+        Option("--shm-size", "The size of /dev/shm (default: 64m)", "SIZE"),
+        Option("--ulimit", "Limit its processes, as nofile=1024:2048", "NAME=SOFT[:HARD]"),
+        Option("--oom-score-adj", "How soon it is killed when memory is scarce, from -1000 to 1000", "NUMBER"),
+        Option("--sysctl", "Set something of its kernel namespaces, as net.core.somaxconn=1024", "NAME=VALUE"),
+        Option("--pid", "host: let it see this host's processes", "NAMESPACE"),
+        Option("--ipc", "private (the default), none (without /dev/shm) or host", "NAMESPACE"),
+        Option("--uts", "host: let it have this host's name", "NAMESPACE"),
+        Option("--cgroupns", "private (the default with cgroup v2) or host", "NAMESPACE"),
+        Option("--userns", "host; there are no others yet", "NAMESPACE"),
+    ),
+)
+_RESOURCES: Final = Family(
+    "runtime.cli.resource_options:ask_resources",
+    (
+        Option("--memory", "Let it have so much memory, as 512m", "SIZE", "-m"),
+        Option("--memory-swap", "Memory and swap together (default: twice the memory); -1 for all swap", "SIZE"),
+        Option("--memory-reservation", "What it keeps when memory is scarce", "SIZE"),
+        Option("--memory-swappiness", "How readily its memory is swapped out, from 0 to 100 (cgroup v1)", "NUMBER"),
+        Option("--oom-kill-disable", "Let it wait for memory, not be killed (cgroup v1)"),
+        Option("--cpus", "Let it have so many processors, as 1.5", "NUMBER"),
+        Option("--cpu-shares", "Its weight among others when processors are scarce (default: 1024)", "NUMBER", "-c"),
+        Option("--cpu-period", "Count its time in such periods, in microseconds", "NUMBER"),
+        Option("--cpu-quota", "Let it have so much of each period, in microseconds", "NUMBER"),
+        Option("--cpuset-cpus", "Run it on these processors, as 0-2,4", "LIST"),
+        Option("--cpuset-mems", "Give it memory of these nodes", "LIST"),
+        Option("--pids-limit", "Let it have so many processes; -1 for any number", "NUMBER"),
+        Option("--blkio-weight", "Its weight among others that use a disk, from 10 to 1000", "NUMBER"),
+    ),
+)
+#: What is wanted of a container, and what is wished for inside it.
+_WANTED: Final = (_KEEPING, _NETWORK, _HEALTH, _LOG)
+_WISHES: Final = (VARIABLES, _MOUNTS, _IDENTITY, _ISOLATION, _RESOURCES)
+#: All of them; ``preg run`` has more.
+OPTIONS: Final = (*_OWN, *(option for family in (*_WISHES, *_WANTED) for option in family.options))
 _PULL: Final = ("always", "missing", "never")
 
 
@@ -78,11 +163,8 @@ def make(here: config.Config, options: Options, *, attached: bool) -> tuple[Cont
     Raises Fault.
     """
     containers = Containers(here.home, here.state)
-    network = network_options.read_network(options, containers, Networks(here.home, here.state))
-    wishes, wanted = (
-        _borrow(options, read_wishes(options, network), containers),
-        _read_wanted(options, network, attached=attached),
-    )
+    wanted = _read_wanted(options, attached=attached)
+    wishes = read_wishes(options, host_network=wanted.network.kind == HOST)
     wish, when, name = Wish.read(options), options.last("--pull") or "missing", options.operands[0]
     cidfile = options.last("--cidfile")
     if when not in _PULL:
@@ -129,39 +211,20 @@ def _find(images: Images, name: str, platform: Platform | None) -> tuple[Digest,
     return record.image, config
 
 
-def _read_wanted(options: Options, network: Plan, *, attached: bool) -> Wanted:
-    timeout = options.last("--stop-timeout")
-    if timeout is not None and not timeout.removeprefix("-").isdecimal():
-        raise UsageError(f"--stop-timeout {timeout}: it is a number of seconds")
-    restart = read_restart(options.last("--restart") or "no")
-    if "--rm" in options and restart.policy != "no":
-        raise UsageError("--rm and --restart exclude each other: what is removed cannot be started again")
-    return Wanted(
+def _read_wanted(options: Options, *, attached: bool) -> Wanted:
+    wanted = Wanted(
         image=options.operands[0],
         name=options.last("--name"),
-        labels=_read_labels(options),
-        restart=restart,
         remove="--rm" in options,
         stdin="--interactive" in options,
         attached=attached,
-        stop_signal=options.last("--stop-signal"),
-        stop_timeout=None if timeout is None else int(timeout),
-        network=network,
-        health=read_health(options),
-        log=read_log_policy(options),
     )
+    for family in _WANTED:
+        wanted = family.read(options, wanted)
+    return wanted
 
 
-def _read_labels(options: Options) -> dict[str, str]:
-    lines = []
-    for path in options.all("--label-file"):
-        with open(path, encoding="utf-8") as file:
-            lines += [line.strip() for line in file if line.strip() and not line.startswith("#")]
-    pairs = (text.partition("=") for text in (*lines, *options.all("--label")))
-    return {name: value for name, _, value in pairs}
-
-
-def read_wishes(options: Options, network: Plan) -> Wishes:
+def read_wishes(options: Options, *, host_network: bool) -> Wishes:
     """Read what was asked of the container. Raises UsageError."""
     working_dir = options.last("--workdir") or ""
     if working_dir and not working_dir.startswith("/"):
@@ -170,32 +233,13 @@ def read_wishes(options: Options, network: Plan) -> Wishes:
     wishes = Wishes(
         command=tuple(options.operands[1:]),
         entrypoint=None if entrypoint is None else (entrypoint,) if entrypoint else (),
-        environment=tuple(read_variables(options)),
-        mounts=_read_mounts(options),
         working_dir=working_dir,
         terminal="--tty" in options,
-        host_network=network.kind == HOST,
-        resources=read_resources(options),
+        host_network=host_network,
     )
-    return ask_isolation(options, ask_identity(options, wishes))
-
-
-def _read_mounts(options: Options) -> tuple[Mount, ...]:
-    volumes, mounts = options.all("--volume"), options.all("--mount")
-    if not volumes and not mounts:
-        return ()  # as most containers
-    from runtime.cli.mount_options import read_mounts  # noqa: PLC0415
-
-    return read_mounts(volumes, mounts)
-
-
-def _borrow(options: Options, wishes: Wishes, containers: Containers) -> Wishes:
-    sources = options.all("--volumes-from")
-    if not sources:
-        return wishes  # as nearly all containers
-    from runtime.cli.mount_options import borrow  # noqa: PLC0415
-
-    return wishes._replace(mounts=borrow(wishes.mounts, sources, containers))
+    for family in _WISHES:
+        wishes = family.read(options, wishes)
+    return wishes
 
 
 def _resolve(here: config.Config, name: str) -> str:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import sys
 
 from runtime import config
-from runtime.attach import Detached, our_size
-from runtime.cli.attaching import DETACH_KEYS, read_manner
+from runtime.attach import Detached, Manner, our_size
 from runtime.cli.options import Option, Usage
-from runtime.cli.variables import ENV, ENV_FILE, read_variables
+from runtime.cli.shared_options import DETACH_KEYS, MANNER, VARIABLES
 from runtime.containers import Containers
 from runtime.errors import Fault
 from runtime.execute import Execution, execute
@@ -25,8 +24,7 @@ USAGE: Final = Usage(
         DETACH_KEYS,
         Option("--interactive", "Pass standard input on", short="-i"),
         Option("--tty", "Give it a terminal", short="-t"),
-        ENV,
-        ENV_FILE,
+        *VARIABLES.options,
         Option("--user", "Run it as this user, of the container's /etc/passwd or by number", "USER[:GROUP]", "-u"),
         Option("--workdir", "Start in this directory", "DIR", "-w"),
         Option("--privileged", "Give it all of root's rights"),
@@ -48,14 +46,13 @@ def main(arguments: list[str]) -> int:
     """Run the command."""
     options = USAGE.parse(arguments)
     detach, terminal = "--detach" in options, "--tty" in options
-    stdin, manner = "--interactive" in options and not detach, read_manner(options)
+    stdin, manner = "--interactive" in options and not detach, MANNER.read(options, Manner())
     if terminal and stdin and not sys.stdin.isatty():
         raise Fault("-it needs a terminal on standard input, and there is none")
     place = config.load()
     containers = Containers(place.home, place.state)
     wanted = Execution(
         command=options.operands[1:],
-        environment=read_variables(options),
         user=options.last("--user"),
         working_dir=options.last("--workdir"),
         terminal=terminal,
@@ -63,7 +60,7 @@ def main(arguments: list[str]) -> int:
         stdin=stdin,
         privileged="--privileged" in options,
     )
-    session = execute(containers, containers.find(options.operands[0]), wanted)
+    session = execute(containers, containers.find(options.operands[0]), VARIABLES.read(options, wanted))
     if detach:
         session.leave()
         return 0

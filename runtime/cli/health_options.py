@@ -1,30 +1,19 @@
-"""What ``preg run`` and ``preg create`` take to have a container checked."""
+"""How a person wants a container to be checked."""
 
 from __future__ import annotations
 
-from runtime.cli.options import Option
 from runtime.cli.times import read_duration
 from runtime.errors import UsageError
 from runtime.health_check import HealthWish
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Final
-
     from runtime.cli.options import Options
-
-HEALTH_OPTIONS: Final = (
-    Option("--health-cmd", "See by this command of a shell whether it is well", "COMMAND"),
-    Option("--health-interval", "Wait so long between checks (default: 30s)", "DURATION"),
-    Option("--health-timeout", "A check that takes longer has failed (default: 30s)", "DURATION"),
-    Option("--health-retries", "It is unhealthy when so many checks in a row have failed (default: 3)", "N"),
-    Option("--health-start-period", "Failures do not count so long after its start (default: 0s)", "DURATION"),
-    Option("--no-healthcheck", "Do not check it, whatever its image says"),
-)
+    from runtime.create import Wanted
 
 
-def read_health(options: Options) -> HealthWish:
-    """Read what is asked for. Raises UsageError."""
+def ask_health(options: Options, wanted: Wanted) -> Wanted:
+    """Add to what is wanted what the options say. Raises UsageError."""
     retries = options.last("--health-retries")
     if retries is not None and not retries.isdecimal():
         raise UsageError(f"--health-retries {retries}: it is a number")
@@ -38,7 +27,7 @@ def read_health(options: Options) -> HealthWish:
     )
     if wish.off and wish != HealthWish(off=True):
         raise UsageError("--no-healthcheck excludes all that says how to check")
-    return wish
+    return wanted._replace(health=wish)
 
 
 def _read_duration(options: Options, name: str) -> float:

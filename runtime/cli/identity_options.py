@@ -1,4 +1,4 @@
-"""The options of a container that say who it is: its user, its names, and the names it knows others by."""
+"""Who a container is to be: its user, its names, and the names it knows others by."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import re
 import shlex
 import socket
 
-from runtime.cli.options import Option
 from runtime.errors import UsageError
 from runtime.resolver import GATEWAY
 
@@ -17,17 +16,6 @@ if TYPE_CHECKING:
     from runtime.bundle import Wishes
     from runtime.cli.options import Options
 
-IDENTITY_OPTIONS: Final = (
-    Option("--user", "Run as this user and group, by name or number (default: the image's)", "USER[:GROUP]", "-u"),
-    Option("--group-add", "Let it be in this group as well", "GROUP"),
-    Option("--init", "Run a small init first, which reaps processes and passes signals on"),
-    Option("--hostname", "Its host name (default: the short ID)", "NAME", "-h"),
-    Option("--domainname", "Its NIS domain name", "NAME"),
-    Option("--add-host", f"Let it know a name; {GATEWAY} as the address is this host", "NAME:ADDRESS"),
-    Option("--dns", "Let it ask this name server, not those of this host", "ADDRESS"),
-    Option("--dns-search", "Let it look for names in this domain; . for none", "DOMAIN"),
-    Option("--dns-option", "An option of resolv.conf, as ndots:2", "OPTION"),
-)
 _HOST_NAME: Final = re.compile(r"[^\s/:\0]{1,253}", re.ASCII)
 
 

@@ -1,4 +1,4 @@
-"""The options of a container that say how far it is kept apart from this host."""
+"""How far a container is to be kept apart from this host."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import os
 import shlex
 
 from runtime.capabilities import read_capability
-from runtime.cli.options import Option
 from runtime.cli.quantities import read_number, read_size
 from runtime.devices import Device
 from runtime.errors import UsageError
@@ -22,28 +21,6 @@ if TYPE_CHECKING:
     from runtime.cli.options import Options
     from runtime.ulimits import Ulimit
 
-ISOLATION_OPTIONS: Final = (
-    Option("--privileged", "Give it all of root's power and all devices: it can do anything to this host"),
-    Option("--cap-add", "Give it a capability, as NET_ADMIN; ALL for each of them", "CAPABILITY"),
-    Option("--cap-drop", "Take one away that it has by default; ALL for each of them", "CAPABILITY"),
-    Option(
-        "--security-opt",
-        "no-new-privileges, seccomp=unconfined|FILE, systempaths=unconfined, apparmor=PROFILE",
-        "OPTION",
-    ),
-    Option("--device", "Give it a device of this host; ACCESS is of r, w and m", "HOST[:CONTAINER][:ACCESS]"),
-    Option("--read-only", "Mount its root read-only"),
-    Option("--tmpfs", "Mount a directory in memory; OPTIONS as size=64m,mode=1777,exec", "DIR[:OPTIONS]"),
-    Option("--shm-size", "The size of /dev/shm (default: 64m)", "SIZE"),
-    Option("--ulimit", "Limit its processes, as nofile=1024:2048", "NAME=SOFT[:HARD]"),
-    Option("--oom-score-adj", "How soon it is killed when memory is scarce, from -1000 to 1000", "NUMBER"),
-    Option("--sysctl", "Set something of its kernel namespaces, as net.core.somaxconn=1024", "NAME=VALUE"),
-    Option("--pid", "host: let it see this host's processes", "NAMESPACE"),
-    Option("--ipc", "private (the default), none (without /dev/shm) or host", "NAMESPACE"),
-    Option("--uts", "host: let it have this host's name", "NAMESPACE"),
-    Option("--cgroupns", "private (the default with cgroup v2) or host", "NAMESPACE"),
-    Option("--userns", "host; there are no others yet", "NAMESPACE"),
-)
 _ACCESS: Final = frozenset("rwm")
 #: What of the kernel's settings belongs to a namespace; by Docker's list.
 _IPC_SYSCTLS: Final = (

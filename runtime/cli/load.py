@@ -7,9 +7,10 @@ from typing import Final
 
 from runtime import config
 from runtime.cli.options import Option, Usage
-from runtime.cli.platform import PLATFORM, Wish
+from runtime.cli.platform import Wish
 from runtime.cli.progress import progress
 from runtime.cli.registries import as_faults
+from runtime.cli.shared_options import PLATFORM
 from runtime.errors import Fault
 from runtime.images import Images
 from runtime.load import load

@@ -1,10 +1,8 @@
-"""What ``preg run`` and ``preg create`` take to have less, or more, of what a container prints kept."""
+"""How much a person wants to have kept of what a container prints."""
 
 from __future__ import annotations
 
-from runtime.cli.options import Option
 from runtime.cli.quantities import read_number, read_size
-from runtime.container import LogPolicy
 from runtime.errors import UsageError
 
 TYPE_CHECKING = False
@@ -12,17 +10,14 @@ if TYPE_CHECKING:
     from typing import Final
 
     from runtime.cli.options import Options
+    from runtime.create import Wanted
 
-LOG_OPTIONS: Final = (
-    Option("--log-driver", "none keeps nothing of what it prints; json-file and local do the same here", "DRIVER"),
-    Option("--log-opt", "Keep max-file files (default: 3) of max-size (default: 10m) of it", "KEY=VALUE"),
-)
 _DRIVERS: Final = ("json-file", "local", "none")
 
 
-def read_log_policy(options: Options) -> LogPolicy:
-    """Read what is to be kept. Raises UsageError."""
-    policy = LogPolicy(driver=options.last("--log-driver") or LogPolicy().driver)
+def ask_log(options: Options, wanted: Wanted) -> Wanted:
+    """Add to what is wanted what the options say. Raises UsageError."""
+    policy = wanted.log._replace(driver=options.last("--log-driver") or wanted.log.driver)
     if policy.driver not in _DRIVERS:
         raise UsageError(f"--log-driver {policy.driver}: it is {', '.join(_DRIVERS)}")
     for text in options.all("--log-opt"):
@@ -33,4 +28,4 @@ def read_log_policy(options: Options) -> LogPolicy:
             policy = policy._replace(files=read_number("--log-opt max-file", value, 1, 1000))
         else:
             raise UsageError(f"--log-opt {text}: it is max-size=SIZE or max-file=NUMBER")
-    return policy
+    return wanted._replace(log=policy)

@@ -1,4 +1,4 @@
-"""What ``-v`` and ``--mount`` ask for, in Docker's forms; imported only where one of them is given."""
+"""What a person wants to have mounted: ``-v``, ``--mount`` and ``--volumes-from``, in Docker's forms."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 import shlex
 
 from runtime.cli.quantities import read_size
+from runtime.cli.targets import here
 from runtime.errors import UsageError
 from runtime.lean import NamedTuple
 from runtime.mounts import Mount, tmpfs_options
@@ -19,12 +20,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import Final
 
-    from runtime.containers import Containers
+    from runtime.bundle import Wishes
+    from runtime.cli.options import Options
 
 _PROPAGATIONS: Final = ("private", "rprivate", "slave", "rslave", "shared", "rshared")
 #: Those of SELinux, and of Docker Desktop, which mean nothing here; scripts give them.
 _IGNORED: Final = ("z", "Z", "consistent", "cached", "delegated")
 _FORM: Final = "[SOURCE:]CONTAINER[:OPTIONS], where SOURCE is a path or the name of a volume"
+
+
+def ask_mounts(options: Options, wishes: Wishes) -> Wishes:
+    """Add to the wishes what the options say. Raises UsageError, and Fault if there is no such container."""
+    mounts = read_mounts(options.all("--volume"), options.all("--mount"))
+    return wishes._replace(mounts=_borrow(mounts, options.all("--volumes-from")))
 
 
 def read_mounts(volumes: Iterable[str], mounts: Iterable[str]) -> tuple[Mount, ...]:
@@ -37,14 +45,14 @@ def read_mounts(volumes: Iterable[str], mounts: Iterable[str]) -> tuple[Mount, .
     return tuple(found.values())
 
 
-def borrow(mounts: tuple[Mount, ...], sources: Iterable[str], containers: Containers) -> tuple[Mount, ...]:
+def _borrow(mounts: tuple[Mount, ...], sources: Iterable[str]) -> tuple[Mount, ...]:
     """Add what other containers have mounted, but where something is mounted already. Raises Fault."""
     found = {mount.target: mount for mount in mounts}
     for text in sources:
         name, colon, access = text.partition(":")
         if colon and access not in ("ro", "rw"):
             raise UsageError(f"--volumes-from {shlex.quote(text)}: it is CONTAINER[:ro]")
-        for values in containers.find(name).describe().wishes.get("mounts", ()):
+        for values in here().find(name).describe().wishes.get("mounts", ()):
             mount = read(Mount, values)._replace(copy=False)
             if access == "ro":
                 mount = mount._replace(options=(*mount.options, "ro"))

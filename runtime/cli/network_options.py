@@ -1,82 +1,79 @@
-"""The options of ``preg run`` and ``preg create`` about networks and ports."""
+"""The networks that a container is to be in, and the ports that are to be published."""
 
 from __future__ import annotations
 
 import sys
 
-from runtime.cli.options import Option
 from runtime.errors import UsageError
-from runtime.network.addresses import read_address, read_mac
 from runtime.network.networks import DEFAULT
-from runtime.network.plan import BRIDGES, HOST, NONE, SHARED, Attachment, Plan, read_plan
-from runtime.network.ports import read_exposed, read_publish
+from runtime.network.plan import HOST, NONE, SHARED, Attachment, Plan, read_plan
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Final
-
     from runtime.cli.options import Options
-    from runtime.container import Container
-    from runtime.containers import Containers
-    from runtime.network.networks import Networks
-
-OPTIONS: Final = (
-    Option("--network", "bridge (the default), one of 'preg network ls', host, none, container:NAME", "NETWORK"),
-    Option("--net", "The same as --network", "NETWORK"),
-    Option("--network-alias", "Another name that its networks know it by", "NAME"),
-    Option("--ip", "Its address in the network", "ADDRESS"),
-    Option("--mac-address", "Its hardware address in the network", "ADDRESS"),
-    Option("--publish", "Let a port of this host lead to one of it", "[[ADDRESS:]HOST:]PORT[/PROTOCOL]", "-p"),
-    Option("--publish-all", "Publish every port that is exposed, at a free one", short="-P"),
-    Option("--expose", "Say that it listens there, beside what its image says", "PORT[/PROTOCOL]"),
-)
+    from runtime.create import Wanted
 
 
-def read_network(options: Options, containers: Containers, networks: Networks) -> Plan:
-    """Read what was asked of the network. Raises UsageError, and Fault if there is no such network or container."""
-    wanted = [*options.all("--network"), *options.all("--net")] or [DEFAULT]
-    publish = tuple(options.all("--publish"))
+def ask_network(options: Options, wanted: Wanted) -> Wanted:
+    """Add to what is wanted what the options say.
+
+    Raises UsageError, and Fault if there is no such network or container.
+    """
+    named = [*options.all("--network"), *options.all("--net")] or [DEFAULT]
+    kind, _, name = named[0].partition(":")
+    plan = _read_ports(options)
+    if kind not in (HOST, NONE, SHARED):
+        plan = plan._replace(attachments=_read_attachments(named, options))
+    else:
+        _check_alone(kind, named, options)
+        plan = _share(plan, name) if kind == SHARED else plan._replace(kind=kind)
+    return wanted._replace(network=plan)
+
+
+def _read_ports(options: Options) -> Plan:
+    publish, expose = options.all("--publish"), options.all("--expose")
+    if not publish and not expose:
+        return Plan(publish_all="--publish-all" in options)
+    from runtime.network.ports import read_exposed, read_publish  # noqa: PLC0415 - for those who name some
+
     for text in publish:
         read_publish(text)
-    plan = Plan(
-        publish=publish,
-        publish_all="--publish-all" in options,
-        exposed=tuple(port for text in options.all("--expose") for port in read_exposed(text, f"--expose {text!r}")),
-    )
-    kind, _, name = wanted[0].partition(":")
-    if kind not in (HOST, NONE, SHARED):
-        return plan._replace(kind=BRIDGES, attachments=_read_attachments(wanted, options, networks))
-    if len(wanted) > 1:
+    exposed = [port for text in expose for port in read_exposed(text, f"--expose {text!r}")]
+    return Plan(publish=publish, publish_all="--publish-all" in options, exposed=exposed)
+
+
+def _check_alone(kind: str, named: list[str], options: Options) -> None:
+    """Raise UsageError if anything is asked of a network that is not the container's own."""
+    if len(named) > 1:
         raise UsageError(f"--network {kind} excludes any other network")
     for option in ("--network-alias", "--ip", "--mac-address"):
         if options.all(option):
             raise UsageError(f"{option} is for a network of one's own, and --network is {kind}")
+    if not options.all("--publish") and "--publish-all" not in options:
+        return
     if kind == SHARED:
-        if publish or plan.publish_all:
-            raise UsageError("-p excludes --network container:NAME: publish ports with that container")
-        return _share(plan, containers.find(name))
-    if kind == HOST and (publish or plan.publish_all):
+        raise UsageError("-p excludes --network container:NAME: publish ports with that container")
+    if kind == HOST:
         sys.stderr.write("preg: -p does nothing with --network host: the ports are the host's already\n")
-    return plan._replace(kind=kind)
 
 
-def _share(plan: Plan, other: Container) -> Plan:
+def _share(plan: Plan, name: str) -> Plan:
+    from runtime.cli.targets import here  # noqa: PLC0415 - for those who name a container
+
+    other = here().find(name)
     of_other = read_plan(other.directory)
     if of_other.kind in (HOST, SHARED):
         return plan._replace(kind=of_other.kind, container=of_other.container)
     return plan._replace(kind=SHARED, container=other.id)
 
 
-def _read_attachments(wanted: list[str], options: Options, networks: Networks) -> list[Attachment]:
-    attachments = [_read_attachment(text, networks) for text in wanted]
+def _read_attachments(named: list[str], options: Options) -> list[Attachment]:
+    attachments = [_read_attachment(text) for text in named]
     aliases, address, mac = options.all("--network-alias"), options.last("--ip"), options.last("--mac-address")
     first = attachments[0]
     if first.network == DEFAULT and (aliases or address):
         raise UsageError("--network-alias and --ip are for networks of 'preg network create', which --network names")
-    if address is not None:
-        read_address(address, "--ip")
-    if mac is not None:
-        read_mac(mac)
+    _check_addresses(address, "--ip", mac)
     attachments[0] = first._replace(
         aliases=[*first.aliases, *aliases], address=address or first.address, mac=mac or first.mac
     )
@@ -85,10 +82,10 @@ def _read_attachments(wanted: list[str], options: Options, networks: Networks) -
     return attachments
 
 
-def _read_attachment(text: str, networks: Networks) -> Attachment:
+def _read_attachment(text: str) -> Attachment:
     """Read a network's name, or Docker's ``name=NETWORK,alias=NAME,ip=ADDRESS,mac-address=ADDRESS``."""
     if "=" not in text:
-        return Attachment(_find(text, networks))
+        return Attachment(_find(text))
     aliases, found = [], dict[str, str]()
     for item in text.split(","):
         key, _, value = item.partition("=")
@@ -100,13 +97,25 @@ def _read_attachment(text: str, networks: Networks) -> Attachment:
             raise UsageError(f"--network {text!r}: it has name, alias, ip and mac-address, not {key!r}")
     if "name" not in found:
         raise UsageError(f"--network {text!r}: it says no name=NETWORK")
-    if "ip" in found:
-        read_address(found["ip"], "--network ip=")
-    if "mac-address" in found:
-        read_mac(found["mac-address"])
-    return Attachment(_find(found["name"], networks), aliases, found.get("ip", ""), found.get("mac-address", ""))
+    _check_addresses(found.get("ip"), "--network ip=", found.get("mac-address"))
+    return Attachment(_find(found["name"]), aliases, found.get("ip", ""), found.get("mac-address", ""))
 
 
-def _find(name: str, networks: Networks) -> str:
-    # The default network is another's after a reboot, but has the same name.
-    return DEFAULT if name in (DEFAULT, "default") else networks.find(name).id
+def _check_addresses(address: str | None, what: str, mac: str | None) -> None:
+    if address is None and mac is None:
+        return
+    from runtime.network.addresses import read_address, read_mac  # noqa: PLC0415 - most containers are given one
+
+    if address is not None:
+        read_address(address, what)
+    if mac is not None:
+        read_mac(mac)
+
+
+def _find(name: str) -> str:
+    if name in (DEFAULT, "default"):
+        # That network is another one after a reboot, but has the same name.
+        return DEFAULT
+    from runtime.cli.targets import networks  # noqa: PLC0415 - for those who name one
+
+    return networks().find(name).id

@@ -11,8 +11,10 @@ from runtime.lean import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import Final
+    from collections.abc import Callable, Iterator
+    from typing import Any, Final, TypeVar
+
+    Asked = TypeVar("Asked")
 
 
 class HelpWanted(Exception):
@@ -56,6 +58,31 @@ class Options:
     def add(self, name: str, value: str) -> None:
         """Note that the option was given."""
         self._values.setdefault(name, []).append(value)
+
+
+class Family(NamedTuple):
+    """Options that are read together, by a function whose module is imported only where one of them is given.
+
+    ``reader`` is ``module:function``. It takes what was given, and a record of what is asked for without these options,
+    and gives that of what is asked for with them.
+    """
+
+    reader: str
+    options: tuple[Option, ...]
+
+    def read(self, options: Options, asked: Asked) -> Asked:
+        """Add to what is asked for what these options say. Raises UsageError, and what else the reader does."""
+        if not any(options.all(option.name) for option in self.options):
+            return asked
+        added: Asked = load(self.reader)(options, asked)
+        return added
+
+
+def load(entry: str) -> Callable[..., Any]:
+    """Import the function that ``module:function`` names."""
+    module, _, function = entry.partition(":")
+    found: Callable[..., Any] = getattr(__import__(module, fromlist=(function,)), function)
+    return found
 
 
 HELP: Final = Option("--help", "Show this and exit", short="-h")

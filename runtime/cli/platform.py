@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from runtime.cli.options import Option
 from runtime.lean import NamedTuple
 from runtime.platforms import read_platform
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Final, Self
+    from typing import Self
 
     from runtime.cli.options import Options
     from runtime.platforms import Platform
-
-PLATFORM: Final = Option("--platform", "Take the image for OS/ARCHITECTURE[/VARIANT] (default: this host)", "PLATFORM")
 
 
 class Wish(NamedTuple):

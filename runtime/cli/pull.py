@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Final
 
 from runtime import config
 from runtime.cli.options import Option, Usage
-from runtime.cli.platform import PLATFORM, Wish
+from runtime.cli.platform import Wish
 from runtime.cli.progress import progress
 from runtime.cli.registries import PLAIN_HTTP, fetch_from, resolve
+from runtime.cli.shared_options import PLATFORM
 from runtime.errors import UsageError
 from runtime.images import Images
 from runtime.pull import pull

@@ -1,11 +1,10 @@
-"""The options of a container that limit what it uses of the host."""
+"""What a person lets a container use of the host."""
 
 from __future__ import annotations
 
 import os
 import re
 
-from runtime.cli.options import Option
 from runtime.cli.quantities import read_cpus, read_number, read_size
 from runtime.errors import UsageError
 from runtime.resources import Resources
@@ -14,30 +13,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
+    from runtime.bundle import Wishes
     from runtime.cli.options import Options
 
-RESOURCE_OPTIONS: Final = (
-    Option("--memory", "Let it have so much memory, as 512m", "SIZE", "-m"),
-    Option("--memory-swap", "Memory and swap together (default: twice the memory); -1 for all swap", "SIZE"),
-    Option("--memory-reservation", "What it keeps when memory is scarce", "SIZE"),
-    Option("--memory-swappiness", "How readily its memory is swapped out, from 0 to 100 (cgroup v1)", "NUMBER"),
-    Option("--oom-kill-disable", "Let it wait for memory, not be killed (cgroup v1)"),
-    Option("--cpus", "Let it have so many processors, as 1.5", "NUMBER"),
-    Option("--cpu-shares", "Its weight among others when processors are scarce (default: 1024)", "NUMBER", "-c"),
-    Option("--cpu-period", "Count its time in such periods, in microseconds", "NUMBER"),
-    Option("--cpu-quota", "Let it have so much of each period, in microseconds", "NUMBER"),
-    Option("--cpuset-cpus", "Run it on these processors, as 0-2,4", "LIST"),
-    Option("--cpuset-mems", "Give it memory of these nodes", "LIST"),
-    Option("--pids-limit", "Let it have so many processes; -1 for any number", "NUMBER"),
-    Option("--blkio-weight", "Its weight among others that use a disk, from 10 to 1000", "NUMBER"),
-)
 #: Less than this an OCI runtime cannot start in.
 _LEAST_MEMORY: Final = 6 * 1024 * 1024
 _LIST: Final = re.compile(r"\d+(?:-\d+)?(?:,\d+(?:-\d+)?)*", re.ASCII)
 
 
-def read_resources(options: Options) -> Resources:
-    """Read the limits. Raises UsageError."""
+def ask_resources(options: Options, wishes: Wishes) -> Wishes:
+    """Add to the wishes what the options say. Raises UsageError."""
     resources = Resources(
         memory=_size(options, "--memory"),
         memory_swap=-1 if options.last("--memory-swap") == "-1" else _size(options, "--memory-swap"),
@@ -55,7 +40,7 @@ def read_resources(options: Options) -> Resources:
     )
     _check_memory(resources)
     _check_cpu(resources)
-    return resources
+    return wishes._replace(resources=resources)
 
 
 def _check_memory(resources: Resources) -> None:

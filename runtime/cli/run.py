@@ -6,10 +6,10 @@ import os
 import sys
 
 from runtime import config
-from runtime.attach import Detached
-from runtime.cli.attaching import DETACH_KEYS, SIG_PROXY, STREAM, read_manner
+from runtime.attach import Detached, Manner
 from runtime.cli.container_options import OPTIONS, make
-from runtime.cli.options import Option, Usage
+from runtime.cli.options import Family, Option, Usage
+from runtime.cli.shared_options import MANNER
 from runtime.containers import Containers
 from runtime.errors import UsageError
 from runtime.hire import hire
@@ -21,14 +21,17 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
+_STREAMS: Final = Family(
+    "runtime.cli.attaching:ask_streams",
+    (Option("--attach", "Attach to stdin, stdout or stderr alone; may be repeated", "STREAM", "-a"),),
+)
 USAGE: Final = Usage(
     "run [OPTION...] IMAGE [COMMAND [ARGUMENT...]]",
     "Run a command in a new container. An image that is not on this host is pulled.",
     (
         Option("--detach", "Print the container's ID and let it go on alone", short="-d"),
-        STREAM,
-        DETACH_KEYS,
-        SIG_PROXY,
+        *_STREAMS.options,
+        *MANNER.options,
         *OPTIONS,
     ),
     notes="""
@@ -50,8 +53,8 @@ def main(arguments: list[str]) -> int:
     """Run the command."""
     options = USAGE.parse(arguments)
     detach, terminal, stdin = "--detach" in options, "--tty" in options, "--interactive" in options
-    streams = options.all(STREAM.name)
-    manner = read_manner(options, streams)
+    streams = options.all("--attach")
+    manner = _STREAMS.read(options, MANNER.read(options, Manner()))
     if detach and streams:
         raise UsageError("--detach and --attach exclude each other")
     if terminal and stdin and not detach and not sys.stdin.isatty():

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 
 from runtime import config
-from runtime.attach import Detached
-from runtime.cli.attaching import DETACH_KEYS, SIG_PROXY, read_manner
+from runtime.attach import Detached, Manner
 from runtime.cli.options import Option, Usage
+from runtime.cli.shared_options import MANNER
 from runtime.cli.targets import each, here
 from runtime.errors import Fault, UsageError
 from runtime.hire import hire
@@ -19,7 +19,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
-    from runtime.attach import Manner
     from runtime.container import Container
     from runtime.containers import Containers
 
@@ -29,8 +28,7 @@ USAGE: Final = Usage(
     (
         Option("--attach", "Show what it prints, and end with its exit status", short="-a"),
         Option("--interactive", "Pass standard input on", short="-i"),
-        DETACH_KEYS,
-        SIG_PROXY,
+        *MANNER.options,
     ),
     notes="""
 Examples:
@@ -50,7 +48,8 @@ def main(arguments: list[str]) -> int:
     if len(options.operands) > 1:
         raise UsageError("only one container can be attached to at once")
     container = containers.find(options.operands[0])
-    return _start_attached(containers, container, read_manner(options), stdin="--interactive" in options)
+    manner = MANNER.read(options, Manner())
+    return _start_attached(containers, container, manner, stdin="--interactive" in options)
 
 
 def start_again(containers: Containers, container: Container) -> None:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from runtime import config
-from runtime.cli.options import Option
 from runtime.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Final
+    from typing import TypeVar
 
+    from runtime.bundle import Wishes
     from runtime.cli.options import Options
+    from runtime.execute import Execution
 
-ENV: Final = Option("--env", "Set a variable; without =VALUE, to what it is here", "NAME[=VALUE]", "-e")
-ENV_FILE: Final = Option("--env-file", "Set the variables of this file, a line each", "FILE")
+    Asked = TypeVar("Asked", Wishes, Execution)
+
+
+def ask_variables(options: Options, asked: Asked) -> Asked:
+    """Add the variables to what is asked of a process. Raises UsageError."""
+    return asked._replace(environment=tuple(read_variables(options)))
 
 
 def read_variables(options: Options) -> list[str]:

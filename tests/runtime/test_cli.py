@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime import engine
-from runtime.cli import COMMANDS, Command
-from runtime.cli.options import HelpWanted, Option, Usage
+from runtime.cli import COMMANDS, Command, container_options, run
+from runtime.cli.options import Family, HelpWanted, Option, Options, Usage, load
 from runtime.errors import Fault, UsageError
 from tests.parts.required import ROOT, required
 from tests.runtime.conftest import Preg
@@ -60,6 +60,16 @@ def test_running_an_image_that_is_here_imports_nothing_heavy(preg: Preg) -> None
     assert "runtime.container" in modules
     assert modules & (HEAVY | {"msgspec", "datetime", "secrets", "uuid"}) == set()
     assert modules & {"runtime.provision", "runtime.volumes", "csv"} == set()  # for those who mount
+
+
+def test_what_reads_options_is_imported_where_they_are_given(preg: Preg) -> None:
+    families = [v for module in (container_options, run) for v in vars(module).values() if isinstance(v, Family)]
+    readers = {family.reader.partition(":")[0] for family in families}
+    assert all(callable(load(family.reader)) for family in families)
+    assert imported_by("import runtime.cli.run", preg) & readers == set()
+    for family in families:
+        assert family.read(Options(), "as it was") == "as it was"
+    assert {option for family in families for option in family.options} < set(run.USAGE.options)
 
 
 def test_running_one_more_command_imports_less_still(preg: Preg) -> None:

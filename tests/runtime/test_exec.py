@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.attach import hold_back
-from runtime.cli.attaching import DETACH_KEYS, read_keys
+from runtime.cli.attaching import read_keys
 from runtime.cli.options import Options
+from runtime.cli.shared_options import DETACH_KEYS
 from runtime.cli.variables import read_variables
 from runtime.errors import UsageError
 from tests.runtime.conftest import Preg

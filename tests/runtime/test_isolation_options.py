@@ -20,7 +20,6 @@ from runtime.cli.quantities import read_cpus, read_number, read_size
 from runtime.errors import Fault, UsageError
 from runtime.images import Process
 from runtime.isolation import Isolation
-from runtime.network.plan import NONE, Plan
 from runtime.record import plain, read
 from runtime.resolver import hosts_lines, resolv_conf
 from runtime.resources import Resources
@@ -36,7 +35,7 @@ ANYTHING = st.text(max_size=30)
 
 def wishes(*words: str) -> Wishes:
     """What was asked for by these words before the image's name."""
-    return read_wishes(USAGE.parse([*words, "image"]), Plan(NONE))
+    return read_wishes(USAGE.parse([*words, "image"]), host_network=False)
 
 
 def made(*words: str, swap: bool = True) -> dict[str, Any]:

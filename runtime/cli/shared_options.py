@@ -1,0 +1,27 @@
+"""Options that several commands have."""
+
+from __future__ import annotations
+
+from runtime.cli.options import Family, Option
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
+PLATFORM: Final = Option("--platform", "Take the image for OS/ARCHITECTURE[/VARIANT] (default: this host)", "PLATFORM")
+
+#: The variables that a process is given: into what has an ``environment``.
+VARIABLES: Final = Family(
+    "runtime.cli.variables:ask_variables",
+    (
+        Option("--env", "Set a variable; without =VALUE, to what it is here", "NAME[=VALUE]", "-e"),
+        Option("--env-file", "Set the variables of this file, a line each", "FILE"),
+    ),
+)
+
+DETACH_KEYS: Final = Option(
+    "--detach-keys", "Leave what goes on by these keys (default: ctrl-p,ctrl-q)", "KEY[,KEY...]"
+)
+SIG_PROXY: Final = Option("--sig-proxy", "Pass signals on to it (default); --sig-proxy=false: leave by them")
+#: How a person is attached to what runs: into a ``Manner``.
+MANNER: Final = Family("runtime.cli.attaching:ask_manner", (DETACH_KEYS, SIG_PROXY))
