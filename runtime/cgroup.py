@@ -56,6 +56,18 @@ def _hierarchies() -> list[str]:
         return []
 
 
+def hasten() -> None:
+    """Let the process that next joins a group do so at once; takes 10 ms, so it is called in a thread.
+
+    Whoever moves a process takes a lock of the kernel's (cgroup_threadgroup_rwsem), and has to wait until every processor
+    has gone through a quiet state (RCU) unless somebody has had it just before. So we move ourselves to where we are.
+    """
+    with suppress(OSError, StopIteration), open("/proc/self/cgroup", encoding="ascii") as file:
+        controllers, ours = next(line.strip().split(":")[1:] for line in file)
+        hierarchy = f"{_ROOT}/{controllers.removeprefix('name=')}" if controllers else _ROOT
+        _write(f"{hierarchy}{ours}/cgroup.procs", "0")
+
+
 def remove(identifier: str) -> None:
     """Remove the groups of a container whose processes are gone. Raises OSError if one is not."""
     for group in groups(identifier):
