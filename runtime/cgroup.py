@@ -57,10 +57,11 @@ def _hierarchies() -> list[str]:
 
 
 def hasten() -> None:
-    """Let the process that next joins a group do so at once; takes 10 ms, so it is called in a thread.
+    """Let the process that next joins a group do so at once, which takes some 10 ms.
 
-    Whoever moves a process takes a lock of the kernel's (cgroup_threadgroup_rwsem), and has to wait until every processor
-    has gone through a quiet state (RCU) unless somebody has had it just before. So we move ourselves to where we are.
+    Whoever moves a process takes a lock of the kernel's (cgroup_threadgroup_rwsem), and has to wait until every
+    processor has gone through a quiet state (RCU) unless somebody has had it just before. So we move ourselves to where
+    we are.
     """
     with suppress(OSError, StopIteration), open("/proc/self/cgroup", encoding="ascii") as file:
         controllers, ours = next(line.strip().split(":")[1:] for line in file)

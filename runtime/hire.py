@@ -5,10 +5,8 @@ So a command hires before anything else is imported, and this module imports lit
 
 from __future__ import annotations
 
-import _thread
 import os
 
-from runtime.cgroup import hasten
 from runtime.lean import signal
 from runtime.sockets import Socket
 
@@ -54,7 +52,6 @@ def _supervise(connection: int) -> None:
     os.setsid()
     os.closerange(3, connection)
     os.closerange(connection + 1, os.sysconf("SC_OPEN_MAX"))
-    _thread.start_new_thread(hasten, ())
     from runtime.supervisor import main  # noqa: PLC0415 - not for those who hire
 
     main(Socket(connection))

@@ -1,16 +1,20 @@
-"""System calls that Python does not offer."""
+"""System calls that Python does not offer.
+
+Called by the part of ``ctypes`` that is written in C: the rest takes as long to import as they all take together.
+"""
 
 from __future__ import annotations
 
-import ctypes
+import _ctypes
 import errno
 import os
+import sys
+
+from runtime.lean import suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
-
-_LIBC: Final = ctypes.CDLL(None, use_errno=True)
 
 MS_RDONLY: Final = 1
 MS_NOSUID: Final = 2
@@ -37,9 +41,32 @@ _RESOLVE_NO_SYMLINKS: Final = 0x04
 _RESOLVE_IN_ROOT: Final = 0x10
 _ATTEMPTS: Final = 64
 
+_LIBRARIES: Final = _ctypes.dlopen(None, 0)  # type: ignore[arg-type]  # dlopen(3) takes NULL for the program itself
 
-class _OpenHow(ctypes.Structure):
-    _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
+
+class _Int(_ctypes._SimpleCData):  # type: ignore[type-arg]  # noqa: SLF001 - what c_int is made of
+    _type_ = "i"
+
+
+class _Word(_ctypes._SimpleCData):  # type: ignore[type-arg]  # noqa: SLF001 - what c_void_p is made of
+    """An argument of any integer type, which the calling conventions of Linux all widen to this."""
+
+    _type_ = "P"
+
+
+class _Function(_ctypes.CFuncPtr):
+    _flags_ = _ctypes.FUNCFLAG_CDECL | _ctypes.FUNCFLAG_USE_ERRNO
+    _restype_ = _Int
+
+
+def _call(name: str, *arguments: int | bytes | None, about: str = "") -> int:
+    """Call a function of the C library that gives less than 0 if it fails. Raises OSError, ``about`` a path."""
+    function = _Function(_ctypes.dlsym(_LIBRARIES, name))
+    result: int = function(*[_Word(value) if isinstance(value, int) else value for value in arguments])
+    if result < 0:
+        number = _ctypes.get_errno()
+        raise OSError(number, os.strerror(number), about or None)
+    return result
 
 
 def open_inside(root: int, path: bytes, flags: int, *, links: bool = True) -> int:
@@ -49,34 +76,24 @@ def open_inside(root: int, path: bytes, flags: int, *, links: bool = True) -> in
     Raises OSError.
     """
     resolve = _RESOLVE_IN_ROOT | _RESOLVE_NO_MAGICLINKS | (0 if links else _RESOLVE_NO_SYMLINKS)
-    how = _OpenHow(flags | os.O_CLOEXEC, 0, resolve)
+    how = b"".join(number.to_bytes(8, sys.byteorder) for number in (flags | os.O_CLOEXEC, 0, resolve))
+    arguments = (_SYS_OPENAT2, root, path, how, len(how))
     for _ in range(_ATTEMPTS):
-        opened: int = _LIBC.syscall(
-            _SYS_OPENAT2,
-            ctypes.c_int(root),
-            ctypes.c_char_p(path),
-            ctypes.byref(how),
-            ctypes.c_size_t(ctypes.sizeof(how)),
-        )
-        if opened >= 0:
-            return opened
         # The kernel cannot tell when something was renamed or mounted while it looked.
-        if ctypes.get_errno() != errno.EAGAIN:
-            break
-    raise _error(os.fsdecode(path))
+        with suppress(BlockingIOError):
+            return _call("syscall", *arguments, about=os.fsdecode(path))
+    return _call("syscall", *arguments, about=os.fsdecode(path))
 
 
 def mount(source: str, target: str, kind: str, flags: int = 0, data: str = "") -> None:
     """Mount (mount(2)). Raises OSError."""
-    arguments = (source.encode(), os.fsencode(target), kind.encode(), ctypes.c_ulong(flags), os.fsencode(data) or None)
-    if _LIBC.mount(*arguments):
-        raise _error(target)
+    arguments = (source.encode(), os.fsencode(target), kind.encode(), flags, os.fsencode(data) or None)
+    _call("mount", *arguments, about=target)
 
 
 def unmount(target: str, flags: int = 0) -> None:
     """Unmount (umount2(2)). Raises OSError."""
-    if _LIBC.umount2(os.fsencode(target), flags):
-        raise _error(target)
+    _call("umount2", os.fsencode(target), flags, about=target)
 
 
 def unshare_mounts() -> None:
@@ -84,8 +101,7 @@ def unshare_mounts() -> None:
 
     Raises OSError.
     """
-    if _LIBC.unshare(_CLONE_NEWNS):
-        raise _error("")
+    _call("unshare", _CLONE_NEWNS)
     try:
         mount("none", "/", "", MS_REC | MS_SLAVE)
     except OSError as error:
@@ -100,50 +116,43 @@ def unshare_user() -> None:
 
     Raises OSError.
     """
-    if _LIBC.unshare(_CLONE_NEWUSER | _CLONE_NEWNS):
-        raise _error("")
+    _call("unshare", _CLONE_NEWUSER | _CLONE_NEWNS)
 
 
 def join_user(namespace: int) -> None:
     """Enter the user namespace that an open file stands for, with every capability in it. Raises OSError."""
-    if _LIBC.setns(namespace, _CLONE_NEWUSER):
-        raise _error("")
+    _call("setns", namespace, _CLONE_NEWUSER)
 
 
 def join_mounts(namespace: int) -> None:
     """Enter the mount namespace that an open file stands for (setns(2)). Raises OSError."""
-    if _LIBC.setns(namespace, _CLONE_NEWNS):
-        raise _error("")
+    _call("setns", namespace, _CLONE_NEWNS)
 
 
 def unshare_network() -> None:
     """Give this process a network of its own, in which there is only a loopback that is down. Raises OSError."""
-    if _LIBC.unshare(_CLONE_NEWNET):
-        raise _error("")
+    _call("unshare", _CLONE_NEWNET)
 
 
 def join_network(namespace: int) -> None:
     """Enter the network namespace that an open file stands for (setns(2)). Raises OSError."""
-    if _LIBC.setns(namespace, _CLONE_NEWNET):
-        raise _error("")
+    _call("setns", namespace, _CLONE_NEWNET)
 
 
 def adopt_orphans() -> None:
     """Become the parent of every descendant whose own parent ends (prctl(2), PR_SET_CHILD_SUBREAPER)."""
-    if _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
-        raise _error("")
+    _call("prctl", _PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def give_back_memory() -> None:
     """Give what was allocated and freed back to the kernel (malloc_trim(3)); not every C library can."""
-    if hasattr(_LIBC, "malloc_trim"):
-        _LIBC.malloc_trim(0)
+    with suppress(OSError):
+        _call("malloc_trim", 0)
 
 
 def die_with_parent() -> None:
     """Be killed when the thread ends that has started this process (prctl(2), PR_SET_PDEATHSIG)."""
-    if _LIBC.prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0):
-        raise _error("")
+    _call("prctl", _PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0)
 
 
 def name_process(name: str) -> None:
@@ -151,31 +160,27 @@ def name_process(name: str) -> None:
     with open("/proc/self/stat", "rb") as file:
         fields = file.read().rpartition(b")")[2].split()
     start, end = int(fields[45]), int(fields[46])
-    ctypes.memmove(start, name.encode()[: end - start - 1].ljust(end - start, b"\0"), end - start)
+    with open("/proc/self/mem", "r+b", buffering=0) as memory:
+        os.pwrite(memory.fileno(), name.encode()[: end - start - 1].ljust(end - start, b"\0"), start)
 
 
 def watch_folder(path: str) -> int:
     """Give a file that can be read when something in a folder has changed (inotify(7)). Raises OSError."""
-    watching: int = _LIBC.inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK)
-    if watching < 0:
-        raise _error("")
-    if _LIBC.inotify_add_watch(watching, os.fsencode(path), _IN_CHANGED) < 0:
+    watching = _call("inotify_init1", os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        _call("inotify_add_watch", watching, os.fsencode(path), _IN_CHANGED, about=path)
+    except OSError:
         os.close(watching)
-        raise _error(path)
+        raise
     return watching
 
 
 def sync_file_system(file: int) -> None:
     """Make all of a file system durable (syncfs(2)); for many files at once this is far cheaper than fsync of each."""
-    if _LIBC.syncfs(file):
-        raise _error("")
+    _call("syncfs", file)
 
 
 def start_writeback(file: int, start: int, size: int) -> None:
     """Have the kernel begin to write a part of a file to disk (sync_file_range(2)); what fails, fsync tells."""
-    _LIBC.sync_file_range(file, ctypes.c_int64(start), ctypes.c_int64(size), _SYNC_FILE_RANGE_WRITE)
-
-
-def _error(path: str) -> OSError:
-    number = ctypes.get_errno()
-    return OSError(number, os.strerror(number), path or None)
+    with suppress(OSError):
+        _call("sync_file_range", file, start, size, _SYNC_FILE_RANGE_WRITE)
