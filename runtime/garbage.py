@@ -1,5 +1,6 @@
 """What nothing needs any more: content and layers that no image, name, container or running command has noted down."""
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -26,21 +27,22 @@ class Needed(NamedTuple):
 class Garbage(NamedTuple):
     """What may go."""
 
-    content: list[Path]
+    content: list[Digest]
     layers: list[Digest]
 
 
 def find_garbage(images: Images, needed: Needed) -> Garbage:
     """List what is here and not needed."""
     return Garbage(
-        [file for file in images.contents() if file.name not in needed.content],
+        [Digest(f"sha256:{name}") for name in images.contents() if name not in needed.content],
         [Digest(f"sha256:{name}") for name in images.layers.names() if name not in needed.layers],
     )
 
 
 def measure(images: Images, garbage: Garbage) -> int:
     """Add up the sizes of what may go, in bytes."""
-    return sum(file.stat().st_size for file in garbage.content) + sum(map(images.layers.size, garbage.layers))
+    content = sum(os.path.getsize(images.content(digest)) for digest in garbage.content)
+    return content + sum(map(images.layers.size, garbage.layers))
 
 
 def discard(images: Images, garbage: Garbage, workspace: Path) -> None:
@@ -50,8 +52,8 @@ def discard(images: Images, garbage: Garbage, workspace: Path) -> None:
     """
     for diff_id in garbage.layers:
         images.layers.remove(diff_id, workspace)
-    for file in garbage.content:
-        file.unlink()
+    for digest in garbage.content:
+        os.unlink(images.content(digest))
 
 
 def look_around(images: Images, containers: "Containers") -> Needed:

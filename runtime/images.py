@@ -17,29 +17,28 @@ images from those who remove them:
   unlinked; deleting trees comes after the lock.
 
 Names and images go first and durably, so that after a power cut nothing is promised that is gone.
+
+A container that starts takes from here what its image says, and waits for nothing that this does not need: it hashes
+nothing, and what is published is whole. Whoever shows, copies or checks an image holds what it reads to its digest.
 """
 
-import hashlib
 import os
 import time
-from pathlib import Path
 
 from runtime import events
-from runtime.claim import claim, sweep
 from runtime.errors import Fault
 from runtime.layers import Layers, sync_file
 from runtime.lean import NamedTuple, contextmanager, from_json, suppress, to_json
 from runtime.lock import holding
 from runtime.platforms import of_image
 from runtime.record import plain, read
-from runtime.removal import remove_tree
-from runtime.rootless import enter
 from storage.oci.digest import Digest
-from storage.oci.errors import RegistryError
+from storage.oci.shorthand import complete, full_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
     from typing import Final
 
     from runtime.platforms import Platform
@@ -50,6 +49,8 @@ if TYPE_CHECKING:
 CONFIG_LIMIT: "Final" = 8 * 1024 * 1024
 
 _HEX: "Final" = frozenset("0123456789abcdef")
+#: Of a file's name, without its suffix.
+_NAME_LIMIT: "Final" = 250
 #: In a workspace, the list of what must not be removed while it is there.
 _PINNED: "Final" = "pinned"
 
@@ -133,7 +134,7 @@ class ImageConfig(NamedTuple):
         """Read a configuration. Raises Fault if it is not one; ``name`` says of what."""
         try:
             return read(cls, from_json(raw))
-        except (ValueError, RegistryError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             raise Fault(f"the configuration of {name} cannot be read: {error}") from error
 
 
@@ -159,40 +160,55 @@ class Image:
 class Images:
     """The images below the home directory."""
 
-    def __init__(self, home: str | Path) -> None:
-        self.home = home = Path(home)
-        self.layers = Layers(home / "layers", home / "containers")
-        self._content = home / "content" / "sha256"
-        self._records = home / "images"
-        self._references = home / "references"
-        self._new = home / "new"
+    def __init__(self, home: str) -> None:
+        self.home = home
+        self.layers = Layers(f"{home}/layers", f"{home}/containers")
+        self._content = f"{home}/content/sha256"
+        self._records = f"{home}/images"
+        self._references = f"{home}/references"
+        self._new = f"{home}/new"
 
-    def content(self, digest: Digest) -> Path:
+    def content(self, digest: Digest) -> str:
         """Give the file of a manifest, configuration or layer; it need not exist."""
-        return self._content / digest.hex
+        return f"{self._content}/{digest.hex}"
 
     def has(self, digest: Digest) -> bool:
         """Tell whether content is there, which means whole."""
-        return self.content(digest).is_file()
+        return os.path.isfile(self.content(digest))
 
     def read(self, digest: Digest) -> bytes:
         """Read a manifest or configuration. Raises Fault if it is gone or damaged."""
-        try:
-            raw = self.content(digest).read_bytes()
-        except FileNotFoundError as error:
-            raise Fault(f"{digest} is missing on this host: pull the image again") from error
-        if hashlib.sha256(raw).hexdigest() != digest.hex:
-            self.content(digest).unlink(missing_ok=True)
+        raw = self._read(digest)
+        if Digest.of(raw) != digest:
+            with suppress(FileNotFoundError):
+                os.unlink(self.content(digest))
             raise Fault(f"{digest} was damaged on this host and has been removed: pull the image again")
         return raw
 
+    def _read(self, digest: Digest) -> bytes:
+        try:
+            return _read_file(self.content(digest))
+        except FileNotFoundError as error:
+            raise Fault(f"{digest} is missing on this host: pull the image again") from error
+
     def find(self, reference: "Reference") -> Record | None:
         """Find an image by its name."""
+        return self._find(str(reference.decisive))
+
+    def find_by_name(self, text: str) -> Record | None:
+        """Find an image by its name as people write it; what could not be a name finds none."""
+        registry, name, tag, digest = complete(text)
+        full = full_name(registry, name, tag if digest is None else None, digest)
+        # What people write can be no file's name at all, or another name's.
+        record = self._find(full) if full.isascii() and full.isprintable() else None
+        return record if record is not None and record.reference == full else None
+
+    def _find(self, reference: str) -> Record | None:
         try:
-            raw = self._file(str(reference.decisive)).read_bytes()
+            raw = _read_file(self._file(reference))
         except FileNotFoundError:
             return None
-        return _read_record(raw, str(reference))
+        return _read_record(raw, reference)
 
     def find_by_id(self, text: str) -> Record | None:
         """Find an image by its ID or the first characters of it. Raises Fault if it is one of several."""
@@ -202,15 +218,16 @@ class Images:
         found = [name for name in self._listed(self._records) if name.startswith(digits)]
         if len(found) > 1:
             raise Fault(f"{text!r} begins the IDs of {len(found)} images: write more of the one you mean")
-        return _read_record((self._records / found[0]).read_bytes(), text) if found else None
+        return next(self._read_all(self._records, found), None)
 
     def records(self) -> list[Record]:
         """Give a record for each image, in no order. Raises Fault if one is damaged."""
-        return list(self._read_all(self._records))
+        return list(self._read_all(self._records, self._listed(self._records)))
 
     def names(self) -> list[Record]:
         """Give a record for each name, in their order. Raises Fault if one is damaged."""
-        return sorted(self._read_all(self._references), key=lambda record: record.reference)
+        found = self._read_all(self._references, self._listed(self._references))
+        return sorted(found, key=lambda record: record.reference)
 
     def open(self, record: Record) -> Image:
         """Read an image. Raises Fault if it is damaged."""
@@ -219,11 +236,19 @@ class Images:
         manifest = Manifest.parse(self.read(record.manifest), record.media_type, record.manifest)
         if manifest.config is None:
             raise Fault(f"{record.reference or record.image} is no container image")
-        return Image(record, manifest, self.config(record))
+        return Image(record, manifest, ImageConfig.parse(self.read(record.image), record.reference or record.image))
 
-    def config(self, record: Record) -> ImageConfig:
-        """Read what an image says of itself, which is all that its containers need. Raises Fault if it is damaged."""
-        return ImageConfig.parse(self.read(record.image), record.reference or record.image)
+    def config(self, image: Digest, name: str) -> ImageConfig:
+        """Read what an image says of itself, which is all that its containers need. Raises Fault if it cannot be read.
+
+        It was checked when it came, and is not again.
+        """
+        raw = self._read(image)
+        try:
+            return ImageConfig.parse(raw, name)
+        except Fault:
+            self.read(image)  # tells whether it was damaged here
+            raise
 
     def check(self, record: Record) -> None:
         """Raise Fault unless all of an image is here."""
@@ -235,18 +260,16 @@ class Images:
     @contextmanager
     def using(self) -> "Iterator[None]":
         """Keep images from being removed while something is noted down for which they are needed."""
-        self._records.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with holding(self._records, shared=True):
+        with holding(_make_folder(self._records), shared=True):
             yield
 
     @contextmanager
     def removing(self) -> "Iterator[None]":
         """Keep others from relying on what is about to be removed."""
-        self._records.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with holding(self._records):
+        with holding(_make_folder(self._records)):
             yield
 
-    def pin(self, workspace: Path, digests: "Iterable[Digest]") -> None:
+    def pin(self, workspace: "Path", digests: "Iterable[Digest]") -> None:
         """Keep content, and layers by their diff IDs, from being removed for as long as the workspace is there."""
         with self.using():
             (workspace / _PINNED).write_text("\n".join(digests))
@@ -255,8 +278,8 @@ class Images:
         """List what running commands have pinned; asked for while ``removing``."""
         digests: set[Digest] = set()
         for workspace in self._listed(self._new):
-            with suppress(OSError):
-                digests.update(map(Digest, (self._new / workspace / _PINNED).read_text().split()))
+            with suppress(OSError), open(f"{self._new}/{workspace}/{_PINNED}", encoding="ascii") as file:
+                digests.update(map(Digest, file.read().split()))
         return digests
 
     @contextmanager
@@ -265,26 +288,32 @@ class Images:
 
         Files of layers have owners that are for root to give, so whoever is not becomes root of a user namespace.
         """
+        from pathlib import Path  # noqa: PLC0415 - a container that starts makes nothing of this kind
+
+        from runtime.claim import claim, sweep  # noqa: PLC0415
+        from runtime.removal import remove_tree  # noqa: PLC0415
+        from runtime.rootless import enter  # noqa: PLC0415
+
         enter()
-        sweep(self._new, remove_tree)
-        with claim(self._new) as path:
+        sweep(Path(self._new), remove_tree)
+        with claim(Path(self._new)) as path:
             try:
                 yield path
             finally:
                 remove_tree(path)
 
-    def add(self, file: Path, digest: Digest) -> None:
+    def add(self, file: "Path", digest: Digest) -> None:
         """Take over a file that is known to have this digest."""
-        self._content.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make_folder(self._content)
         _publish(file, self.content(digest))
 
-    def add_bytes(self, workspace: Path, raw: bytes, digest: Digest) -> None:
+    def add_bytes(self, workspace: "Path", raw: bytes, digest: Digest) -> None:
         """Keep a manifest or configuration that is known to have this digest."""
         file = workspace / digest.hex
         file.write_bytes(raw)
         self.add(file, digest)
 
-    def keep(self, workspace: Path, manifest: "Manifest", target: Digest, references: "Iterable[Reference]") -> None:
+    def keep(self, workspace: "Path", manifest: "Manifest", target: Digest, references: "Iterable[Reference]") -> None:
         """Say that an image is here, all of which is pinned or kept already, and let names stand for it.
 
         ``target`` is what the registry knows it by: the manifest's digest, or that of an index.
@@ -297,7 +326,7 @@ class Images:
             for reference in references:
                 self.name(workspace, record, reference)
 
-    def replace(self, workspace: Path, record: Record, manifest: "Manifest") -> Record:
+    def replace(self, workspace: "Path", record: Record, manifest: "Manifest") -> Record:
         """Let an image and its names stand for another form of it, all of which is pinned; give the record then."""
 
         def changed(record: Record) -> Record:
@@ -312,69 +341,84 @@ class Images:
                 self._write(workspace, changed(found), self._record_file(record.image))
         return changed(record)
 
-    def name(self, workspace: Path, record: Record, reference: "Reference") -> None:
+    def name(self, workspace: "Path", record: Record, reference: "Reference") -> None:
         """Let a name stand for an image that is here; called while ``using``."""
         text = str(reference.decisive)
-        self._references.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make_folder(self._references)
         self._write(workspace, record._replace(reference=text), self._file(text))
 
     def forget_name(self, reference: str) -> None:
         """Let a name stand for nothing; called while ``removing``."""
-        self._file(reference).unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            os.unlink(self._file(reference))
 
     def forget(self, image: Digest) -> None:
         """Say that an image is no longer here, whose names are gone; called while ``removing``."""
-        self._record_file(image).unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            os.unlink(self._record_file(image))
 
     def make_forgetting_durable(self) -> None:
         """Make sure that what is forgotten stays so, before what it stood for is removed."""
         for folder in (self._references, self._records):
-            if folder.is_dir():
+            if os.path.isdir(folder):
                 sync_file(folder)
 
     def note(self, action: str, identifier: str, name: str) -> None:
         """Write down what happens to an image, by its ID or, on its way to or from a registry, by its name."""
-        events.record(str(self.home), action, identifier, {"name": name}, kind="image")
+        events.record(self.home, action, identifier, {"name": name}, kind="image")
 
-    def contents(self) -> "Iterator[Path]":
-        """Give the file of each manifest, configuration and layer; its name is the digits of its digest."""
-        return (self._content / name for name in self._listed(self._content))
+    def contents(self) -> list[str]:
+        """List the manifests, configurations and layers by the digits of their digests."""
+        return self._listed(self._content)
 
     @staticmethod
-    def _write(workspace: Path, record: Record, target: Path) -> None:
+    def _write(workspace: "Path", record: Record, target: str) -> None:
         file = workspace / "record"
         file.write_text(to_json(plain(record)))
         _publish(file, target)
 
-    def _read_all(self, folder: Path) -> "Iterator[Record]":
-        for name in self._listed(folder):
+    @staticmethod
+    def _read_all(folder: str, names: "Iterable[str]") -> "Iterator[Record]":
+        for name in names:
             with suppress(FileNotFoundError):  # removed while we looked
-                yield _read_record((folder / name).read_bytes(), name)
+                yield _read_record(_read_file(f"{folder}/{name}"), name)
 
     @staticmethod
-    def _listed(folder: Path) -> list[str]:
+    def _listed(folder: str) -> list[str]:
         try:
             return os.listdir(folder)
         except FileNotFoundError:
             return []
 
-    def _file(self, reference: str) -> Path:
-        # A digest, because a reference may be longer than a file name and holds slashes.
-        return self._references / f"{hashlib.sha256(reference.encode()).hexdigest()}.json"
+    def _file(self, reference: str) -> str:
+        name = reference.replace("/", "%2F")
+        if len(name) > _NAME_LIMIT:
+            name = Digest.of(reference.encode()).hex
+        return f"{self._references}/{name}.json"
 
-    def _record_file(self, image: Digest) -> Path:
-        return self._records / f"{image.hex}.json"
+    def _record_file(self, image: Digest) -> str:
+        return f"{self._records}/{image.hex}.json"
 
 
 def _read_record(raw: bytes, name: str) -> Record:
     try:
         return read(Record, from_json(raw))
-    except (ValueError, RegistryError) as error:
+    except ValueError as error:
         raise Fault(f"the note of the image {name} on this host is damaged: pull it again ({error})") from error
 
 
-def _publish(file: Path, target: Path) -> None:
+def _read_file(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def _make_folder(path: str) -> str:
+    os.makedirs(path, mode=0o700, exist_ok=True)
+    return path
+
+
+def _publish(file: "Path", target: str) -> None:
     with file.open("rb+") as opened:
         os.fsync(opened.fileno())
     file.rename(target)
-    sync_file(target.parent)
+    sync_file(os.path.dirname(target))

@@ -12,7 +12,7 @@ from runtime.engine import Engine, read_failure
 from runtime.errors import Fault
 from runtime.hire import ENVIRON
 from runtime.host_files import name_host, write_host_files
-from runtime.images import ImageConfig, Images, Process
+from runtime.images import Images, Process
 from runtime.init import PLACE
 from runtime.isolation import isolate
 from runtime.kernel import join_mounts, unshare_mounts
@@ -49,11 +49,11 @@ def start(here: Config, container: Container, held: int, supervisor: Socket, *, 
     try:
         # While what is mounted is not yet this container's alone.
         images = Images(here.home)
-        config = ImageConfig.parse(images.read(Digest(description.image_id)), description.image)
+        config = images.config(Digest(description.image_id), description.image)
         images.layers.ready(config.rootfs.diff_ids)
         unshare_mounts()
         engine.prepare()
-        root = images.layers.mount(config.rootfs.diff_ids, Path(container.directory))
+        root = images.layers.mount(config.rootfs.diff_ids, container.directory)
         networks = Networks(here.home, here.state)
         _make_bundle(networks, container, description, config.config or Process(), root, engine)
         sandbox = prepare(networks, container, description)
@@ -95,7 +95,7 @@ def _wait_until_started(supervisor: Socket, engine: str) -> Session:
 
 
 def _make_bundle(  # noqa: PLR0913, PLR0917 - all that a container is made of
-    networks: Networks, container: Container, description: Description, image: Process, root: Path, engine: Engine
+    networks: Networks, container: Container, description: Description, image: Process, root: str, engine: Engine
 ) -> None:
     wishes = read(bundle.Wishes, description.wishes)
     opened = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
@@ -120,7 +120,7 @@ def _make_bundle(  # noqa: PLR0913, PLR0917 - all that a container is made of
         user,
         identifier=container.id,
         hostname=hostname,
-        root=str(root),
+        root=root,
         files=files,
         network_namespace=f"{container.running}/netns",
         isolation=isolation,

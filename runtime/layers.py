@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import errno
 import os
-from pathlib import Path
 
 from runtime.errors import Fault
 from runtime.kernel import MS_NODEV, MS_NOSUID, MS_RDONLY, mount, unmount
@@ -24,6 +23,8 @@ from runtime.rootless import privileges
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from os import PathLike
+    from pathlib import Path
     from typing import Final
 
     from storage.oci.digest import Digest
@@ -38,17 +39,17 @@ INDEX: Final = "layer.erofs"
 class Layers:
     """The layers below a directory, each named by its diff ID, and the containers that are made of them."""
 
-    def __init__(self, folder: Path, containers: Path) -> None:
+    def __init__(self, folder: str, containers: str) -> None:
         self._folder = folder
         self._containers = containers
 
-    def path(self, diff_id: Digest) -> Path:
+    def path(self, diff_id: Digest) -> str:
         """Give the directory of a layer; it need not exist."""
-        return self._folder / diff_id.hex
+        return f"{self._folder}/{diff_id.hex}"
 
     def has(self, diff_id: Digest) -> bool:
         """Tell whether a layer is there, which means whole."""
-        return self.path(diff_id).is_dir()
+        return os.path.isdir(self.path(diff_id))
 
     def names(self) -> Iterator[str]:
         """Give the digits of every layer's diff ID."""
@@ -57,13 +58,14 @@ class Layers:
 
     def size(self, diff_id: Digest) -> int:
         """Add up the sizes of a layer's files, in bytes; 0 if it is not there."""
-        with suppress(FileNotFoundError, ValueError):  # a power cut may leave it empty
-            return int((self.path(diff_id) / SIZE).read_text())
+        path = f"{self.path(diff_id)}/{SIZE}"
+        with suppress(FileNotFoundError, ValueError), open(path, encoding="ascii") as file:
+            return int(file.read())  # a power cut may leave it empty
         return 0
 
     def publish(self, made: Path, diff_id: Digest) -> None:
         """Take over the directory of a layer, all of it durable. If another process was faster, its copy stays."""
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.makedirs(self._folder, mode=0o700, exist_ok=True)
         try:
             made.rename(self.path(diff_id))
         except OSError:
@@ -84,24 +86,24 @@ class Layers:
             if self._has_users(path):
                 return False
             try:
-                _unmount(path / ROOT)
+                _unmount(f"{path}/{ROOT}")
             except OSError as error:
                 if error.errno != errno.EBUSY:
                     raise
                 return False
-            path.rename(workspace / f"{path.name}.gone")
+            os.rename(path, workspace / f"{diff_id.hex}.gone")
         finally:
             os.close(held)
         return True
 
-    def _has_users(self, path: Path) -> bool:
+    def _has_users(self, path: str) -> bool:
         """Tell whether a container has a layer among its lower ones; none is being mounted while we hold the lock."""
         with suppress(FileNotFoundError):
-            for container in self._containers.iterdir():
+            for container in os.listdir(self._containers):
+                lower = f"{self._containers}/{container}/lower"
                 with suppress(FileNotFoundError):
-                    for link in (container / "lower").iterdir():
-                        if os.path.dirname(os.readlink(link)) == str(path):
-                            return True
+                    if any(os.path.dirname(os.readlink(f"{lower}/{link}")) == path for link in os.listdir(lower)):
+                        return True
         return False
 
     def ready(self, diff_ids: Sequence[Digest]) -> None:
@@ -109,7 +111,7 @@ class Layers:
         for held in self._hold(diff_ids):
             os.close(held)
 
-    def mount(self, diff_ids: Sequence[Digest], container: Path) -> Path:
+    def mount(self, diff_ids: Sequence[Digest], container: str) -> str:
         """Mount the layers, lowest first, as a root whose changes are kept in ``container``; give its path.
 
         It is seen in this process's mount namespace. Layers that were not made ready before are mounted for this
@@ -139,19 +141,20 @@ class Layers:
         return held
 
     @staticmethod
-    def _mount(lowers: list[Path], container: Path) -> Path:
-        links = container / "lower"
+    def _mount(lowers: list[str], container: str) -> str:
+        links = f"{container}/lower"
         remove_tree(links)  # of its last start
-        links.mkdir()
+        os.mkdir(links)
         # Short relative names: the kernel takes one page of options, and 127 digests are more.
         for number, lower in enumerate(lowers):
-            (links / str(number)).symlink_to(lower)
+            os.symlink(lower, f"{links}/{number}")
         if not lowers:
-            (links / "0").mkdir()  # of an image without layers; overlayfs insists on one
+            os.mkdir(f"{links}/0")  # of an image without layers; overlayfs insists on one
         for name in ("upper", "work", "root"):
-            (container / name).mkdir(mode=0o755, exist_ok=True)
+            with suppress(FileExistsError):
+                os.mkdir(f"{container}/{name}", 0o755)
         chain = ":".join(f"lower/{number}" for number in range(max(len(lowers), 1)))
-        here = Path.cwd()
+        here = os.getcwd()
         os.chdir(container)
         try:
             options = f"lowerdir={chain},upperdir=upper,workdir=work"
@@ -159,13 +162,13 @@ class Layers:
             mount("overlay", "root", "overlay", 0, options if privileges().of_host else f"{options},userxattr")
         finally:
             os.chdir(here)
-        return container / "root"
+        return f"{container}/root"
 
-    def _lowers(self, diff_ids: Sequence[Digest]) -> list[Path]:
+    def _lowers(self, diff_ids: Sequence[Digest]) -> list[str]:
         """List directories, highest first, down to one that hides all below it."""
         lowers = []
         for diff_id in reversed(diff_ids):
-            root = self.path(diff_id) / ROOT
+            root = f"{self.path(diff_id)}/{ROOT}"
             lowers.append(root)
             # overlayfs heeds the mark on every directory but a layer's root.
             if privileges().opaque in os.listxattr(root):
@@ -173,10 +176,10 @@ class Layers:
         return lowers
 
 
-def _mount_archive(path: Path) -> None:
+def _mount_archive(path: str) -> None:
     """Mount a layer that is kept as an archive, unless it is mounted or unpacked."""
-    root = path / ROOT
-    if _is_mounted(root) or not (path / INDEX).exists():
+    root = f"{path}/{ROOT}"
+    if _is_mounted(root) or not os.path.exists(f"{path}/{INDEX}"):
         return
     # Two at once: the slower one finds it mounted.
     held = lock(root, wait=True)
@@ -184,18 +187,19 @@ def _mount_archive(path: Path) -> None:
         return
     try:
         if not _is_mounted(root):
-            mount_archive(path / INDEX, path / ARCHIVE, root)
+            mount_archive(f"{path}/{INDEX}", f"{path}/{ARCHIVE}", root)
     finally:
         os.close(held)
 
 
-def mount_archive(index: Path, archive: Path, root: Path) -> None:
+def mount_archive(index: str | PathLike[str], archive: str | PathLike[str], root: str | PathLike[str]) -> None:
     """Mount an archive by its index (EROFS with an external device), from plain files. Raises OSError.
 
     Nothing of it can be executed, or be a device, but through the overlays above it.
     """
     # The kernel reads metadata itself and then warns of ext4 (6.18, ext4_check_map_extents_env); not from its cache.
-    index.read_bytes()
+    with open(index, "rb") as file:
+        file.read()
     device = os.open(archive, os.O_RDONLY)
     try:
         flags = MS_RDONLY | MS_NODEV | MS_NOSUID
@@ -205,16 +209,16 @@ def mount_archive(index: Path, archive: Path, root: Path) -> None:
         os.close(device)
 
 
-def _unmount(root: Path) -> None:
+def _unmount(root: str) -> None:
     while _is_mounted(root):
-        unmount(str(root))
+        unmount(root)
 
 
-def _is_mounted(root: Path) -> bool:
-    return os.stat(root).st_dev != os.stat(root.parent).st_dev
+def _is_mounted(root: str) -> bool:
+    return os.stat(root).st_dev != os.stat(os.path.dirname(root)).st_dev
 
 
-def sync_file(path: Path) -> None:
+def sync_file(path: str | PathLike[str]) -> None:
     """Make a file durable, or the names in a folder."""
     file = os.open(path, os.O_RDONLY)
     try:

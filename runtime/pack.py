@@ -47,7 +47,7 @@ def _pack(images: Images, layer: Descriptor, workspace: Path) -> Descriptor:
     plain = images.content(layer.digest)
     half = workspace / f"{layer.digest.hex}.gz"
     try:
-        with plain.open("rb") as source, half.open("wb") as target:
+        with open(plain, "rb") as source, half.open("wb") as target:
             packer = zlib.compressobj(_LEVEL, wbits=31)
             while piece := source.read(_PIECE):
                 target.write(packer.compress(piece))

@@ -7,18 +7,16 @@ container asks whether its image is for this host.
 from __future__ import annotations
 
 import os
-import re
-from pathlib import Path
 
 from runtime.errors import Fault, UsageError
-from runtime.lean import NamedTuple
+from runtime.lean import NamedTuple, suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Final
 
-_PART: Final = re.compile(r"[A-Za-z0-9_.-]+\Z")
+_CHARACTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_.-")
 _SYSTEMS: Final = frozenset({"linux", "windows", "darwin", "freebsd", "openbsd", "netbsd", "solaris", "wasip1"})
 #: What kernels and people call architectures, with the variant that says, and Go's name for both.
 _ALIASES: Final = {
@@ -38,6 +36,7 @@ _ALIASES: Final = {
 _PLAIN: Final = {"arm": "v7", "arm64": "v8", "amd64": "v1"}
 #: The variants of an architecture are levels that include each other, from this one on.
 _LOWEST: Final = {"arm": 5, "arm64": 8, "amd64": 1}
+_VARIANTS: Final = tuple(f"v{number}" for number in range(1, 10))
 #: What a processor must know for the next level of amd64 (x86-64 psABI), as /proc/cpuinfo calls it.
 _LEVELS: Final = (
     "cx16 lahf_lm popcnt sse4_1 sse4_2 ssse3",
@@ -68,7 +67,7 @@ class Platform(NamedTuple):
         """Give what this machine executes, the best first."""
         lowest = _LOWEST.get(self.architecture)
         level = self.variant or _PLAIN.get(self.architecture, "")
-        if lowest is None or not re.fullmatch(r"v[1-9]", level):
+        if lowest is None or level not in _VARIANTS:
             yield self
             return
         for number in range(int(level[1:]), lowest - 1, -1):
@@ -80,7 +79,7 @@ class Platform(NamedTuple):
 def read_platform(text: str) -> Platform:
     """Read ``OS/ARCHITECTURE[/VARIANT]``, or one of the first two with this host's other. Raises UsageError."""
     parts = text.lower().split("/")
-    if not 1 <= len(parts) <= 3 or not all(map(_PART.match, parts)):
+    if not 1 <= len(parts) <= 3 or not all(part and _CHARACTERS.issuperset(part) for part in parts):
         raise UsageError(
             f"{text[:100]!r} is no platform, which is OS/ARCHITECTURE[/VARIANT] as linux/arm64 or linux/arm/v7"
         )
@@ -104,14 +103,19 @@ def this_machine() -> Platform:
     host = this_host()
     if host.architecture != "amd64":
         return host
-    try:
-        flags = re.search(r"^flags\s*:(.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    except OSError:
-        return host
-    known, level = set(flags[1].split()) if flags else set(), 1
+    known, level = _flags(), 1
     while level <= len(_LEVELS) and known.issuperset(_LEVELS[level - 1].split()):
         level += 1
     return _normalize(host.os, host.architecture, f"v{level}")
+
+
+def _flags() -> set[str]:
+    """List what the first processor knows."""
+    with suppress(OSError), open("/proc/cpuinfo", encoding="utf-8") as file:
+        for line in file:
+            if line.startswith("flags"):
+                return set(line.partition(":")[2].split())
+    return set()
 
 
 def check(image: Platform, wanted: Platform | None, name: str) -> None:

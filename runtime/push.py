@@ -42,7 +42,7 @@ class StoredBlobs:
     async def get(self, digest: "Digest", /) -> StoredBlob:
         """Find a blob. Raises Fault if it is missing, for then the store is damaged."""
         try:
-            return StoredBlob(digest, self._images.content(digest))
+            return StoredBlob(digest, Path(self._images.content(digest)))
         except FileNotFoundError as error:
             raise Fault(f"{digest} is missing on this host: pull the image again") from error
 

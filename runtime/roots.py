@@ -5,11 +5,10 @@ import stat
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from runtime.bundle import Wishes
-from runtime.images import ImageConfig, Images
+from runtime.images import Images
 from runtime.kernel import (
     MNT_DETACH,
     MS_BIND,
@@ -72,13 +71,13 @@ def opened_image(container: "Container") -> Iterator[int]:
     layers = _layers(images, container)
     images.layers.ready(layers)
     with images.workspace() as place, _own_mounts():
-        path = images.layers.mount(layers, place)
+        path = images.layers.mount(layers, str(place))
         root = os.open(path, _ROOT)
         try:
             yield root
         finally:
             os.close(root)
-            unmount(str(path), MNT_DETACH)
+            unmount(path, MNT_DETACH)
 
 
 def _root_of_process(pid: int) -> int | None:
@@ -100,7 +99,7 @@ def mounted(container: "Container") -> Iterator[int]:
     layers = _layers(images, container)
     images.layers.ready(layers)
     with _own_mounts():
-        path = str(images.layers.mount(layers, Path(container.directory)))
+        path = images.layers.mount(layers, container.directory)
         root = os.open(path, _ROOT)
         try:
             wishes = prepare(container, read(Wishes, container.describe().wishes), root)
@@ -155,4 +154,4 @@ def _make_target(root: int, path: bytes, *, directory: bool) -> int:
 
 def _layers(images: Images, container: "Container") -> "Sequence[Digest]":
     description = container.describe()
-    return ImageConfig.parse(images.read(Digest(description.image_id)), description.image).rootfs.diff_ids
+    return images.config(Digest(description.image_id), description.image).rootfs.diff_ids

@@ -4,6 +4,7 @@ Layers are written as they came, so nothing is packed anew and digests stay what
 """
 
 import io
+import os
 import shutil
 import tarfile
 from collections.abc import Iterable, Iterator
@@ -79,8 +80,8 @@ def save(images: Images, saving: list[Saving], target: Target, *, docker: bool) 
     """Write images; with ``docker`` the list that docker and podman look for as well. Raises Fault or OSError."""
     for name, digest in _contents(saving):
         try:
-            with images.content(digest).open("rb") as file:
-                target.add(name, images.content(digest).stat().st_size, file)
+            with open(images.content(digest), "rb") as file:
+                target.add(name, os.fstat(file.fileno()).st_size, file)
         except FileNotFoundError as error:
             raise Fault(f"{digest} is missing on this host: pull the image again") from error
     documents = {"index.json": encode(Index(manifests=list(_entries(saving)))), "oci-layout": _LAYOUT}

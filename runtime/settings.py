@@ -12,7 +12,8 @@ import msgspec
 
 from runtime.errors import Fault
 from storage.oci.errors import RegistryError
-from storage.oci.reference import DEFAULT_REGISTRY, Reference, parse_name
+from storage.oci.reference import Reference, parse_name
+from storage.oci.shorthand import DEFAULT_REGISTRY
 
 if TYPE_CHECKING:
     from runtime.config import Config

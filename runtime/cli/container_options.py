@@ -205,7 +205,7 @@ def make(here: config.Config, options: Options, *, attached: bool) -> tuple[Cont
 def _find(images: Images, name: str, platform: Platform | None) -> tuple[Digest, ImageConfig] | None:
     """Find the image that is meant, which one for another platform than is asked for is not."""
     record = find_record(images, name)
-    config = images.config(record) if record is not None else None
+    config = images.config(record.image, name) if record is not None else None
     if record is None or config is None or (platform is not None and not platform.runs(config.platform)):
         return None
     return record.image, config

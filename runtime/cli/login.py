@@ -11,7 +11,7 @@ from runtime.cli.options import Option, Options, Usage
 from runtime.cli.registries import PLAIN_HTTP, as_faults, check_login
 from runtime.errors import Fault, UsageError
 from storage.oci.errors import Unauthorized
-from storage.oci.reference import DEFAULT_REGISTRY
+from storage.oci.shorthand import DEFAULT_REGISTRY
 from storage.remote.credentials import Credentials
 from storage.remote.docker_config import DockerConfig
 

@@ -8,7 +8,7 @@ from runtime import config
 from runtime.cli.naming import read_registry
 from runtime.cli.options import Usage
 from runtime.cli.registries import as_faults
-from storage.oci.reference import DEFAULT_REGISTRY
+from storage.oci.shorthand import DEFAULT_REGISTRY
 from storage.remote.docker_config import DockerConfig
 
 USAGE: Final = Usage(

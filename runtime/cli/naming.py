@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from runtime.errors import NotFound, UsageError
 from storage.oci.errors import RegistryError
-from storage.oci.reference import DEFAULT_REGISTRY, Reference
+from storage.oci.reference import Reference
+from storage.oci.shorthand import DEFAULT_REGISTRY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ from typing import Final, NamedTuple, NewType
 
 from storage.oci.digest import Digest
 from storage.oci.errors import NameInvalid, TagInvalid
+from storage.oci.shorthand import DEFAULT_REGISTRY, complete
 
 #: A repository name that satisfies the grammar: made by ``parse_name`` only.
 Name = NewType("Name", str)
@@ -18,8 +19,6 @@ _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _NAME: Final = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*\Z")
 _TAG: Final = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}\Z")
 _HOST: Final = re.compile(r"(?:\[[0-9a-fA-F:]+\]|[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?)(?::[0-9]{1,5})?\Z")
-
-DEFAULT_REGISTRY: Final = "docker.io"
 
 
 def parse_name(text: str) -> Name:
@@ -83,18 +82,14 @@ class Reference(NamedTuple):
             NameInvalid, TagInvalid, DigestInvalid: that part of the text is malformed.
 
         """
-        rest, at, digest = text.partition("@")
-        slash = rest.rfind("/")
-        colon = rest.find(":", slash + 1)
-        head, tag = (rest, None) if colon < 0 else (rest[:colon], rest[colon + 1 :])
-        if tag is None and not at:
-            tag = "latest"
-        registry, name = _split_registry(head)
+        registry, name, tag, digest = complete(text)
+        if _HOST.match(registry) is None:
+            raise NameInvalid("not a registry host", registry[:NAME_LIMIT])
         return cls(
             registry,
             parse_name(name),
             None if tag is None else parse_tag(tag),
-            Digest(digest) if at else None,
+            None if digest is None else Digest(digest),
         )
 
     @property
@@ -131,15 +126,3 @@ class Reference(NamedTuple):
     def __str__(self) -> str:
         """Give the full form, which ``parse`` reads back to an equal reference."""
         return f"{self.registry}/{self.name}{self._suffix}"
-
-
-def _split_registry(text: str) -> tuple[str, str]:
-    """Part host and name by Docker's rule: a first component with a dot, a colon or ``localhost`` is a host."""
-    first, slash, rest = text.partition("/")
-    if slash and (first == "localhost" or any(c in first for c in ".:[") or first.lower() != first):
-        if _HOST.match(first) is None:
-            raise NameInvalid("not a registry host", first[:NAME_LIMIT])
-        if first not in (DEFAULT_REGISTRY, "index.docker.io"):
-            return first, rest
-        text = rest
-    return DEFAULT_REGISTRY, text if "/" in text else f"library/{text}"

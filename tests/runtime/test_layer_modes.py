@@ -150,7 +150,7 @@ def test_layers_of_both_kinds_are_one_root() -> None:
     roots = []
     with folders() as home:
         for number, modes in enumerate(((DIRECTORIES, DIRECTORIES), (EROFS, EROFS), (DIRECTORIES, EROFS))):
-            layers = Layers(home / f"layers{number}", home / "containers")
+            layers = Layers(f"{home}/layers{number}", f"{home}/containers")
             diff_ids = []
             for archive, mode in zip((lower, upper), modes, strict=True):
                 made = home / "made"
@@ -161,9 +161,9 @@ def test_layers_of_both_kinds_are_one_root() -> None:
             container = home / f"containers/{number}"
             container.mkdir(parents=True)
             (home / f"removed{number}").mkdir()
-            root = layers.mount(diff_ids, container)
-            roots.append({name: each for name, each in listing(root).items() if name != "."})
-            unmount(str(root), MNT_DETACH)
+            root = layers.mount(diff_ids, str(container))
+            roots.append({name: each for name, each in listing(Path(root)).items() if name != "."})
+            unmount(root, MNT_DETACH)
             assert not layers.remove(diff_ids[0], home / f"removed{number}")
             os.rename(container, home / f"removed{number}/container")
             assert all(layers.remove(diff_id, home / f"removed{number}") for diff_id in diff_ids)

@@ -17,7 +17,7 @@ def layers(tmp_path: Path) -> Layers:
     made = tmp_path / "new/made"
     (made / ROOT).mkdir(parents=True)
     (made / ROOT / "file").write_bytes(b"x")
-    layers = Layers(tmp_path / "layers", tmp_path / "containers")
+    layers = Layers(f"{tmp_path}/layers", f"{tmp_path}/containers")
     layers.publish(made, DIFF_ID)
     return layers
 
@@ -34,7 +34,7 @@ def test_a_layer_is_removed_once(layers: Layers, tmp_path: Path) -> None:
 def test_a_layer_that_a_container_was_started_with_stays(layers: Layers, tmp_path: Path) -> None:
     lower = tmp_path / "containers/id/lower"
     lower.mkdir(parents=True)
-    (lower / "0").symlink_to(layers.path(DIFF_ID) / ROOT)
+    (lower / "0").symlink_to(f"{layers.path(DIFF_ID)}/{ROOT}")
     assert not layers.remove(DIFF_ID, tmp_path / "new")
     assert layers.has(DIFF_ID)
     (lower / "0").unlink()

@@ -33,7 +33,7 @@ def test_an_image_is_pulled_whole_and_a_second_pull_downloads_nothing(
     assert preg.ok("pull", name) == f"{name} is {image.digest}\n"
     for digest, content in {**image.blobs, image.digest: image.manifest}.items():
         assert (preg.home / "content/sha256" / digest.removeprefix("sha256:")).read_bytes() == content
-    Layers(preg.home / "layers", preg.home / "containers").ready([Digest(diff_id) for diff_id in image.diff_ids])
+    Layers(f"{preg.home}/layers", f"{preg.home}/containers").ready([Digest(diff_id) for diff_id in image.diff_ids])
     for number, diff_id in enumerate(image.diff_ids):
         root = preg.home / "layers" / diff_id.removeprefix("sha256:") / "root"
         assert (root / f"data/{number}").stat().st_size == 1 << 20
@@ -211,6 +211,23 @@ def test_damaged_content_is_found_and_mended_by_a_pull(server: Server, repositor
     assert "was damaged on this host" in preg.fails("images")
     preg.ok("pull", name)
     assert image.config_digest[7:19] in preg.ok("images")
+
+
+def test_a_damaged_configuration_is_found_and_mended_by_a_pull(server: Server, repository: str, preg: Preg) -> None:
+    image, name = data("damaged configuration", layers=1, size=1000), f"{server.address}/{repository}:1"
+    create = ("create", "--runtime", "true", "--pull", "never", name, "x")
+    push(server, repository, "1", image)
+    preg.ok("pull", name)
+    configuration = preg.home / "content/sha256" / image.config_digest[7:]
+    configuration.write_bytes(configuration.read_bytes().replace(b"linux", b"Linux"))
+    assert f"the image {name} is damaged: pull it again" in preg.run("system", "check").stdout
+    preg.ok("pull", name)
+    preg.ok(*create)
+    configuration.write_bytes(bytes(100))
+    assert "was damaged on this host and has been removed: pull the image again" in preg.fails(*create)
+    assert "is missing on this host: pull the image again" in preg.fails(*create)
+    preg.ok("pull", name)
+    preg.ok(*create)
 
 
 def test_a_pull_that_is_cut_off_goes_on_where_it_was(server: Server, repository: str, preg: Preg) -> None:
