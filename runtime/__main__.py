@@ -1,7 +1,5 @@
 """``python -m runtime`` is ``preg``."""
 
-import sys
+from runtime.cli import program
 
-from runtime.cli import main
-
-sys.exit(main())
+program()

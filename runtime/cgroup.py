@@ -25,7 +25,7 @@ def counts_swap() -> bool:
     """Tell whether this host can limit swap; kernels can be told not to count it."""
     if not is_unified():
         return os.path.exists(f"{_ROOT}/memory/memory.memsw.limit_in_bytes")
-    with open("/proc/self/cgroup", encoding="ascii") as file:
+    with open("/proc/self/cgroup", encoding="utf-8") as file:
         ours = next(line.rstrip("\n").partition("::")[2] for line in file if line.startswith("0::"))
     # The root of all groups has no limits.
     return ours == "/" or os.path.exists(f"{_ROOT}{ours}/memory.swap.max")
@@ -63,10 +63,20 @@ def hasten() -> None:
     processor has gone through a quiet state (RCU) unless somebody has had it just before. So we move ourselves to where
     we are.
     """
-    with suppress(OSError, StopIteration), open("/proc/self/cgroup", encoding="ascii") as file:
-        controllers, ours = next(line.strip().split(":")[1:] for line in file)
-        hierarchy = f"{_ROOT}/{controllers.removeprefix('name=')}" if controllers else _ROOT
-        _write(f"{hierarchy}{ours}/cgroup.procs", "0")
+    with suppress(OSError, ValueError):
+        with open("/proc/self/cgroup", encoding="utf-8") as file:
+            _, controllers, ours = file.readline().rstrip("\n").split(":", 2)
+        processes = f"{_ROOT}/{controllers.removeprefix('name=')}{ours}/cgroup.procs"
+        # Else it is another's, for somebody has shown us a part of the groups, or has renamed ours.
+        if str(os.getpid()) in _read(processes).split():
+            _write(processes, "0")
+
+
+def hasten_ahead() -> None:
+    """Do the same in a thread, and go on."""
+    import _thread  # noqa: PLC0415 - not for those who only look
+
+    _thread.start_new_thread(hasten, ())
 
 
 def remove(identifier: str) -> None:
@@ -131,7 +141,7 @@ def is_frozen(identifier: str) -> bool:
 
 
 def _read(path: str) -> str:
-    with open(path, encoding="ascii") as file:
+    with open(path, encoding="utf-8") as file:
         return file.read().strip()
 
 

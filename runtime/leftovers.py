@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from functools import partial
 
 from runtime import cgroup
 from runtime.container import EXITED
@@ -42,17 +41,22 @@ def look(containers: Containers, container: Container) -> State:
 
 def remove_unfinished(containers: Containers) -> int:
     """Remove what was never made or removed to the end; give the number of these."""
-    count = 0
-    for container in containers.unfinished():
-        held = container.lock()
-        if held is not None:
-            from runtime.rootless import inside  # noqa: PLC0415 - rarely needed
+    return sum(_remove_unfinished(containers, container) for container in containers.unfinished())
 
-            with suppress(FileNotFoundError):
-                inside(0, partial(containers.remove, container))
-                count += 1
-            os.close(held)
-    return count
+
+def _remove_unfinished(containers: Containers, container: Container) -> bool:
+    held = container.lock()
+    if held is None:
+        return False
+    from runtime.rootless import inside  # noqa: PLC0415 - rarely needed
+
+    try:
+        inside(0, lambda: containers.remove(container))
+    except FileNotFoundError:
+        return False
+    finally:
+        os.close(held)
+    return True
 
 
 def _put_away_if_dead(containers: Containers, container: Container) -> bool:
@@ -62,7 +66,7 @@ def _put_away_if_dead(containers: Containers, container: Container) -> bool:
     from runtime.rootless import inside  # noqa: PLC0415 - rarely needed
 
     try:
-        inside(_pid(container), partial(_put_away, containers, container))
+        inside(_pid(container), lambda: _put_away(containers, container))
     finally:
         os.close(held)
     return True

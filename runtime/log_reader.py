@@ -1,32 +1,35 @@
 """Reading what a container has printed, and what it prints meanwhile."""
 
+from __future__ import annotations
+
 import os
 import select
-from collections import deque
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
-from typing import TYPE_CHECKING, BinaryIO
 
 from runtime.attach import visit
-from runtime.kernel import watch_folder
+from runtime.lean import suppress
 from runtime.leftovers import look
-from runtime.log import Entry, files, parse
+from runtime.log import files, parse
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import BinaryIO
+
     from runtime.container import Container
     from runtime.containers import Containers
+    from runtime.log import Entry
 
 
 def read_log(
-    containers: "Containers", container: "Container", last: int | None, since: bytes, *, follow: bool
+    containers: Containers, container: Container, last: int | None, since: bytes, *, follow: bool
 ) -> Iterator[Entry]:
     """Give what is kept of a log from a time on, or the last of it, and with ``follow`` what comes until the end."""
     path = f"{container.directory}/output.log"
-    watching = watch_folder(container.directory) if follow else None
+    watching = _watch(container) if follow else None
     opened = _open(path)
     try:
         entries: Iterable[Entry] = (entry for file in opened for entry in _entries(file) if entry.time >= since)
-        yield from entries if last is None else deque(entries, maxlen=last)
+        yield from entries if last is None else _last(entries, last)
         if watching is not None:
             newest = opened.pop() if opened else None
             yield from _follow(containers, container, path, newest, watching)
@@ -37,8 +40,20 @@ def read_log(
             os.close(watching)
 
 
+def _watch(container: Container) -> int:
+    from runtime.kernel import watch_folder  # noqa: PLC0415 - loads a C library
+
+    return watch_folder(container.directory)
+
+
+def _last(entries: Iterable[Entry], count: int) -> Iterable[Entry]:
+    from collections import deque  # noqa: PLC0415 - slow, and only for those who want not all
+
+    return deque(entries, maxlen=count)
+
+
 def _follow(
-    containers: "Containers", container: "Container", path: str, file: BinaryIO | None, watching: int
+    containers: Containers, container: Container, path: str, file: BinaryIO | None, watching: int
 ) -> Iterator[Entry]:
     alive = True
     while True:
@@ -56,7 +71,7 @@ def _follow(
         alive = _wait(containers, container, watching)
 
 
-def _wait(containers: "Containers", container: "Container", watching: int) -> bool:
+def _wait(containers: Containers, container: Container, watching: int) -> bool:
     """Wait until something changes; False if the container has ended."""
     try:
         if not look(containers, container).alive:

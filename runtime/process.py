@@ -75,7 +75,7 @@ class Process:
 
     def _read_pid(self) -> int:
         """Read what the engine writes last; 0 if it has not."""
-        with suppress(FileNotFoundError), open(f"{self.folder}/pid", encoding="ascii") as opened:
+        with suppress(FileNotFoundError), open(f"{self.folder}/pid", encoding="utf-8") as opened:
             return int(opened.read() or 0)
         return 0
 

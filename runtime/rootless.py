@@ -13,7 +13,6 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from functools import cache
 
 from runtime.config import CALLER
 from runtime.errors import Fault
@@ -61,15 +60,16 @@ class Privileges(NamedTuple):
         return "trusted.overlay.opaque" if self.of_host else "user.overlay.opaque"
 
 
+_privileges: Final[dict[int, Privileges]] = {}
+
+
 def privileges() -> Privileges:
     """Tell what this process can do."""
-    return _privileges_of(os.geteuid())
-
-
-@cache
-def _privileges_of(uid: int) -> Privileges:
     # Whoever becomes root of a user namespace has been somebody else before.
-    return Privileges(_count("uid"), _count("gid")) if uid == 0 else Privileges(0, 0)
+    uid = os.geteuid()
+    if uid not in _privileges:
+        _privileges[uid] = Privileges(_count("uid"), _count("gid")) if uid == 0 else Privileges(0, 0)
+    return _privileges[uid]
 
 
 def adapt(bundle: dict[str, Any], granted: Privileges) -> None:

@@ -7,7 +7,7 @@ import sys
 
 from runtime.cli.options import HelpWanted, load
 from runtime.errors import CommandFailed, Fault, UsageError
-from runtime.lean import NamedTuple
+from runtime.lean import NamedTuple, suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from typing import Final
 
 _ROOMS: Final = ("storage", "auth", "registry")
+_HIRE: Final = "runtime.hire:hire_ahead"
+_HASTEN: Final = "runtime.cgroup:hasten_ahead"
 
 
 class Command(NamedTuple):
@@ -25,21 +27,21 @@ class Command(NamedTuple):
     summary: str
     fault_status: int = 1
     """The exit status when preg itself fails, where that must differ from what a container may give."""
-    hires: bool = False
-    """It needs a supervisor, which can begin while the command is still being imported."""
+    ahead: str = ""
+    """A function without arguments that begins what can be done while the command is still being imported."""
 
 
 #: The commands in the groups that the help shows. A name of two words is a command of a family, as ``network create``.
 GROUPS: Final = {
     "Containers": (
-        Command("run", "runtime.cli.run:main", "Run a command in a new container", 125, hires=True),
+        Command("run", "runtime.cli.run:main", "Run a command in a new container", 125, _HIRE),
         Command("create", "runtime.cli.create:main", "Make a container without starting it"),
-        Command("start", "runtime.cli.start:main", "Start containers that do not run", hires=True),
+        Command("start", "runtime.cli.start:main", "Start containers that do not run", ahead=_HIRE),
         Command("stop", "runtime.cli.stop:main", "End running containers"),
         Command("kill", "runtime.cli.kill:main", "Send signals to running containers"),
         Command("wait", "runtime.cli.wait:main", "Wait until containers end"),
         Command("rm", "runtime.cli.rm:main", "Remove containers"),
-        Command("exec", "runtime.cli.exec:main", "Run one more command in a running container"),
+        Command("exec", "runtime.cli.exec:main", "Run one more command in a running container", ahead=_HASTEN),
         Command("attach", "runtime.cli.attach:main", "Be at the other end of a running container's streams"),
         Command("restart", "runtime.cli.restart:main", "End containers and start them again"),
         Command("pause", "runtime.cli.pause:main", "Stop the processes of containers where they are"),
@@ -104,6 +106,18 @@ _VERSION: Final = Command("--version", "runtime.cli.version:in_a_line", "")
 COMMANDS: Final = tuple(command for group in GROUPS.values() for command in group)
 
 
+def program() -> None:
+    """Be the program: do what ``main`` does, and end."""
+    status = main()
+    if "threading" in sys.modules:
+        sys.exit(status)  # after the threads, and what modules have put off until then
+    with suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    # A quick command has nothing to wait for, and Python would take as long to take itself apart as to begin.
+    os._exit(status)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command that the arguments name (default: those of the process) and give its exit status."""
     words = sys.argv[1:] if arguments is None else arguments
@@ -137,10 +151,8 @@ def _run(command: Command | None, words: list[str]) -> int:
     if command is None:
         sys.stdout.write(_help_instead(words))
         return 0
-    if command.hires and "--help" not in words:
-        from runtime.hire import hire_ahead  # noqa: PLC0415
-
-        hire_ahead()
+    if command.ahead and "--help" not in words:
+        load(command.ahead)()
     try:
         status: int = load(command.entry)(words[len(command.name.split()) :])
     except HelpWanted as help_wanted:

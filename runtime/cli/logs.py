@@ -1,14 +1,20 @@
 """``preg logs``: show what a container has printed."""
 
+from __future__ import annotations
+
 import os
-from typing import Final
 
 from runtime.cli.options import Option, Usage
 from runtime.cli.targets import here
-from runtime.cli.times import read_time
 from runtime.errors import Fault, UsageError
-from runtime.log import Entry, stamp
+from runtime.log import stamp
 from runtime.log_reader import read_log
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
+    from runtime.log import Entry
 
 USAGE: Final = Usage(
     "logs [OPTION...] CONTAINER",
@@ -50,7 +56,11 @@ def main(arguments: list[str]) -> int:
 
 
 def _read(text: str | None, option: str) -> bytes:
-    return b"" if text is None else stamp(read_time(text, option))
+    if text is None:
+        return b""
+    from runtime.cli.times import read_time  # noqa: PLC0415 - few ask for a time
+
+    return stamp(read_time(text, option))
 
 
 class _Printer:

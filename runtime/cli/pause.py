@@ -1,10 +1,14 @@
 """``preg pause``: stop all processes of running containers where they are."""
 
-from typing import Final
+from __future__ import annotations
 
 from runtime.cli.options import Usage
 from runtime.cli.targets import each, here
 from runtime.stop import freeze
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 USAGE: Final = Usage(
     "pause CONTAINER...",

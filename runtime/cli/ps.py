@@ -14,7 +14,6 @@ from runtime.errors import Damaged, UsageError
 from runtime.lean import NamedTuple, to_json
 from runtime.leftovers import look, remove_unfinished
 from runtime.network.endpoints import endpoints_by_container
-from runtime.network.ports import show_ports
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -165,6 +164,10 @@ def _show(row: Row, *, wide: bool) -> dict[str, str]:
 
 
 def _show_ports(row: Row) -> str:
+    if not row.endpoints:
+        return ""
+    from runtime.network.ports import show_ports  # noqa: PLC0415 - many have none
+
     published = [port for endpoint in row.endpoints for port in endpoint.published]
     return show_ports(published, [port for endpoint in row.endpoints for port in endpoint.exposed])
 

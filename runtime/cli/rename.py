@@ -1,9 +1,13 @@
 """``preg rename``: give a container another name."""
 
-from typing import Final
+from __future__ import annotations
 
 from runtime.cli.options import Usage
 from runtime.cli.targets import here
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 USAGE: Final = Usage(
     "rename CONTAINER NAME",

@@ -1,14 +1,19 @@
 """``preg restart``: end containers and start them again."""
 
-from typing import Final
+from __future__ import annotations
 
 from runtime.cli.options import Usage
 from runtime.cli.start import start_again
 from runtime.cli.stop import TIME, read_seconds
 from runtime.cli.targets import each, here
-from runtime.container import Container
-from runtime.containers import Containers
 from runtime.stop import restart
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
+    from runtime.container import Container
+    from runtime.containers import Containers
 
 USAGE: Final = Usage(
     "restart [OPTION...] CONTAINER...",

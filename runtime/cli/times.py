@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 
 from runtime.errors import UsageError
@@ -14,8 +13,8 @@ if TYPE_CHECKING:
 _UNITS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _SECOND: Final = 1_000_000_000
 #: A time with a fraction of its seconds; Python's own reader takes six digits of them.
-_FRACTION: Final = re.compile(r"(.*\d)\.(\d{1,9})\d*(\D.*)?", re.ASCII)
-_PART: Final = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s)")
+_FRACTION: Final = r"(.*\d)\.(\d{1,9})\d*(\D.*)?"
+_PART: Final = r"(\d+(?:\.\d+)?)(h|ms|m|s)"
 
 
 def show_duration(seconds: float) -> str:
@@ -43,9 +42,9 @@ def show_time(seconds: float) -> str:
     """Write a time as RFC 3339 does; 0, which is never, as Go writes its own zero."""
     if not seconds:
         return "0001-01-01T00:00:00Z"
-    from datetime import UTC, datetime  # noqa: PLC0415 - slow, and durations need none of it
-
-    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
+    whole, fraction = divmod(round(seconds * 1_000_000), 1_000_000)
+    text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole))
+    return f"{text}.{fraction:06}Z" if fraction else f"{text}Z"
 
 
 def read_duration(text: str, option: str) -> float:
@@ -57,7 +56,9 @@ def read_duration(text: str, option: str) -> float:
 
 
 def _read_parts(text: str) -> float | None:
-    parts = _PART.findall(text)
+    import re  # noqa: PLC0415 - slow, and times are written more often than read
+
+    parts = re.findall(_PART, text)
     if text != "0" and (not parts or "".join(number + unit for number, unit in parts) != text):
         return None
     return sum(float(number) * _UNITS[unit] for number, unit in parts)
@@ -68,7 +69,9 @@ def read_time(text: str, option: str) -> int:
 
     Give nanoseconds since the epoch, for those are what logs and events print. Raises UsageError.
     """
-    found = _FRACTION.fullmatch(text)
+    import re  # noqa: PLC0415 - as above
+
+    found = re.fullmatch(_FRACTION, text, re.ASCII)
     whole, fraction = (found[1] + (found[3] or ""), int(found[2].ljust(9, "0"))) if found else (text, 0)
     if whole.isascii() and whole.isdecimal():
         return int(whole) * _SECOND + fraction

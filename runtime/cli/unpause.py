@@ -1,10 +1,14 @@
 """``preg unpause``: let the processes of paused containers go on."""
 
-from typing import Final
+from __future__ import annotations
 
 from runtime.cli.options import Usage
 from runtime.cli.targets import each, here
 from runtime.stop import freeze
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 USAGE: Final = Usage(
     "unpause CONTAINER...",

@@ -1,10 +1,14 @@
 """``preg wait``: wait until containers end."""
 
-from typing import Final
+from __future__ import annotations
 
 from runtime.cli.options import Usage
 from runtime.cli.targets import each, here
 from runtime.stop import wait
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 USAGE: Final = Usage(
     "wait CONTAINER...",
