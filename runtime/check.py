@@ -20,7 +20,8 @@ from runtime.errors import Damaged, Fault
 from runtime.images import Images
 from runtime.kernel import MNT_DETACH, unmount
 from runtime.lock import lock
-from runtime.network.endpoints import endpoints_by_container, release
+from runtime.network.endpoints import endpoints_by_container
+from runtime.network.entries import release
 from runtime.removal import remove_tree
 from runtime.rootless import inside
 

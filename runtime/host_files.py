@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from typing import Final
 
     from runtime.bundle import Wishes
+    from runtime.config import Config
     from runtime.container import Container
-    from runtime.network.networks import Networks
     from runtime.network.plan import Plan
 
 #: All of this host that a container without a network reaches is what shares its network.
@@ -33,9 +33,7 @@ def name_host(container: Container, wishes: Wishes, plan: Plan) -> str:
     return os.uname().nodename if wishes.host_uts or plan.kind == HOST else container.short_id
 
 
-def write_host_files(
-    container: Container, wishes: Wishes, hostname: str, plan: Plan, networks: Networks
-) -> list[Mount]:
+def write_host_files(container: Container, wishes: Wishes, hostname: str, plan: Plan, here: Config) -> list[Mount]:
     """Write the files, but for those that the person brings along, and say where they are to be mounted."""
     taken = {mount.target for mount in wishes.mounts}
     folder = _folder(container, plan)
@@ -44,7 +42,7 @@ def write_host_files(
         names = hostname if full_name == hostname else f"{full_name} {hostname}"
         resolvers = hosts.resolvers(of_host=plan.kind == HOST)
         contents = (
-            hosts.base(plan.kind, names) + hosts_lines(wishes.hosts, _gateway(plan, networks) if wishes.hosts else ""),
+            hosts.base(plan.kind, names) + hosts_lines(wishes.hosts, _gateway(plan, here) if wishes.hosts else ""),
             f"{full_name}\n",
             resolv_conf(resolvers, wishes.dns, wishes.dns_search, wishes.dns_options),
         )
@@ -61,8 +59,10 @@ def _folder(container: Container, plan: Plan) -> Path:
     return own.with_name(plan.container) if plan.kind == SHARED else own
 
 
-def _gateway(plan: Plan, networks: Networks) -> str:
+def _gateway(plan: Plan, here: Config) -> str:
     """Give this host's address as the container sees it."""
     if plan.kind == BRIDGES and plan.attachments:
-        return networks.find(plan.attachments[0].network).gateway
+        from runtime.network.networks import Networks  # noqa: PLC0415 - for those who name this host
+
+        return Networks(here.home, here.state).find(plan.attachments[0].network).gateway
     return _LOOPBACK

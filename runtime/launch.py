@@ -18,8 +18,7 @@ from runtime.isolation import isolate
 from runtime.kernel import join_mounts, unshare_mounts
 from runtime.lean import to_json
 from runtime.mounts import Mount
-from runtime.network.endpoints import release
-from runtime.network.networks import Networks
+from runtime.network.entries import release
 from runtime.network.plan import read_plan
 from runtime.network.sandbox import Sandbox, prepare
 from runtime.order import Order, give
@@ -54,9 +53,8 @@ def start(here: Config, container: Container, held: int, supervisor: Socket, *, 
         unshare_mounts()
         engine.prepare()
         root = images.layers.mount(config.rootfs.diff_ids, container.directory)
-        networks = Networks(here.home, here.state)
-        _make_bundle(networks, container, description, config.config or Process(), root, engine)
-        sandbox = prepare(networks, container, description)
+        _make_bundle(here, container, description, config.config or Process(), root, engine)
+        sandbox = prepare(here, container, description)
         order = Order(
             home=here.home,
             state=here.state,
@@ -95,7 +93,7 @@ def _wait_until_started(supervisor: Socket, engine: str) -> Session:
 
 
 def _make_bundle(  # noqa: PLR0913, PLR0917 - all that a container is made of
-    networks: Networks, container: Container, description: Description, image: Process, root: str, engine: Engine
+    here: Config, container: Container, description: Description, image: Process, root: str, engine: Engine
 ) -> None:
     wishes = read(bundle.Wishes, description.wishes)
     opened = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
@@ -111,7 +109,7 @@ def _make_bundle(  # noqa: PLR0913, PLR0917 - all that a container is made of
     isolation = isolate(wishes, engine)
     plan = read_plan(container.directory)
     hostname = name_host(container, wishes, plan)
-    files = write_host_files(container, wishes, hostname, plan, networks)
+    files = write_host_files(container, wishes, hostname, plan, here)
     if isolation.init:
         files.append(Mount(isolation.init, PLACE, ("bind", "ro")))
     described = bundle.build(

@@ -103,7 +103,7 @@ def _put_away(containers: Containers, container: Container) -> None:
 
 
 def _leave_networks(container: Container) -> None:
-    from runtime.network.endpoints import release  # noqa: PLC0415 - rarely needed
+    from runtime.network.entries import release  # noqa: PLC0415 - rarely needed
 
     release(os.path.dirname(os.path.dirname(container.running)), container.id)
 

@@ -216,7 +216,7 @@ class Supervisor:
         if self._log is not None:
             self._log.close()
         if self._order.network:
-            from runtime.network.endpoints import release  # noqa: PLC0415 - not to be held while the container runs
+            from runtime.network.entries import release  # noqa: PLC0415 - not to be held while the container runs
 
             with suppress(OSError):  # then 'preg system check' finds it
                 release(self._order.state, self._container.id)

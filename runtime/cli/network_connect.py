@@ -6,8 +6,7 @@ from runtime.cli.options import Option, Usage
 from runtime.cli.targets import here, networks
 from runtime.errors import UsageError
 from runtime.network.connection import connect
-from runtime.network.networks import DEFAULT
-from runtime.network.plan import Attachment
+from runtime.network.plan import DEFAULT, Attachment
 
 USAGE: Final = Usage(
     "network connect [OPTION...] NETWORK CONTAINER",

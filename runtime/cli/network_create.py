@@ -6,7 +6,8 @@ from typing import Final
 from runtime import config
 from runtime.cli.options import Option, Usage
 from runtime.errors import UsageError
-from runtime.network.networks import Networks, Wanted
+from runtime.network.definition import Wanted, make
+from runtime.network.networks import Networks
 
 USAGE: Final = Usage(
     "network create [OPTION...] NETWORK",
@@ -35,7 +36,8 @@ def main(arguments: list[str]) -> int:
     if driver != "bridge":
         raise UsageError(f"--driver {driver}: there are networks of the driver bridge only")
     here = config.load()
-    network = Networks(here.home, here.state).make(
+    network = make(
+        Networks(here.home, here.state),
         Wanted(
             name=options.operands[0],
             labels={name: value for name, _, value in (text.partition("=") for text in options.all("--label"))},
@@ -43,7 +45,7 @@ def main(arguments: list[str]) -> int:
             gateway=options.last("--gateway") or "",
             ip_range=options.last("--ip-range") or "",
             internal="--internal" in options,
-        )
+        ),
     )
     sys.stdout.write(f"{network.id}\n")
     return 0

@@ -8,7 +8,8 @@ from runtime.cli.table import FORMAT, write_records, write_table
 from runtime.cli.targets import networks
 from runtime.cli.times import show_time
 from runtime.errors import UsageError
-from runtime.network.networks import DEFAULT, PREDEFINED, Network
+from runtime.network.networks import PREDEFINED, Network
+from runtime.network.plan import DEFAULT
 
 _FIELDS: Final = ("ID", "Name", "Driver", "Scope", "IPv6", "Internal", "Labels", "CreatedAt")
 USAGE: Final = Usage(

@@ -5,8 +5,7 @@ from __future__ import annotations
 import sys
 
 from runtime.errors import UsageError
-from runtime.network.networks import DEFAULT
-from runtime.network.plan import HOST, NONE, SHARED, Attachment, Plan, read_plan
+from runtime.network.plan import DEFAULT, HOST, NONE, SHARED, Attachment, Plan, read_plan
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

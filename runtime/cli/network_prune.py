@@ -7,8 +7,7 @@ from runtime.cli.agreement import agreed
 from runtime.cli.options import Option, Usage
 from runtime.cli.targets import here, networks
 from runtime.network.bridge import remove
-from runtime.network.networks import DEFAULT
-from runtime.network.plan import read_plan
+from runtime.network.plan import DEFAULT, read_plan
 
 USAGE: Final = Usage(
     "network prune [OPTION...]",

@@ -10,11 +10,10 @@ import os
 
 from runtime.errors import Fault
 from runtime.lean import suppress
-from runtime.network import iptables
-from runtime.network.addresses import Subnet, mac
 from runtime.network.endpoints import Endpoints
-from runtime.network.networks import DEFAULT, PREDEFINED
+from runtime.network.networks import PREDEFINED
 from runtime.network.nftables import Firewall
+from runtime.network.plan import DEFAULT
 from runtime.network.rtnetlink import Links
 from runtime.removal import remove_tree
 
@@ -60,6 +59,8 @@ def remove(networks: Networks, text: str) -> None:
 
 
 def _tear_down(network: Network) -> None:
+    from runtime.network import iptables  # noqa: PLC0415 - networks are made once
+
     links, firewall = Links(), Firewall()
     firewall.stop_letting_through(network.interface)
     iptables.stop_letting_through(network.interface)
@@ -70,10 +71,14 @@ def _tear_down(network: Network) -> None:
 
 
 def _make(networks: Networks, network: Network, links: Links) -> Network:
+    from runtime.network import iptables  # noqa: PLC0415 - networks are made once
+    from runtime.network.addresses import Subnet, mac  # noqa: PLC0415
+    from runtime.network.definition import move  # noqa: PLC0415
+
     routes = [Subnet(route.destination, route.prefix) for route in links.routes()]
     subnet = network.range
     if any(route.overlaps(subnet) and (network.chosen or route.prefix >= subnet.prefix) for route in routes):
-        network = networks.move(network, [*networks.subnets(but=network.id), *routes])
+        network = move(networks, network, [*networks.subnets(but=network.id), *routes])
     name = network.interface
     index = links.add_bridge(name, mac(network.own_address))
     # Containers have no IPv6 for now, so the bridge must not be a way around what the rules say of IPv4.

@@ -7,9 +7,11 @@ from contextlib import contextmanager
 from runtime.container import Container
 from runtime.errors import Fault
 from runtime.network.endpoints import endpoints_of
-from runtime.network.networks import DEFAULT, Network, Networks
-from runtime.network.plan import BRIDGES, Attachment, Plan, read_plan, write_plan
-from runtime.network.sandbox import join, leave, member_of, namespace_of
+from runtime.network.membership import join, leave
+from runtime.network.namespace import namespace_of
+from runtime.network.networks import Network, Networks
+from runtime.network.plan import BRIDGES, DEFAULT, Attachment, Plan, read_plan, write_plan
+from runtime.network.sandbox import member_of
 
 
 def connect(networks: Networks, container: Container, attachment: Attachment) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from struct import pack, unpack
+from _struct import pack, unpack
 
 from runtime.lean import suppress
 from runtime.network.netlink import ACK, DUMP, Netlink, nested, read_attributes

@@ -9,8 +9,7 @@ import os
 
 from runtime.lean import NamedTuple, contextmanager, suppress
 from runtime.lock import lock
-from runtime.network.addresses import read_address
-from runtime.network.ports import Port
+from runtime.network.entries import entries, entries_of, networks
 from runtime.record import read_record, write_record
 
 TYPE_CHECKING = False
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from typing import Final
 
     from runtime.network.nftables import Mapping
+    from runtime.network.ports import Port
 
 _LAST: "Final" = "last"
 
@@ -56,14 +56,17 @@ class Endpoint(NamedTuple):
         return f"{self.address}\t{' '.join(self.names)}"
 
     @property
-    def published(self) -> list[Port]:
+    def published(self) -> "list[Port]":
         """The published ports."""
+        from runtime.network.ports import Port  # noqa: PLC0415 - for those who publish some
+
         return [Port(host, int(host_port), int(port), protocol) for host, host_port, port, protocol in self.ports]
 
     @property
     def mappings(self) -> "list[Mapping]":
         """What the firewall is told of them."""
-        from runtime.network.nftables import Mapping  # noqa: PLC0415 - not for those who only look
+        from runtime.network.addresses import read_address  # noqa: PLC0415 - not for those who only look
+        from runtime.network.nftables import Mapping  # noqa: PLC0415
 
         address = read_address(self.address, "the endpoint's address")
         return [
@@ -95,10 +98,7 @@ class Endpoints:
 
     def files(self) -> list[tuple[str, str]]:
         """List the address and the container of each."""
-        with suppress(FileNotFoundError):
-            names = (name.partition("@") for name in os.listdir(self.directory))
-            return [(address, container) for address, at, container in names if at and "." not in container]
-        return []
+        return entries(self._state, self.network)
 
     def __iter__(self) -> "Iterator[Endpoint]":
         """Give every endpoint; one may be gone meanwhile."""
@@ -136,7 +136,7 @@ class Endpoints:
 
             firewall = Firewall()
             firewall.withdraw(endpoint.bridge, endpoint.mappings)
-            firewall.close()
+            firewall.put_off_closing()
         with suppress(FileNotFoundError):
             os.unlink(f"{self.directory}/{endpoint.address}@{endpoint.container}")
         if endpoint.resolves:
@@ -163,30 +163,20 @@ class Endpoints:
                 os.close(held)
 
 
-def networks(state: str) -> "Iterator[Endpoints]":
-    """Give the endpoints of every network that has, or has had, a container."""
-    with suppress(FileNotFoundError):
-        for entry in os.scandir(f"{state}/networks"):
-            if entry.is_dir():
-                yield Endpoints(state, entry.name)
-
-
 def endpoints_of(state: str, container: str) -> list[Endpoint]:
     """Give the endpoints of a container."""
     found = []
-    for endpoints in networks(state):
-        for address, owner in endpoints.files():
-            if owner == container:
-                with suppress(FileNotFoundError):
-                    found.append(endpoints.read(address, owner))
+    for network, address in entries_of(state, container):
+        with suppress(FileNotFoundError):
+            found.append(Endpoints(state, network).read(address, container))
     return sorted(found, key=lambda endpoint: (not endpoint.ports, endpoint.network_name))
 
 
 def endpoints_by_container(state: str) -> dict[str, list[Endpoint]]:
     """Give the endpoints of all containers."""
     found: dict[str, list[Endpoint]] = {}
-    for endpoints in networks(state):
-        for endpoint in endpoints:
+    for network in networks(state):
+        for endpoint in Endpoints(state, network):
             found.setdefault(endpoint.container, []).append(endpoint)
     return found
 
@@ -200,12 +190,3 @@ def rename(state: str, container: str, old: str, new: str) -> None:
             if known.resolves:
                 members.write(known._replace(names=[new if name == old else name for name in known.names]))
                 members.tell_names()
-
-
-def release(state: str, container: str) -> None:
-    """Take a container that has ended out of its networks. Its cables go with its namespace."""
-    for endpoints in networks(state):
-        for address, owner in endpoints.files():
-            if owner == container:
-                with endpoints.changing(), suppress(FileNotFoundError):
-                    endpoints.remove(endpoints.read(address, owner))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import socket
-from struct import pack, unpack_from
+from _socket import AF_NETLINK, SOCK_CLOEXEC, SOCK_RAW, socket
+from _struct import pack, unpack_from
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Netlink:
     """A socket to one part of the kernel, in the network namespace in which it was made, wherever we go then."""
 
     def __init__(self, protocol: int) -> None:
-        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol)
+        self._socket = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol)
         self._sequence = 0
 
     def close(self) -> None:

@@ -6,22 +6,19 @@ Whoever makes or removes a network, or chooses a subnet, holds a lock on ``netwo
 """
 
 import os
-import time
 
-from runtime.errors import Fault, UsageError
+from runtime.errors import Fault
 from runtime.lean import NamedTuple, contextmanager, suppress
 from runtime.lock import lock
-from runtime.network.addresses import Subnet, choose_subnet, read_address, read_subnet, show
+from runtime.network.addresses import Subnet, read_address, read_subnet
+from runtime.network.plan import DEFAULT
 from runtime.record import read_record, write_record
-from runtime.rootless import privileges
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Final
 
-#: The network of a container for which none was named.
-DEFAULT: "Final" = "bridge"
 #: What stands for no network of ours; their IDs only have to be always the same.
 PREDEFINED: "Final" = {"host": "4057" * 16, "none": "0e0e" * 16}
 #: What those hear who are not root.
@@ -64,17 +61,6 @@ class Network(NamedTuple):
         return read_address(self.gateway, "the network's gateway")
 
 
-class Wanted(NamedTuple):
-    """What is asked of a new network; empty leaves it to us."""
-
-    name: str
-    labels: dict[str, str]
-    subnet: str = ""
-    gateway: str = ""
-    ip_range: str = ""
-    internal: bool = False
-
-
 class Networks:
     """The networks of a home directory; ``state`` is what a reboot may forget."""
 
@@ -83,11 +69,12 @@ class Networks:
         self.state = state
         self._records = f"{home}/networks"
         self._running = f"{state}/networks"
+        self._default = f"{state}/networks/{DEFAULT}.json"
 
     def __iter__(self) -> "Iterator[Network]":
         """Give every network but the predefined ones, the default first."""
         with suppress(FileNotFoundError):
-            yield read_record(Network, f"{self._running}/{DEFAULT}.json")
+            yield read_record(Network, self._default)
         with suppress(FileNotFoundError):
             for name in sorted(os.listdir(self._records)):
                 if name.endswith(".json"):
@@ -98,7 +85,7 @@ class Networks:
         """Find a network by its name, its ID, or the first characters of its ID. Raises Fault."""
         if text == DEFAULT:
             return self.default()
-        if _is_name(text):
+        if is_name(text):
             with suppress(FileNotFoundError):
                 return read_record(Network, self._file(text))
         found = [network for network in self if text and network.id.startswith(text)]
@@ -110,44 +97,28 @@ class Networks:
 
     def default(self) -> Network:
         """Give Docker's default network."""
-        path = f"{self._running}/{DEFAULT}.json"
         with suppress(FileNotFoundError):
-            return read_record(Network, path)
+            return read_record(Network, self._default)
         with self.changing():
             with suppress(FileNotFoundError):
-                return read_record(Network, path)
-            network = self._plan(Wanted(DEFAULT, {}))
-            write_record(path, network, durable=False)
+                return read_record(Network, self._default)
+            from runtime.network.definition import Wanted, define  # noqa: PLC0415 - networks are made once
+
+            network = define(self, Wanted(DEFAULT, {}))
+            self.write(network)
             return network
 
-    def make(self, wanted: Wanted) -> Network:
-        """Make a network. Raises Fault if its name or its subnet is taken, UsageError if it makes no sense."""
-        if not privileges().of_host:
-            raise Fault(ROOTS_OWN)
-        if not _is_name(wanted.name):
-            raise UsageError(
-                f"{wanted.name!r} cannot be a network's name: letters and digits, behind the first also . _ -"
-            )
-        with self.changing():
-            if wanted.name in (DEFAULT, *PREDEFINED) or os.path.exists(self._file(wanted.name)):
-                raise Fault(f"the network {wanted.name!r} is there already: remove it, or take another name")
-            network = self._plan(wanted)
+    def has(self, name: str) -> bool:
+        """Tell whether somebody has made a network of this name."""
+        return os.path.exists(self._file(name))
+
+    def write(self, network: Network) -> None:
+        """Write a network's record."""
+        if network.name == DEFAULT:
+            write_record(self._default, network, durable=False)
+        else:
             os.makedirs(self._records, mode=0o700, exist_ok=True)
-            write_record(self._file(wanted.name), network, durable=True)
-            return network
-
-    def move(self, network: Network, taken: list[Subnet]) -> Network:
-        """Give a network whose subnet somebody else uses now another, while nobody else chooses one. Raises Fault."""
-        if not network.chosen:
-            raise Fault(
-                f"the subnet {network.subnet} of the network {network.name!r} is in use on this host: remove"
-                " the network, or what uses its addresses ('ip route')"
-            )
-        subnet, gateway, ip_range = _addresses(choose_subnet(taken), network.name, "", "")
-        moved = network._replace(subnet=subnet, gateway=gateway, ip_range=ip_range)
-        path = f"{self._running}/{DEFAULT}.json" if network.name == DEFAULT else self._file(network.name)
-        write_record(path, moved, durable=network.name != DEFAULT)
-        return moved
+            write_record(self._file(network.name), network, durable=True)
 
     def forget(self, network: Network) -> None:
         """Remove a network's record."""
@@ -182,60 +153,10 @@ class Networks:
         """Give the subnets that this host knows of, except for a network's own."""
         return [network.range for network in self if network.id != but]
 
-    def _plan(self, wanted: Wanted) -> Network:
-        from runtime.network.rtnetlink import Links  # noqa: PLC0415 - networks are made once and listed often
-
-        links = Links()
-        routes = [Subnet(route.destination, route.prefix) for route in links.routes()]
-        taken = [*self.subnets(), *routes]
-        if wanted.subnet:
-            subnet = read_subnet(wanted.subnet, "--subnet")
-            _check_free(subnet, self, routes)
-        elif wanted.gateway or wanted.ip_range:
-            raise UsageError("--gateway and --ip-range are in a subnet: give that by --subnet")
-        else:
-            subnet = choose_subnet(taken)
-        identifier = os.urandom(32).hex()
-        links.close()
-        _, gateway, ip_range = _addresses(subnet, wanted.name, wanted.gateway, wanted.ip_range)
-        return Network(
-            id=identifier,
-            name=wanted.name,
-            created=time.time(),
-            interface=f"preg-{identifier[:8]}",
-            internal=wanted.internal,
-            chosen=not wanted.subnet,
-            labels=wanted.labels,
-            subnet=str(subnet),
-            gateway=gateway,
-            ip_range=ip_range,
-        )
-
     def _file(self, name: str) -> str:
         return f"{self._records}/{name}.json"
 
 
-def _addresses(subnet: Subnet, name: str, gateway: str, ip_range: str) -> tuple[str, str, str]:
-    if subnet.prefix > 30:
-        raise UsageError(f"--subnet {subnet}: it is too small for a network, which takes four addresses at least")
-    pool = read_subnet(ip_range, "--ip-range") if ip_range else subnet
-    own = read_address(gateway, "--gateway") if gateway else subnet.network + 1
-    if own not in subnet or own in (subnet.network, subnet.last):
-        raise UsageError(f"--gateway {gateway}: it is no address of a host in {subnet}")
-    if pool.network not in subnet or pool.last not in subnet:
-        raise UsageError(f"--ip-range {ip_range}: it is not within {subnet}, the subnet of {name!r}")
-    return str(subnet), show(own), str(pool)
-
-
-def _check_free(subnet: Subnet, networks: Networks, routes: list[Subnet]) -> None:
-    for network in networks:
-        if network.range.overlaps(subnet):
-            raise Fault(f"--subnet {subnet} overlaps {network.subnet} of the network {network.name!r}: take another")
-    for route in routes:
-        # A route that is wider is how the host reaches others; a part of that may well be here.
-        if route.overlaps(subnet) and route.prefix >= subnet.prefix:
-            raise Fault(f"--subnet {subnet} overlaps {route}, which this host has a route to: take another")
-
-
-def _is_name(text: str) -> bool:
+def is_name(text: str) -> bool:
+    """Tell whether a network may be called so."""
     return 0 < len(text) < 128 and set(text) <= _NAME_CHARACTERS and text[0].isalnum()

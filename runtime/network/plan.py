@@ -4,8 +4,6 @@ A file of its own, because ``preg network connect`` changes it while a superviso
 """
 
 from runtime.lean import NamedTuple, suppress
-from runtime.network.networks import DEFAULT
-from runtime.network.ports import read_publish
 from runtime.record import read_record, write_record
 
 TYPE_CHECKING = False
@@ -15,6 +13,9 @@ if TYPE_CHECKING:
 
     from runtime.network.ports import Publish
 
+#: The network of a container for which none was named.
+DEFAULT: "Final" = "bridge"
+#: Kinds of plans.
 HOST: "Final" = "host"
 NONE: "Final" = "none"
 SHARED: "Final" = "container"
@@ -53,6 +54,8 @@ class Plan(NamedTuple):
 
     def published(self) -> "Iterable[Publish]":
         """Give every port that is to be published."""
+        from runtime.network.ports import read_publish  # noqa: PLC0415 - for those who publish some
+
         for text in self.publish:
             yield from read_publish(text)
         covered = {f"{publish.port}/{publish.protocol}" for text in self.publish for publish in read_publish(text)}

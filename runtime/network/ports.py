@@ -2,7 +2,6 @@
 
 from runtime.errors import UsageError
 from runtime.lean import NamedTuple
-from runtime.network.addresses import read_address, show
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,6 +58,8 @@ def read_publish(text: str) -> list[Publish]:
     address, host, container = ["", "", *parts][-3:]
     first, last = _read_range(container, what)
     if address:
+        from runtime.network.addresses import read_address, show  # noqa: PLC0415 - most name none
+
         address = show(read_address(address, f"{what}: the address"))
     of_host = _read_range(host, what) if host else (0, 0)
     kind = _read_protocol(protocol or "tcp", what)

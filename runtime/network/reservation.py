@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
-import socket
+from _socket import AF_INET, SO_REUSEADDR, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_STREAM, SOL_SOCKET, socket
 
 from runtime.errors import Fault
 from runtime.network.ports import Port
@@ -20,22 +20,22 @@ if TYPE_CHECKING:
     from runtime.network.ports import Publish
 
 
-def reserve(wanted: Iterable[Publish]) -> tuple[list[Port], list[socket.socket]]:
-    """Take the ports of the host: give them, and the sockets that hold them. Raises Fault if one is in use."""
-    ports, sockets = [], list[socket.socket]()
+def reserve(wanted: Iterable[Publish]) -> tuple[list[Port], list[int]]:
+    """Take the ports of the host: give them, and the open sockets that hold them. Raises Fault if one is in use."""
+    ports, held = [], list[int]()
     try:
         for publish in wanted:
-            sockets.append(_bind(publish))
-            number = sockets[-1].getsockname()[1]
-            ports.append(Port(publish.address, number, publish.port, publish.protocol))
+            bound = _bind(publish)
+            ports.append(Port(publish.address, bound.getsockname()[1], publish.port, publish.protocol))
+            held.append(bound.detach())
     except BaseException:
-        for held in sockets:
-            held.close()
+        for file in held:
+            os.close(file)
         raise
-    return ports, sockets
+    return ports, held
 
 
-def _bind(publish: Publish) -> socket.socket:
+def _bind(publish: Publish) -> socket:
     for number in range(publish.first, publish.last + 1):
         try:
             return _listen(publish, number)
@@ -53,12 +53,12 @@ def _bind(publish: Publish) -> socket.socket:
     raise Fault(f"{where} of this host cannot be published: {os.strerror(reason.errno or 0)}") from reason
 
 
-def _listen(publish: Publish, number: int) -> socket.socket:
+def _listen(publish: Publish, number: int) -> socket:
     tcp = publish.protocol == "tcp"
-    held = socket.socket(socket.AF_INET, socket.SOCK_STREAM if tcp else socket.SOCK_DGRAM)
+    held = socket(AF_INET, (SOCK_STREAM if tcp else SOCK_DGRAM) | SOCK_CLOEXEC)
     try:
         if tcp:  # or connections that have just ended would keep the port from us
-            held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            held.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)
         held.bind((publish.address, number))
         if tcp:
             held.listen(1)

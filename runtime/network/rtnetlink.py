@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from struct import pack, unpack_from
+from _struct import pack, unpack_from
 
 from runtime.lean import NamedTuple, suppress
 from runtime.network.netlink import ACK, CREATE, DUMP, EXCLUSIVE, Netlink, attribute, nested, read_attributes

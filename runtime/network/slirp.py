@@ -1,24 +1,32 @@
 """The network of a container without root: slirp4netns, a program of the user's own, carries its packets.
 
 It has the container's end of a network interface, and opens connections of this host for what comes out of it. It ends
-with whoever holds the socket that ``connect`` gives, which is the container's supervisor.
+with whoever holds the socket that ``join`` gives, which is the container's supervisor.
 """
 
 from __future__ import annotations
 
 import os
-import socket
+from _socket import AF_UNIX, SHUT_WR, SOCK_CLOEXEC, SOCK_STREAM, socketpair
 
 from runtime.container import reachable
 from runtime.errors import Fault
 from runtime.lean import contextmanager, from_json, to_json
+from runtime.network.addresses import mac, read_address, show_mac
+from runtime.network.endpoints import Endpoint, Endpoints
+from runtime.network.networks import ROOTS_OWN, Networks
+from runtime.network.plan import DEFAULT
+from runtime.sockets import Socket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Final
 
+    from runtime.config import Config
+    from runtime.network.plan import Attachment
     from runtime.network.ports import Port
+    from runtime.network.sandbox import Member
 
 #: What slirp4netns gives to every container: they do not see each other (slirp4netns(1), --cidr).
 ADDRESS: Final = "10.0.2.100"
@@ -38,23 +46,60 @@ _OPTIONS: Final = (
 )
 
 
-def connect(namespace: int, mac: str, ports: Sequence[Port], folder: str) -> socket.socket:
-    """Give a network namespace an interface, and let ports of this host lead to it.
+def join(here: Config, attachments: Sequence[Attachment], member: Member) -> int:
+    """Put a container into the default network, which is the only one: the network ends with the last holder of the
+    open socket that is given. Raises Fault.
+    """
+    (attachment, *others) = attachments
+    if others or attachment.network != DEFAULT:
+        raise Fault(ROOTS_OWN)
+    endpoint = Endpoint(
+        network=Networks(here.home, here.state).find(DEFAULT).id,
+        network_name=DEFAULT,
+        bridge="",
+        cable="",
+        container=member.container.id,
+        address=ADDRESS,
+        prefix=PREFIX,
+        gateway=GATEWAY,
+        mac=attachment.mac or show_mac(mac(read_address(ADDRESS, "the address"))),
+        names=[member.host_name],
+        hosts=f"{member.container.directory}/hosts",
+        resolves=False,
+        ports=[port.words for port in member.ports],
+        exposed=list(member.exposed),
+    )
+    lifeline = _connect(member, endpoint.mac)
+    try:
+        members = Endpoints(here.state, endpoint.network)
+        with members.changing():
+            members.write(endpoint)
+        members.tell(endpoint, [endpoint.line])
+    except BaseException:
+        os.close(lifeline)
+        raise
+    return lifeline
 
-    ``folder`` is where notes and the program's socket are kept. The network ends with the last holder of the socket
-    that is given. Raises Fault.
+
+def _connect(member: Member, address: str) -> int:
+    """Give a container's namespace an interface, and let ports of this host lead to it.
+
+    Notes and the program's socket are kept with what is there while the container runs.
     """
     _check_tun()
-    ours, its = socket.socketpair()
+    folder = member.container.running
+    ours, its = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC)
     try:
-        with its, reachable(folder) as short:
-            _spawn(namespace, its.fileno(), mac, folder, short)
-            for port in ports:
+        with reachable(folder) as short:
+            _spawn(member.namespace, its.fileno(), address, folder, short)
+            for port in member.ports:
                 _publish(port, f"{short}/{_PROGRAM}")
     except BaseException:
         ours.close()
         raise
-    return ours
+    finally:
+        its.close()
+    return ours.detach()
 
 
 def _check_tun() -> None:
@@ -64,7 +109,7 @@ def _check_tun() -> None:
         raise Fault(f"{_TUN} is not yours to use, which networks without root need: chmod 666 {_TUN}, {_OTHERWISE}")
 
 
-def _spawn(namespace: int, lifeline: int, mac: str, folder: str, short: str) -> None:
+def _spawn(namespace: int, lifeline: int, address: str, folder: str, short: str) -> None:
     """Start the program, and wait until the interface is there."""
     ready, tell = os.pipe()
     log = f"{folder}/{_PROGRAM}.log"
@@ -75,7 +120,7 @@ def _spawn(namespace: int, lifeline: int, mac: str, folder: str, short: str) -> 
         (os.POSIX_SPAWN_DUP2, 1, 2),
     ]
     command = [
-        *(_PROGRAM, *_OPTIONS, f"--exit-fd={lifeline}", f"--ready-fd={tell}", f"--macaddress={mac}"),
+        *(_PROGRAM, *_OPTIONS, f"--exit-fd={lifeline}", f"--ready-fd={tell}", f"--macaddress={address}"),
         *(f"--api-socket={short}/{_PROGRAM}", f"/proc/self/fd/{namespace}", "eth0"),
     ]
     try:
@@ -113,10 +158,11 @@ def _publish(port: Port, path: str) -> None:
         "guest_addr": ADDRESS,
         "guest_port": port.port,
     }
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.connect(path)
-        connection.sendall(to_json({"execute": "add_hostfwd", "arguments": wanted}).encode())
-        connection.shutdown(socket.SHUT_WR)
-        answer = from_json(b"".join(iter(lambda: connection.recv(4096), b"")))
+    connection = Socket()
+    connection.connect(path)
+    connection.sendall(to_json({"execute": "add_hostfwd", "arguments": wanted}).encode())
+    connection.shutdown(SHUT_WR)
+    answer = from_json(b"".join(iter(lambda: connection.recv(4096), b"")))
+    connection.close()
     if "error" in answer:
         raise Fault(f"{port.outside}/{port.protocol} of this host cannot be published: {answer['error'].get('desc')}")

@@ -1,0 +1,143 @@
+"""A container in a network of bridges: it joins with an address, a cable and its published ports, and leaves again."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from runtime.errors import Fault
+from runtime.kernel import join_network
+from runtime.lean import contextmanager
+from runtime.network import hosts
+from runtime.network.addresses import choose_address, mac, read_address, read_mac, show, show_mac
+from runtime.network.bridge import bring_up
+from runtime.network.endpoints import Endpoint, Endpoints
+from runtime.network.networks import ROOTS_OWN
+from runtime.network.nftables import Firewall
+from runtime.network.plan import DEFAULT
+from runtime.network.rtnetlink import Links
+from runtime.rootless import privileges
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from runtime.network.networks import Network, Networks
+    from runtime.network.plan import Attachment
+    from runtime.network.sandbox import Member
+
+
+def join(networks: Networks, attachment: Attachment, member: Member) -> None:
+    """Put a container into a network. Raises Fault."""
+    if not privileges().of_host:
+        raise Fault(ROOTS_OWN)
+    network = networks.find(attachment.network)
+    try:
+        _join(networks, network, attachment, member)
+    except OSError as error:
+        raise Fault(
+            f"the network {network.name!r} cannot be set up on this host ({error.strerror}): it needs bridges, veth and"
+            " nftables with NAT in the kernel, which --network host and none do without"
+        ) from error
+
+
+def _join(networks: Networks, network: Network, attachment: Attachment, member: Member) -> None:
+    members = Endpoints(networks.state, network.id)
+    links, firewall = Links(), Firewall()
+    with members.changing():
+        # It may have been removed while we waited.
+        network = bring_up(networks, networks.find(network.id), members, links, firewall)
+        endpoint = _choose(members, network, attachment, member)
+        members.write(endpoint)
+        _plug_in(endpoint, links, member.namespace)
+        firewall.publish(endpoint.bridge, endpoint.mappings)
+        if udp := {port.host_port for port in endpoint.published if port.protocol == "udp"}:
+            from runtime.network.conntrack import forget_udp  # noqa: PLC0415 - most ports are of TCP
+
+            forget_udp(udp)
+        if endpoint.resolves:
+            members.tell_names()
+        else:
+            hosts.update(endpoint.hosts, endpoint.network_name, [endpoint.line])
+    links.close()
+    firewall.close()
+
+
+def leave(networks: Networks, endpoint: Endpoint) -> None:
+    """Take a container that runs out of a network."""
+    members = Endpoints(networks.state, endpoint.network)
+    links = Links()
+    with members.changing():
+        links.delete(endpoint.cable)
+        members.remove(endpoint)
+        members.tell(endpoint, [])
+    links.close()
+
+
+def _choose(members: Endpoints, network: Network, attachment: Attachment, member: Member) -> Endpoint:
+    taken = {read_address(address, "the endpoint's address"): owner for address, owner in members.files()}
+    if member.container.id in taken.values():
+        raise Fault(f"the container is in the network {network.name!r} already")
+    if attachment.address:
+        address = read_address(attachment.address, "--ip")
+        if not network.range.network < address < network.range.last:
+            raise Fault(f"--ip {attachment.address} is not in {network.subnet}, the subnet of {network.name!r}")
+        if address in {*taken, network.own_address}:
+            raise Fault(f"--ip {attachment.address} is in use in the network {network.name!r}: take another")
+    else:
+        address = choose_address(network.pool, network.range, {*taken, network.own_address}, members.last)
+        members.note_last(address)
+    resolves = network.name != DEFAULT
+    names = [member.host_name]
+    if resolves:
+        names = [member.name, *attachment.aliases, member.host_name, member.container.short_id]
+    return Endpoint(
+        network=network.id,
+        network_name=network.name,
+        bridge=network.interface,
+        cable=f"v{network.id[:6]}{address:08x}",
+        container=member.container.id,
+        address=show(address),
+        prefix=network.range.prefix,
+        gateway="" if network.internal else network.gateway,
+        mac=show_mac(read_mac(attachment.mac) if attachment.mac else mac(address)),
+        names=list(dict.fromkeys(names)),
+        hosts=f"{member.container.directory}/hosts",
+        resolves=resolves,
+        ports=[port.words for port in member.ports],
+        exposed=list(member.exposed),
+    )
+
+
+def _plug_in(endpoint: Endpoint, links: Links, namespace: int) -> None:
+    bridge = links.get(endpoint.bridge).number
+    with _links_inside(namespace) as inside:
+        name = next(f"eth{n}" for n in range(1000) if inside.find(f"eth{n}") is None)
+        try:
+            links.add_pair(endpoint.cable, bridge, namespace, name, read_mac(endpoint.mac))
+        except OSError as error:
+            if error.errno != errno.EEXIST:
+                raise
+            # Of a container that had this address, and whose namespace is still being put away.
+            links.delete(endpoint.cable)
+            links.add_pair(endpoint.cable, bridge, namespace, name, read_mac(endpoint.mac))
+        index = inside.get(name).number
+        inside.add_address(index, read_address(endpoint.address, "the endpoint's address"), endpoint.prefix)
+        inside.set_up(index)
+        if endpoint.gateway:
+            inside.add_default_route(read_address(endpoint.gateway, "the network's gateway"))
+
+
+@contextmanager
+def _links_inside(namespace: int) -> Iterator[Links]:
+    ours = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        join_network(namespace)
+        links = Links()
+    finally:
+        join_network(ours)
+        os.close(ours)
+    try:
+        yield links
+    finally:
+        links.close()
