@@ -95,6 +95,12 @@ def test_listing_containers_imports_next_to_nothing(preg: Preg) -> None:
     assert modules & {"runtime.network.networks", "runtime.network.hosts", "runtime.network.plan"} == set()
 
 
+def test_a_container_without_a_network_loads_nothing_of_networks(preg: Preg) -> None:
+    modules = imported_by("import runtime.network.sandbox, runtime.network.entries", preg, "-S")
+    of_networks = {module for module in modules if module.startswith("runtime.network.")}
+    assert of_networks == {f"runtime.network.{name}" for name in ("entries", "namespace", "plan", "sandbox")}
+
+
 @pytest.mark.parametrize("command", [c.name for c in COMMANDS])
 def test_each_command_is_there_and_explains_itself(command: str, preg: Preg) -> None:
     text = preg.ok(*command.split(), "--help")
