@@ -11,8 +11,7 @@ from runtime.errors import Fault, UsageError
 from runtime.images import Process
 from runtime.lean import NamedTuple, signal, suppress
 from runtime.names import invent_name
-from runtime.network.networks import DEFAULT
-from runtime.network.plan import Attachment, Plan, write_plan
+from runtime.network.plan import DEFAULT, Attachment, Plan, write_plan
 from runtime.record import plain
 
 TYPE_CHECKING = False
