@@ -5,6 +5,7 @@ the layer has come so far: it reads the file itself, in which it stays to be pus
 """
 
 import errno
+import gc
 import os
 import sys
 from pathlib import Path
@@ -131,6 +132,7 @@ def main(arguments: list[str]) -> int:
     # The next command removes what a killed one was about to make, and nobody may go on with it then.
     die_with_parent()
     sys.setswitchinterval(_SWITCH)
+    gc.disable()  # which would visit every name of the layer over and over; there are no cycles
     try:
         with open(coming, "rb", buffering=0) as file:
             done = make(_Coming(file, sys.stdin.buffer), Path(folder), mode)

@@ -67,11 +67,11 @@ class LayerStream:
 
     def skip(self, size: int) -> None:
         """Pass over bytes. Raises LayerInvalid if the stream ends before."""
-        end = self._at + size
-        if end <= len(self._piece):
-            self._at = end
-        elif sum(len(piece) for piece in self.pieces(size)) < size:
-            raise LayerInvalid("the layer's archive is cut off")
+        self._at += size
+        while (beyond := self._at - len(self._piece)) > 0:
+            if not self._next():
+                raise _cut_off()
+            self._at = beyond
 
     def pieces(self, size: int) -> Iterator[memoryview]:
         """Give that many bytes in pieces, fewer only at the end."""
@@ -91,7 +91,7 @@ class LayerStream:
                 rest = rest[os.write(file, rest) :]
             size -= len(piece)
         if size:
-            raise LayerInvalid("the layer's archive is cut off in the middle of a file")
+            raise _cut_off()
 
     def drain(self) -> None:
         """Read what is left, which belongs to the digests."""
@@ -127,6 +127,10 @@ class LayerStream:
             self.compressed.update(piece)
             self._compressed_size += len(piece)
             yield piece
+
+
+def _cut_off() -> LayerInvalid:
+    return LayerInvalid("the layer's archive is cut off in the middle of a file")
 
 
 class _Decompressor(Protocol):

@@ -5,7 +5,10 @@ long. Formats: POSIX.1-2017, "pax Interchange Format", and the GNU tar manual, "
 """
 
 import stat
+import struct
+import zlib
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final, NamedTuple, Protocol
 
 from runtime.errors import LayerInvalid
@@ -19,6 +22,8 @@ _EXTENSIONS: Final = 16
 _ID_LIMIT: Final = 2**32 - 2
 _TIME_LIMIT: Final = 2**40 * 10**9
 _ZEROS: Final = bytes(BLOCK)
+#: Name, mode, uid, gid, size, mtime, checksum, kind, link, magic, device and prefix.
+_HEADER: Final = struct.Struct("100s8s8s8s12s12s8sc100s6s66x16s155s12x")
 _XATTR: Final = b"SCHILY.xattr."
 
 _KINDS: Final = {
@@ -99,10 +104,19 @@ def _next_header(source: Source) -> bytes | None:
         return None
     if len(header) < BLOCK:
         raise LayerInvalid("the layer's archive is cut off in the middle of a header")
-    # Some old writers summed the bytes as signed; none of them made layers.
-    if _number(header[148:156]) != sum(header) - sum(header[148:156]) + 8 * 0x20:
+    if not _is_sum(_number(header[148:156]), header):
         raise LayerInvalid("the layer's archive is damaged: the checksum of a header is wrong")
     return header
+
+
+def _is_sum(checksum: int, header: bytes) -> bool:
+    """Tell whether this is the sum of a header's bytes, in which the checksum itself counts as spaces.
+
+    Some old writers summed the bytes as signed; none of them made layers.
+    """
+    whole = checksum - 8 * 0x20 + sum(header[148:156])
+    # The lower half of Adler-32 is the sum of the bytes, but for multiples of 65521, and C code adds it up.
+    return 0 <= whole <= 255 * BLOCK and zlib.adler32(header) & 0xFFFF == (whole + 1) % 65521
 
 
 def _read_extension(source: Source, header: bytes) -> bytes:
@@ -135,48 +149,50 @@ def _read_pax(records: bytes) -> dict[bytes, bytes]:
 
 
 def _read_entry(header: bytes, pax: dict[bytes, bytes]) -> Entry:
-    kind = _KINDS.get(header[156:157])
-    name = pax.get(b"path") or _ustar_name(header)
-    if kind is None or any(key.startswith(b"GNU.sparse") for key in pax):
-        what = "of an unknown kind" if kind is None and header[156:157] != b"S" else "a sparse file"
+    name, mode, uid, gid, size, mtime, _, form, link, magic, device, prefix = _HEADER.unpack(header)
+    kind = _KINDS.get(form)
+    name = pax.get(b"path") or _join(name, prefix, magic)
+    if kind is None or (pax and any(key.startswith(b"GNU.sparse") for key in pax)):
+        what = "of an unknown kind" if kind is None and form != b"S" else "a sparse file"
         raise LayerInvalid(f"the entry {_show(name)} of the layer is {what}, which is not supported")
     if kind == stat.S_IFREG and name.endswith(b"/"):
         kind = stat.S_IFDIR  # as archives from before ustar say it
-    size = _pax_number(pax, b"size", header[124:136])
-    uid, gid = _pax_number(pax, b"uid", header[108:116]), _pax_number(pax, b"gid", header[116:124])
-    if size < 0 or not (0 <= uid <= _ID_LIMIT and 0 <= gid <= _ID_LIMIT):
-        raise LayerInvalid(f"the entry {_show(name)} of the layer has the size {size} and the owner {uid}:{gid}")
-    mtime = _pax_time(pax[b"mtime"]) if b"mtime" in pax else _number(header[136:148]) * 10**9
+    owner, group = _pax_number(pax, b"uid", uid), _pax_number(pax, b"gid", gid)
+    length = _pax_number(pax, b"size", size)
+    if length < 0 or not (0 <= owner <= _ID_LIMIT and 0 <= group <= _ID_LIMIT):
+        raise LayerInvalid(f"the entry {_show(name)} of the layer has the size {length} and the owner {owner}:{group}")
+    time = _pax_time(pax[b"mtime"]) if b"mtime" in pax else _number(mtime) * 10**9
     return Entry(
         name=name,
         kind=kind,
-        mode=_number(header[100:108]) & 0o7777,
-        uid=uid,
-        gid=gid,
-        size=size if kind == stat.S_IFREG else 0,
-        mtime=max(-_TIME_LIMIT, min(mtime, _TIME_LIMIT)),
-        link=pax.get(b"linkpath") or header[157:257].partition(b"\0")[0],
-        device=_device(header) if kind in (stat.S_IFCHR, stat.S_IFBLK) else 0,
-        xattrs={key[len(_XATTR) :]: value for key, value in pax.items() if key.startswith(_XATTR)},
+        mode=_number(mode) & 0o7777,
+        uid=owner,
+        gid=group,
+        size=length if kind == stat.S_IFREG else 0,
+        mtime=max(-_TIME_LIMIT, min(time, _TIME_LIMIT)),
+        link=pax.get(b"linkpath") or link.partition(b"\0")[0],
+        device=_device(device) if kind in (stat.S_IFCHR, stat.S_IFBLK) else 0,
+        xattrs={key[len(_XATTR) :]: value for key, value in pax.items() if key.startswith(_XATTR)} if pax else {},
     )
 
 
-def _ustar_name(header: bytes) -> bytes:
-    name = header[:100].partition(b"\0")[0]
+def _join(name: bytes, prefix: bytes, magic: bytes) -> bytes:
+    name = name.partition(b"\0")[0]
     # GNU's own format has times where ustar has the prefix; its magic ends differently.
-    if header[257:263] == b"ustar\0" and (prefix := header[345:500].partition(b"\0")[0]):
-        return prefix + b"/" + name
+    if prefix[0] and magic == b"ustar\0":
+        return prefix.partition(b"\0")[0] + b"/" + name
     return name
 
 
-def _device(header: bytes) -> int:
-    major, minor = _number(header[329:337]), _number(header[337:345])
+def _device(numbers: bytes) -> int:
+    major, minor = _number(numbers[:8]), _number(numbers[8:])
     if not (0 <= major < 1 << 12 and 0 <= minor < 1 << 20):
         raise LayerInvalid(f"a device of the layer has the impossible number {major}:{minor}")
     # makedev(3) as the kernel's 32-bit dev_t has it.
     return (minor & 0xFF) | (major << 8) | ((minor & ~0xFF) << 12)
 
 
+@lru_cache(1024)
 def _number(field: bytes) -> int:
     """Read octal digits, or GNU's base-256 form, which the highest bit tells."""
     if field[0] & 0x80:
