@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
-import shlex
-import socket
+from _socket import AF_INET, AF_INET6, inet_pton
 
 from runtime.errors import UsageError
 from runtime.resolver import GATEWAY
@@ -16,7 +14,7 @@ if TYPE_CHECKING:
     from runtime.bundle import Wishes
     from runtime.cli.options import Options
 
-_HOST_NAME: Final = re.compile(r"[^\s/:\0]{1,253}", re.ASCII)
+_LONGEST_NAME: Final = 253
 
 
 def ask_identity(options: Options, wishes: Wishes) -> Wishes:
@@ -40,34 +38,43 @@ def read_host(text: str) -> str:
     name, _, address = text.partition(separator)
     if address.startswith("[") and address.endswith("]"):
         address = address[1:-1]
-    if not _HOST_NAME.fullmatch(name) or not (address == GATEWAY or _is_address(address)):
-        raise UsageError(f"--add-host {shlex.quote(text)}: it is NAME:ADDRESS, where {GATEWAY} stands for this host")
+    if not _is_name(name) or not (address == GATEWAY or _is_address(address)):
+        raise UsageError(f"--add-host {text!r}: it is NAME:ADDRESS, where {GATEWAY} stands for this host")
     return f"{name}:{address}"
 
 
 def _read_name(options: Options, name: str) -> str:
     text = options.last(name) or ""
-    if text and (not _HOST_NAME.fullmatch(text) or len(text) > 64):
-        raise UsageError(f"{name} {shlex.quote(text)}: a name has at most 64 characters, and neither spaces nor : or /")
+    if text and (not _is_name(text) or len(text) > 64):
+        raise UsageError(f"{name} {text!r}: a name has at most 64 characters, and neither spaces nor : or /")
     return text
 
 
 def _read_server(text: str) -> str:
     if not _is_address(text):
-        raise UsageError(f"--dns {shlex.quote(text)}: a name server is an IP address")
+        raise UsageError(f"--dns {text!r}: a name server is an IP address")
     return text
 
 
 def _read_word(option: str, text: str) -> str:
-    if not re.fullmatch(r"[^\s\0#;]+", text):
-        raise UsageError(f"{option} {shlex.quote(text)}: it is one word")
+    if not _is_word(text, but="#;"):
+        raise UsageError(f"{option} {text!r}: it is one word")
     return text
 
 
+def _is_name(text: str) -> bool:
+    return len(text) <= _LONGEST_NAME and _is_word(text, but="/:")
+
+
+def _is_word(text: str, *, but: str) -> bool:
+    """Tell whether a text is one word, without these letters."""
+    return bool(text) and "\0" not in text and not any(letter.isspace() or letter in but for letter in text)
+
+
 def _is_address(text: str) -> bool:
-    for family in (socket.AF_INET, socket.AF_INET6):
+    for family in (AF_INET, AF_INET6):
         try:
-            socket.inet_pton(family, text)
+            inet_pton(family, text)
         except (OSError, ValueError):
             continue
         return True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 
 from runtime.capabilities import read_capability
 from runtime.cli.quantities import read_number, read_size
@@ -61,9 +60,7 @@ def read_device(text: str) -> Device:
     access = rest.pop() if rest and _is_access(rest[-1]) else "rwm"
     target = rest.pop() if rest else source
     if rest or not source.startswith("/") or not target.startswith("/"):
-        raise UsageError(
-            f"--device {shlex.quote(text)}: a device is HOST[:CONTAINER][:ACCESS], with two absolute paths"
-        )
+        raise UsageError(f"--device {text!r}: a device is HOST[:CONTAINER][:ACCESS], with two absolute paths")
     return Device(source, os.path.normpath(target), access)
 
 
@@ -72,8 +69,8 @@ def read_tmpfs(text: str) -> Tmpfs:
     target, _, words = text.partition(":")
     target = os.path.normpath(target)
     if not target.startswith("/") or target == "/" or "\0" in text:
-        raise UsageError(f"--tmpfs {shlex.quote(text)}: the directory must be an absolute path, and not /")
-    options = tmpfs_options(f"--tmpfs {shlex.quote(text)}", [word for word in words.split(",") if word])
+        raise UsageError(f"--tmpfs {text!r}: the directory must be an absolute path, and not /")
+    options = tmpfs_options(f"--tmpfs {text!r}", [word for word in words.split(",") if word])
     return Tmpfs(target, options, words)
 
 
@@ -82,7 +79,7 @@ def read_sysctl(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals or not (name in _IPC_SYSCTLS or name.startswith(("net.", "fs.mqueue."))) or "/" in name:
         raise UsageError(
-            f"--sysctl {shlex.quote(text)}: it is NAME=VALUE, of net.*, fs.mqueue.* or {', '.join(_IPC_SYSCTLS)}; "
+            f"--sysctl {text!r}: it is NAME=VALUE, of net.*, fs.mqueue.* or {', '.join(_IPC_SYSCTLS)}; "
             "what else the kernel can be told is of the whole host"
         )
     return name, value
@@ -121,7 +118,7 @@ def _ask_security(wishes: Wishes, text: str) -> Wishes:
     if name == "label" and value:
         return wishes  # of SELinux, whose labels preg does not set
     raise UsageError(
-        f"--security-opt {shlex.quote(text)}: it is no-new-privileges, seccomp=unconfined|FILE, "
+        f"--security-opt {text!r}: it is no-new-privileges, seccomp=unconfined|FILE, "
         "systempaths=unconfined, apparmor=PROFILE or label=OPTION"
     )
 

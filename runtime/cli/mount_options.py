@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import os
-import re
-import shlex
 
 from runtime.cli.quantities import read_size
-from runtime.cli.targets import here
 from runtime.errors import UsageError
 from runtime.lean import NamedTuple
 from runtime.mounts import Mount, tmpfs_options
@@ -45,14 +41,18 @@ def read_mounts(volumes: Iterable[str], mounts: Iterable[str]) -> tuple[Mount, .
     return tuple(found.values())
 
 
-def _borrow(mounts: tuple[Mount, ...], sources: Iterable[str]) -> tuple[Mount, ...]:
+def _borrow(mounts: tuple[Mount, ...], sources: list[str]) -> tuple[Mount, ...]:
     """Add what other containers have mounted, but where something is mounted already. Raises Fault."""
-    found = {mount.target: mount for mount in mounts}
+    if not sources:
+        return mounts  # as nearly all containers
+    from runtime.cli.targets import here  # noqa: PLC0415
+
+    found, containers = {mount.target: mount for mount in mounts}, here()
     for text in sources:
         name, colon, access = text.partition(":")
         if colon and access not in ("ro", "rw"):
-            raise UsageError(f"--volumes-from {shlex.quote(text)}: it is CONTAINER[:ro]")
-        for values in here().find(name).describe().wishes.get("mounts", ()):
+            raise UsageError(f"--volumes-from {text!r}: it is CONTAINER[:ro]")
+        for values in containers.find(name).describe().wishes.get("mounts", ()):
             mount = read(Mount, values)._replace(copy=False)
             if access == "ro":
                 mount = mount._replace(options=(*mount.options, "ro"))
@@ -65,10 +65,10 @@ def read_volume(text: str) -> Mount:
     """Read what ``-v`` takes. Raises UsageError."""
     parts = text.split(":")
     if len(parts) > 3 or not all(parts[:2]) or "\0" in text:
-        raise UsageError(f"-v {shlex.quote(text)}: it is {_FORM}")
+        raise UsageError(f"-v {text!r}: it is {_FORM}")
     mode = parts[2] if len(parts) == 3 else ""
     words = [word for word in mode.split(",") if word]
-    option = f"-v {shlex.quote(text)}"
+    option = f"-v {text!r}"
     target = _read_target(parts[-1] if len(parts) == 1 else parts[1], option)
     if len(parts) == 1:
         return Mount("", target, ("rbind", "rprivate"), kind="volume", anonymous=True)
@@ -99,15 +99,17 @@ class _Fields:
     """The fields of ``--mount``: each is taken once, and none may be left."""
 
     def __init__(self, text: str) -> None:
-        self.option = f"--mount {shlex.quote(text)}"
+        self.option = f"--mount {text!r}"
         self._values = dict(self._split(text))
 
     def _split(self, text: str) -> Iterator[tuple[str, str]]:
         if "\0" in text or "\n" in text or "\r" in text:
             raise UsageError(f"{self.option}: it may not hold a zero byte or a line's end")
+        from _csv import Error, reader  # noqa: PLC0415 - for the rarer form; the module around it imports much
+
         try:
-            (fields,) = csv.reader([text], strict=True)
-        except (csv.Error, ValueError) as error:
+            (fields,) = reader([text], strict=True)
+        except (Error, ValueError) as error:
             raise UsageError(f"{self.option}: the quotes are wrong") from error
         for field in fields:
             key, equals, value = field.partition("=")
@@ -207,7 +209,7 @@ def _read_tmpfs(fields: _Fields, common: _Common) -> Mount:
         raise UsageError(f"{fields.option}: a tmpfs has no source")
     options = ["ro"] if common.readonly else []
     if mode := fields.take("tmpfs-mode"):
-        if re.fullmatch(r"[0-7]{1,5}", mode) is None:
+        if mode.strip("01234567") or len(mode) > 5:
             raise UsageError(f"{fields.option}: tmpfs-mode is an octal number such as 1777, not {mode!r}")
         options.append(f"mode={mode}")
     if size := fields.take("tmpfs-size"):

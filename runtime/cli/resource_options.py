@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import re
 
-from runtime.cli.quantities import read_cpus, read_number, read_size
+from runtime.cli.quantities import is_digits, read_cpus, read_number, read_size
 from runtime.errors import UsageError
 from runtime.resources import Resources
 
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 
 #: Less than this an OCI runtime cannot start in.
 _LEAST_MEMORY: Final = 6 * 1024 * 1024
-_LIST: Final = re.compile(r"\d+(?:-\d+)?(?:,\d+(?:-\d+)?)*", re.ASCII)
 
 
 def ask_resources(options: Options, wishes: Wishes) -> Wishes:
@@ -85,6 +83,6 @@ def _cpus(options: Options) -> int:
 
 def _list(options: Options, name: str) -> str:
     text = options.last(name) or ""
-    if text and not _LIST.fullmatch(text):
+    if text and not all(is_digits(end) for part in text.split(",") for end in part.split("-", maxsplit=1)):
         raise UsageError(f"{name} {text}: a list is such as 0-2,4")
     return text

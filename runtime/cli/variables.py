@@ -33,9 +33,7 @@ def read_variable(text: str) -> str | None:
     """Read ``NAME=VALUE``, or ``NAME`` for what it is here; None if it is not set here. Raises UsageError."""
     name, equals, _ = text.partition("=")
     if not name or "\0" in text:
-        import shlex  # noqa: PLC0415 - only for what fails
-
-        raise UsageError(f"-e {shlex.quote(text)}: a variable is NAME=VALUE or NAME")
+        raise UsageError(f"-e {text!r}: a variable is NAME=VALUE or NAME")
     if equals:
         return text
     value = config.variable(name)

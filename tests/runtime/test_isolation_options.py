@@ -202,7 +202,7 @@ def test_no_text_whatever_makes_more_than_a_fault(text: str) -> None:
         (("--blkio-weight", "5"), "from 10 to 1000"),
         (("--cpuset-cpus", "0-"), "a list is such as"),
         (("--cap-add", "FOO"), "no such capability"),
-        (("--security-opt", "x"), "--security-opt x"),
+        (("--security-opt", "x"), "--security-opt 'x'"),
         (("--security-opt", "no-new-privileges=maybe"), "--security-opt"),
         (("--pid", "container:x"), "--pid container:x: it is host"),
         (("--userns", "keep-id"), "it is host"),
