@@ -12,6 +12,12 @@ if TYPE_CHECKING:
     from typing import Final
 
 _ROOT: Final = "/sys/fs/cgroup"
+#: What stops and wakes a container, and what is written there: with cgroup v1, v2, and both where v1 has none.
+_FREEZERS: Final = {
+    "freezer/preg/{}/freezer.state": ("FROZEN", "THAWED"),
+    "preg/{}/cgroup.freeze": ("1", "0"),
+    "unified/preg/{}/cgroup.freeze": ("1", "0"),
+}
 #: A group whose last process has just been reaped may be busy for a moment.
 _TRIES: Final = 50
 
@@ -123,20 +129,18 @@ def oom_kills(identifier: str) -> int:
 
 def set_frozen(identifier: str, *, frozen: bool) -> bool:
     """Stop or wake all processes of a container; False if it has no group to do it with."""
-    for group in groups(identifier):
-        for name, value in (("freezer.state", "FROZEN" if frozen else "THAWED"), ("cgroup.freeze", str(int(frozen)))):
-            with suppress(FileNotFoundError):
-                _write(f"{group}/{name}", value)
-                return True
+    for name, values in _FREEZERS.items():
+        with suppress(FileNotFoundError):
+            _write(f"{_ROOT}/{name.format(identifier)}", values[0 if frozen else 1])
+            return True
     return False
 
 
 def is_frozen(identifier: str) -> bool:
     """Tell whether the processes of a container are stopped."""
-    for group in groups(identifier):
-        for name, values in (("freezer.state", ("FROZEN", "FREEZING")), ("cgroup.freeze", ("1",))):
-            with suppress(OSError):
-                return _read(f"{group}/{name}") in values
+    for name, values in _FREEZERS.items():
+        with suppress(OSError):
+            return _read(f"{_ROOT}/{name.format(identifier)}") != values[1]
     return False
 
 

@@ -108,6 +108,10 @@ COMMANDS: Final = tuple(command for group in GROUPS.values() for command in grou
 
 def program() -> None:
     """Be the program: do what ``main`` does, and end."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            # It is closed, and another file that we open would have its number.
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - as long as we go on
     status = main()
     if "threading" in sys.modules:
         sys.exit(status)  # after the threads, and what modules have put off until then

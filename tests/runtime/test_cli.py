@@ -213,6 +213,18 @@ def test_a_reader_that_goes_away_is_no_fault(preg: Preg) -> None:
     assert done.stderr == b""
 
 
+def test_a_stream_that_is_closed_leads_nowhere(preg: Preg) -> None:
+    shell = ["sh", "-c", 'exec "$@" <&- >&-', "sh", *preg.command("ps")]
+    done = subprocess.run(shell, env=preg.environ, capture_output=True, check=True)
+    assert (done.stdout, done.stderr) == (b"", b"")
+
+
+def test_output_for_which_there_is_no_room_is_a_fault(preg: Preg) -> None:
+    shell = ["sh", "-c", 'exec "$@" > /dev/full', "sh", *preg.command("ps")]
+    done = subprocess.run(shell, env=preg.environ, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (1, b"preg: No space left on device\n")
+
+
 def test_an_unreadable_note_of_an_image_says_what_to_do(preg: Preg) -> None:
     (preg.home / "references").mkdir(parents=True)
     (preg.home / "references/x.json").write_text(json.dumps({"reference": 1}))
