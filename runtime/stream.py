@@ -9,9 +9,9 @@ from runtime.ahead import Ahead
 from runtime.errors import LayerInvalid
 
 _PIECE: Final = 256 * 1024
-_INFLATED_PIECE: Final = 1024 * 1024
+_INFLATED_PIECE: Final = 256 * 1024
 #: So many inflated pieces may wait for the reader, and as many for the hash.
-_DEPTH: Final = 8
+_DEPTH: Final = 4
 _GZIP: Final = b"\x1f\x8b"
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
 #: gzip cannot inflate by more than 1032; of zstd no honest layer comes near.
