@@ -69,20 +69,47 @@ def hasten() -> None:
     processor has gone through a quiet state (RCU) unless somebody has had it just before. So we move ourselves to where
     we are.
     """
-    with suppress(OSError, ValueError):
-        with open("/proc/self/cgroup", encoding="utf-8") as file:
-            _, controllers, ours = file.readline().rstrip("\n").split(":", 2)
-        processes = f"{_ROOT}/{controllers.removeprefix('name=')}{ours}/cgroup.procs"
-        # Else it is another's, for somebody has shown us a part of the groups, or has renamed ours.
-        if str(os.getpid()) in _read(processes).split():
-            _write(processes, "0")
+    if (file := _open_ours()) is not None:
+        _move(file)
 
 
 def hasten_ahead() -> None:
     """Do the same in a thread, and go on."""
     import _thread  # noqa: PLC0415 - not for those who only look
 
-    _thread.start_new_thread(hasten, ())
+    file = _open_ours()
+    if file is None:
+        return
+    waiting = _thread.allocate_lock()
+    waiting.acquire()
+
+    def move() -> None:
+        waiting.release()
+        _move(file)
+
+    _thread.start_new_thread(move, ())
+    # Else Python would let it begin after 5 ms.
+    waiting.acquire()
+
+
+def _open_ours() -> int | None:
+    """Open the list of the processes in one of our groups; None if it cannot be written to, or we are not in it.
+
+    Such is the list of another group when somebody has shown us a part of the groups, or has given them other names.
+    """
+    with suppress(OSError, ValueError):
+        with open("/proc/self/cgroup", encoding="utf-8") as file:
+            _, controllers, ours = file.readline().rstrip("\n").split(":", 2)
+        processes = f"{_ROOT}/{controllers.removeprefix('name=')}{ours}/cgroup.procs"
+        if str(os.getpid()) in _read(processes).split():
+            return os.open(processes, os.O_WRONLY)
+    return None
+
+
+def _move(file: int) -> None:
+    with suppress(OSError):
+        os.write(file, b"0")
+    os.close(file)
 
 
 def remove(identifier: str) -> None:
