@@ -24,10 +24,12 @@ if TYPE_CHECKING:
 _SYSCTL = "/proc/sys/net"
 
 
-def bring_up(networks: Networks, network: Network, members: Endpoints, links: Links, firewall: Firewall) -> Network:
+def bring_up(
+    networks: Networks, network: Network, members: Endpoints, links: Links, firewall: Firewall
+) -> tuple[Network, int]:
     """Make sure that a network is there, while nobody else joins or leaves it.
 
-    Give the network, which may have had to move to another subnet. Raises Fault.
+    Give the network, which may have had to move to another subnet, and the number of its bridge. Raises Fault.
     """
     link = links.find(network.interface)
     if link is None or not link.up:
@@ -35,13 +37,14 @@ def bring_up(networks: Networks, network: Network, members: Endpoints, links: Li
             if link is not None:
                 links.delete(network.interface)
             network = _make(networks, network, links)
+            link = links.get(network.interface)
     # Whoever loads a firewall's rules anew may flush ours.
     if not firewall.has(network.interface):
         firewall.add(network.interface, network.range, internal=network.internal)
         firewall.publish(network.interface, [mapping for endpoint in members for mapping in endpoint.mappings])
     firewall.let_through(network.interface)
     _forward()
-    return network
+    return network, link.number
 
 
 def remove(networks: Networks, text: str) -> None:

@@ -65,13 +65,14 @@ class Endpoint(NamedTuple):
     @property
     def mappings(self) -> "list[Mapping]":
         """What the firewall is told of them."""
-        from runtime.network.addresses import read_address  # noqa: PLC0415 - not for those who only look
+        from _socket import inet_aton  # noqa: PLC0415 - not for those who only look
+
         from runtime.network.nftables import Mapping  # noqa: PLC0415
 
-        address = read_address(self.address, "the endpoint's address")
+        address = inet_aton(self.address)
         return [
-            Mapping(read_address(port.address, "the port's address"), port.host_port, address, port.port, port.protocol)
-            for port in self.published
+            Mapping(inet_aton(host), int(host_port), address, int(port), protocol)
+            for host, host_port, port, protocol in self.ports
         ]
 
 

@@ -46,12 +46,12 @@ def _join(networks: Networks, network: Network, attachment: Attachment, member: 
     links, firewall = Links(), Firewall()
     with members.changing():
         # It may have been removed while we waited.
-        network = bring_up(networks, networks.find(network.id), members, links, firewall)
+        network, bridge = bring_up(networks, networks.find(attachment.network), members, links, firewall)
         endpoint = _choose(members, network, attachment, member)
         members.write(endpoint)
-        _plug_in(endpoint, links, member.namespace)
+        _plug_in(endpoint, links, bridge, member.namespace)
         firewall.publish(endpoint.bridge, endpoint.mappings)
-        if udp := {port.host_port for port in endpoint.published if port.protocol == "udp"}:
+        if udp := {port.host_port for port in member.ports if port.protocol == "udp"}:
             from runtime.network.conntrack import forget_udp  # noqa: PLC0415 - most ports are of TCP
 
             forget_udp(udp)
@@ -109,8 +109,7 @@ def _choose(members: Endpoints, network: Network, attachment: Attachment, member
     )
 
 
-def _plug_in(endpoint: Endpoint, links: Links, namespace: int) -> None:
-    bridge = links.get(endpoint.bridge).number
+def _plug_in(endpoint: Endpoint, links: Links, bridge: int, namespace: int) -> None:
     with _links_inside(namespace) as inside:
         name = next(f"eth{n}" for n in range(1000) if inside.find(f"eth{n}") is None)
         try:

@@ -38,11 +38,11 @@ _PROTOCOLS: Final = {"tcp": 6, "udp": 17}
 
 
 class Mapping(NamedTuple):
-    """A port of this host that leads to one of a container. Addresses are numbers; 0 is each of the host's."""
+    """A port of this host that leads to one of a container. Addresses are as in packets; 0.0.0.0 is each of ours."""
 
-    host_address: int
+    host_address: bytes
     host_port: int
-    address: int
+    address: bytes
     port: int
     protocol: str
 
@@ -159,11 +159,12 @@ _UNCLOSED: Final[list[Firewall]] = []
 
 def _element(bridge: str, mapping: Mapping) -> bytes:
     key = pack(">B3xH2x", _PROTOCOLS[mapping.protocol], mapping.host_port)
-    if mapping.host_address:
-        key = mapping.host_address.to_bytes(4, "big") + key
-    leads_to = pack(">IH2x", mapping.address, mapping.port)
+    at = any(mapping.host_address)
+    if at:
+        key = mapping.host_address + key
+    leads_to = mapping.address + pack(">H2x", mapping.port)
     element = nested(1, nested(1, attribute(1, key)), nested(2, attribute(1, leads_to)))
-    return text(1, bridge) + text(2, "ports_at" if mapping.host_address else "ports") + nested(3, element)
+    return text(1, bridge) + text(2, "ports_at" if at else "ports") + nested(3, element)
 
 
 def _kind(kind: int) -> int:
