@@ -7,7 +7,6 @@ import os
 from runtime.bundle import Wishes
 from runtime.cli.naming import find_record, read_reference
 from runtime.cli.options import Family, Option
-from runtime.cli.platform import Wish
 from runtime.cli.shared_options import PLATFORM, VARIABLES
 from runtime.containers import Containers
 from runtime.create import Wanted, create
@@ -15,7 +14,7 @@ from runtime.engine import find
 from runtime.errors import Fault, UsageError
 from runtime.images import Images
 from runtime.network.plan import HOST
-from runtime.platforms import check
+from runtime.platforms import check, read_platform
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -165,8 +164,9 @@ def make(here: config.Config, options: Options, *, attached: bool) -> tuple[Cont
     containers = Containers(here.home, here.state)
     wanted = _read_wanted(options, attached=attached)
     wishes = read_wishes(options, host_network=wanted.network.kind == HOST)
-    wish, when, name = Wish.read(options), options.last("--pull") or "missing", options.operands[0]
-    cidfile = options.last("--cidfile")
+    when, name = options.last("--pull") or "missing", options.operands[0]
+    cidfile, platform_name = options.last("--cidfile"), options.last("--platform")
+    platform = read_platform(platform_name) if platform_name else None
     if when not in _PULL:
         raise UsageError(f"--pull is {', '.join(_PULL)}, not {when!r}")
     engine = find(options.last("--runtime"), here.path, here.state)
@@ -176,11 +176,11 @@ def make(here: config.Config, options: Options, *, attached: bool) -> tuple[Cont
 
     def create_if_here() -> tuple[Container, int] | None:
         with images.using():
-            found = _find(images, name, None if when == "never" else wish.platform)
+            found = _find(images, name, None if when == "never" else platform)
             if found is None:
                 return None
             image, config = found
-            check(config.platform, wish.platform, name)
+            check(config.platform, platform, name)
             return create(containers, image, config, wishes=wishes, wanted=wanted, engine=engine)
 
     made = None if when == "always" else create_if_here()
@@ -191,7 +191,7 @@ def make(here: config.Config, options: Options, *, attached: bool) -> tuple[Cont
         name = _resolve(here, name)
         made = None if when == "always" else create_if_here()
     if made is None:
-        _fetch(here, name, wish, quiet="--quiet" in options)
+        _fetch(here, name, platform, options)
         made = create_if_here()
     if made is None:
         raise Fault(f"{name} was pulled and removed again by somebody else")
@@ -249,7 +249,9 @@ def _resolve(here: config.Config, name: str) -> str:
     return str(resolve(here, name))
 
 
-def _fetch(here: config.Config, name: str, wish: Wish, *, quiet: bool) -> None:
-    from runtime.cli.pull import fetch  # noqa: PLC0415 - as above
+def _fetch(here: config.Config, name: str, platform: Platform | None, options: Options) -> None:
+    from runtime.cli.platform import Wish  # noqa: PLC0415 - as above
+    from runtime.cli.pull import fetch  # noqa: PLC0415
 
-    fetch(here, read_reference(name), wish, quiet=quiet)
+    wish = Wish(platform, "--plain-http" in options)
+    fetch(here, read_reference(name), wish, quiet="--quiet" in options)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from runtime.errors import NotFound, UsageError
-from storage.oci.errors import RegistryError
-from storage.oci.reference import Reference
-from storage.oci.shorthand import DEFAULT_REGISTRY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime.images import Images, Record
+    from storage.oci.reference import Reference
 
 
 def read_reference(text: str) -> Reference:
     """Read an image's name. Raises UsageError."""
+    from storage.oci.errors import RegistryError  # noqa: PLC0415 - the rules for names are slow to import
+    from storage.oci.reference import Reference  # noqa: PLC0415
+
     try:
         return Reference.parse(text)
     except RegistryError as error:
@@ -21,8 +22,14 @@ def read_reference(text: str) -> Reference:
 
 
 def find_record(images: Images, text: str) -> Record | None:
-    """Find an image by its name or, as none is called so, by its ID or the beginning of that. Raises Fault."""
-    return images.find(read_reference(text)) or images.find_by_id(text)
+    """Find an image by its name or, as none is called so, by its ID or the beginning of that.
+
+    Raises Fault, and UsageError if there is none because it could not be called so.
+    """
+    record = images.find_by_name(text) or images.find_by_id(text)
+    if record is None:
+        read_reference(text)
+    return record
 
 
 def get_record(images: Images, text: str) -> Record:
@@ -35,6 +42,10 @@ def get_record(images: Images, text: str) -> Record:
 
 def read_registry(text: str) -> str:
     """Read a registry's name, or one of its URLs, which docker takes too. Raises UsageError."""
+    from storage.oci.errors import RegistryError  # noqa: PLC0415 - as above
+    from storage.oci.reference import Reference  # noqa: PLC0415
+    from storage.oci.shorthand import DEFAULT_REGISTRY  # noqa: PLC0415
+
     host = text.partition("://")[2].partition("/")[0] if "://" in text else text.removesuffix("/")
     if host in ("index.docker.io", "registry-1.docker.io"):
         return DEFAULT_REGISTRY

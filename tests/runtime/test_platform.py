@@ -1,5 +1,7 @@
 """Platforms: how they are read, which suits a machine, and what is said when none does."""
 
+import io
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -75,7 +77,8 @@ def test_an_image_is_taken_at_its_word() -> None:
 def test_this_machine_is_told_by_its_processor(monkeypatch: pytest.MonkeyPatch) -> None:
     flags = "cx16 lahf_lm popcnt sse4_1 sse4_2 ssse3"
     monkeypatch.setattr(platforms, "this_host", lambda: Platform("linux", "amd64"))
-    monkeypatch.setattr(platforms.Path, "read_text", lambda _: f"processor\t: 0\nflags\t\t: fpu {flags}\n\n")
+    text = f"processor\t: 0\nflags\t\t: fpu {flags}\n\n"
+    monkeypatch.setattr(platforms, "open", lambda *_, **__: io.StringIO(text), raising=False)
     assert this_machine() == Platform("linux", "amd64", "v2")
 
 
