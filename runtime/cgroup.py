@@ -18,6 +18,12 @@ _FREEZERS: Final = {
     "preg/{}/cgroup.freeze": ("1", "0"),
     "unified/preg/{}/cgroup.freeze": ("1", "0"),
 }
+#: What counts the processes that were killed for want of memory: with cgroup v1, v2, and both where v1 has none.
+_MEMORY: Final = (
+    "memory/preg/{}/memory.oom_control",
+    "preg/{}/memory.events",
+    "unified/preg/{}/memory.events",
+)
 #: A group whose last process has just been reaped may be busy for a moment.
 _TRIES: Final = 50
 
@@ -146,11 +152,10 @@ def processes(identifier: str) -> set[int]:
 
 def oom_kills(identifier: str) -> int:
     """Count the processes of a container that were killed because it wanted more memory than it may have."""
-    for group in groups(identifier):
-        for name in ("memory.oom_control", "memory.events"):
-            with suppress(OSError):
-                words = _read(f"{group}/{name}").split()
-                return int(words[words.index("oom_kill") + 1])
+    for name in _MEMORY:
+        with suppress(OSError, ValueError):
+            words = _read(f"{_ROOT}/{name.format(identifier)}").split()
+            return int(words[words.index("oom_kill") + 1])
     return 0
 
 

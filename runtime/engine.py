@@ -8,7 +8,7 @@ from pathlib import Path
 from runtime import cgroup
 from runtime.errors import CommandNotExecutable, CommandNotFound, Fault
 from runtime.hire import ENVIRON
-from runtime.kernel import MS_BIND, MS_RDONLY, MS_REMOUNT, mount, unshare_mounts
+from runtime.kernel import MS_BIND, mount, unshare_mounts
 from runtime.lean import NamedTuple, from_json, suppress
 
 TYPE_CHECKING = False
@@ -54,19 +54,11 @@ class Engine(NamedTuple):
 
         crun refuses a host with both cgroup hierarchies if the second has controllers, although it uses those of the
         first only (crun, src/libcrun/cgroup.c). So it is shown a second one without.
-
-        It also begins again from a read-only mount of itself, which no container can write to, unless it is in one
-        already (crun, src/libcrun/cloned_binary.c).
         """
-        if self.name != "crun":
-            return
-        with suppress(OSError):
-            mount(str(self.program), str(self.program), "", MS_BIND)
-            mount("", str(self.program), "", MS_BIND | MS_REMOUNT | MS_RDONLY)
-        if not cgroup.is_usable():
+        if self.name == "crun" and not cgroup.is_usable():
             # It looks for them first, and then does without.
             mount("tmpfs", "/sys/fs/cgroup", "tmpfs")
-        else:
+        elif self.name == "crun":
             with suppress(OSError):
                 if _SECOND_CONTROLLERS.read_text().strip():
                     mount(os.devnull, str(_SECOND_CONTROLLERS), "", MS_BIND)

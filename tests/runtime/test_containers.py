@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import signal
 import subprocess
 from collections.abc import Callable
@@ -266,14 +265,6 @@ def test_a_supervisor_is_small(host: Preg, image: str, names: Names) -> None:
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     (size,) = [int(line.split()[1]) for line in lines if line.startswith("Pss_Anon:")]
     assert size <= 6 * 1024
-
-
-def test_no_container_can_write_to_crun(host: Preg, image: str, runnable: str, names: Names) -> None:
-    """Which it would see as its own program for a moment (CVE-2019-5736)."""
-    name = names()
-    host.ok("run", "-d", "--name", name, "--runtime", runnable, image, "sleep", "1000")
-    mounts = Path(f"/proc/{supervisor_of(int(str(state(host, name)['Pid'])))}/mounts").read_text()
-    assert re.search(rf"^\S+ {os.path.realpath(runnable)} \S+ ro,", mounts, re.MULTILINE)
 
 
 def supervisor_of(pid: int) -> int:
