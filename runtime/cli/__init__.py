@@ -11,10 +11,8 @@ from runtime.lean import NamedTuple, suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from typing import Final
 
-_ROOMS: Final = ("storage", "auth", "registry")
 _HIRE: Final = "runtime.hire:hire_ahead"
 _HASTEN: Final = "runtime.cgroup:hasten_ahead"
 
@@ -153,7 +151,9 @@ def _find(words: list[str]) -> Command | None:
 
 def _run(command: Command | None, words: list[str]) -> int:
     if command is None:
-        sys.stdout.write(_help_instead(words))
+        from runtime.cli.help import help_instead  # noqa: PLC0415 - for those who do not know what to do
+
+        sys.stdout.write(help_instead(words))
         return 0
     if command.ahead and "--help" not in words:
         load(command.ahead)()
@@ -163,22 +163,11 @@ def _run(command: Command | None, words: list[str]) -> int:
         sys.stdout.write(str(help_wanted))
         return 0
     except ImportError:
-        _check_rooms()
+        from runtime.cli.rooms import check_rooms  # noqa: PLC0415 - where all is lost anyway
+
+        check_rooms()
         raise
     return status
-
-
-def _check_rooms() -> None:
-    """Tell if another distribution's package of the same name is imported instead of ours. Raises Fault."""
-    from importlib.util import find_spec  # noqa: PLC0415 - slow, and needed where all is lost anyway
-    from pathlib import Path  # noqa: PLC0415
-
-    home = Path(__file__).parents[2]
-    for room in _ROOMS:
-        spec = find_spec(room)
-        if spec is None or spec.origin is None or Path(spec.origin).parents[1] != home:
-            found = "nowhere" if spec is None else f"at {spec.origin}"
-            raise Fault(f"the package {room!r} of preg was found {found}: install preg in an environment of its own")
 
 
 def _status(command: Command | None, fault: Exception) -> int:
@@ -193,23 +182,3 @@ def _describe(fault: Exception) -> str:
     if isinstance(fault, OSError) and fault.strerror:
         return f"{fault.filename}: {fault.strerror}" if fault.filename else fault.strerror
     return str(fault)
-
-
-def _help_instead(words: list[str]) -> str:
-    """Give the help where no command is named, but perhaps a family of them. Raises UsageError."""
-    if not words or words[0] in ("-h", "--help", "help"):
-        return _help("COMMAND", GROUPS)
-    family = words[0]
-    own = {title: tuple(c for c in group if c.name.startswith(f"{family} ")) for title, group in GROUPS.items()}
-    own = {title: group for title, group in own.items() if group}
-    if own and words[1:] in ([], ["-h"], ["--help"]):
-        return _help(f"{family} COMMAND", own)
-    unknown, known = (" ".join(words[:2]), f"preg {family}") if own else (family, "preg")
-    raise UsageError(f"there is no command {unknown!r}; '{known} --help' lists those there are")
-
-
-def _help(usage: str, groups: Mapping[str, tuple[Command, ...]]) -> str:
-    width = max(len(c.name) for group in groups.values() for c in group) + 2
-    rows = {title: "".join(f"  {c.name:<{width}}{c.summary}\n" for c in group) for title, group in groups.items()}
-    lists = "\n".join(f"{title}:\n{text}" for title, text in rows.items())
-    return f"Usage: preg {usage} [ARGUMENT...]\n\n{lists}\n'preg COMMAND --help' tells more of each.\n"

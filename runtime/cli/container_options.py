@@ -197,7 +197,7 @@ def make(here: config.Config, options: Options, *, attached: bool) -> tuple[Cont
         raise Fault(f"{name} was pulled and removed again by somebody else")
     container, held = made
     if cidfile is not None:
-        with open(cidfile, "x", encoding="ascii") as file:
+        with open(cidfile, "x", encoding="utf-8") as file:
             file.write(container.id)
     return container, held
 

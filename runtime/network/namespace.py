@@ -62,7 +62,7 @@ def _make_aside() -> int:
 def _make_here() -> int:
     unshare_network()
     namespace = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-    with suppress(OSError), open("/proc/sys/net/ipv6/conf/default/disable_ipv6", "w", encoding="ascii") as file:
+    with suppress(OSError), open("/proc/sys/net/ipv6/conf/default/disable_ipv6", "w", encoding="utf-8") as file:
         file.write("1")  # of interfaces to come: networks have IPv4 only
     _switch_on(b"lo")
     return namespace
