@@ -18,7 +18,6 @@ from runtime.isolation import isolate
 from runtime.kernel import join_mounts, unshare_mounts
 from runtime.lean import to_json
 from runtime.mounts import Mount
-from runtime.network.entries import release
 from runtime.network.plan import read_plan
 from runtime.network.sandbox import Sandbox, prepare
 from runtime.order import Order, give
@@ -71,6 +70,8 @@ def start(here: Config, container: Container, held: int, supervisor: Socket, *, 
             give(supervisor, order, [held, mounts.fileno(), *sandbox.files])
         return _wait_until_started(supervisor, engine.name)
     except (Fault, OSError) as fault:
+        from runtime.network.entries import release  # noqa: PLC0415 - for starts that fail
+
         release(here.state, container.id)
         container.unregister()
         container.write_state(container.state()._replace(error=str(fault), exit_code=getattr(fault, "status", 128)))

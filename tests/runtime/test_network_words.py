@@ -2,6 +2,7 @@
 
 import contextlib
 import ipaddress
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -24,6 +25,7 @@ from runtime.network.addresses import (
 )
 from runtime.network.hosts import replace_section, without_loopback
 from runtime.network.netlink import attribute, message, nested, read_attributes, read_messages
+from runtime.network.nftables import Firewall
 from runtime.network.ports import Port, Publish, read_exposed, read_publish, show_ports
 from tests.parts.required import ROOT
 
@@ -243,3 +245,10 @@ for number in range(100):
 )
 def test_a_resolver_on_the_hosts_loopback_is_none_for_a_container(host: str, container: str) -> None:
     assert without_loopback(host) == container
+
+
+def test_who_puts_off_closing_keeps_no_more_than_one_open() -> None:
+    open_before = len(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        Firewall().put_off_closing()
+    assert len(os.listdir("/proc/self/fd")) <= open_before + 1
