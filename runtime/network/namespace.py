@@ -48,15 +48,26 @@ def namespace_of(container: Container) -> int:
 
 def _make_aside() -> int:
     """Have a thread make it: who is not the host's root does not get back into the host's."""
-    from threading import Thread  # noqa: PLC0415 - not for root
+    import _thread  # noqa: PLC0415 - not for root
 
-    made: list[int] = []
-    thread = Thread(target=lambda: made.append(_make_here()))
-    thread.start()
-    thread.join()
-    if not made:
-        raise Fault("the container's network namespace could not be made")
-    return made[0]
+    made: list[int | OSError] = []
+    working = _thread.allocate_lock()
+
+    def work() -> None:
+        try:
+            made.append(_make_here())
+        except OSError as error:
+            made.append(error)
+        finally:
+            working.release()
+
+    working.acquire()
+    _thread.start_new_thread(work, ())
+    with working:
+        (result,) = made
+    if isinstance(result, OSError):
+        raise Fault(f"the container's network namespace could not be made ({result.strerror})") from result
+    return result
 
 
 def _make_here() -> int:
