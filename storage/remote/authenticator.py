@@ -3,18 +3,20 @@
 import asyncio
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple
+from urllib.parse import urlencode
 
-import aiohttp
 import msgspec
-from yarl import URL
 
 from storage.oci.errors import Unauthorized, Unavailable
 from storage.oci.headers import Challenge, parse_challenge
 from storage.oci.wire import decode_error
 from storage.remote.credentials import Credentials
+from storage.remote.http import HttpFault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from storage.remote.http import Http, Response
 
 #: A token is renewed so many seconds before it expires: a request under way must not outlive it.
 _RENEW_BEFORE: Final = 30
@@ -47,14 +49,14 @@ class Authenticator:
 
     def __init__(
         self,
-        session: aiohttp.ClientSession,
+        http: "Http",
         credentials: Credentials | None,
-        trusts: "Callable[[URL], bool]",
+        trusts: "Callable[[str], bool]",
         *,
         log_in: bool = False,
     ) -> None:
         self.credentials = credentials
-        self._session = session
+        self._http = http
         self._trusts = trusts
         self._log_in = log_in
         self._challenge: Challenge | None = None
@@ -108,16 +110,18 @@ class Authenticator:
     async def _fetch(self, parameters: dict[str, str], scopes: tuple[str, ...]) -> _Token:
         realm = parameters.get("realm", "")
         try:
-            trusted = self._trusts(URL(realm))
+            trusted = self._trusts(realm)
         except ValueError:
             trusted = False
         if not trusted:
             raise Unauthorized(f"the registry sends us for a token to {realm!r}, which is not https")
         try:
-            async with await self._ask(realm, parameters.get("service", ""), scopes) as response:
-                body = await response.content.read(_ANSWER_LIMIT)
-                status = response.status
-        except (aiohttp.ClientError, TimeoutError) as error:
+            response = await self._ask(realm, parameters.get("service", ""), scopes)
+            try:
+                body, status = await response.read(_ANSWER_LIMIT), response.status
+            finally:
+                response.release()
+        except (HttpFault, ValueError) as error:
             raise Unavailable(f"the token server {realm} cannot be reached: {error}") from error
         if status != 200:
             fault = decode_error(status, body)
@@ -138,32 +142,32 @@ class Authenticator:
         life = max(answer.expires_in or 0, _DEFAULT_LIFE) - _RENEW_BEFORE
         return _Token(f"Bearer {token}", time.monotonic() + life)
 
-    async def _ask(self, realm: str, service: str, scopes: tuple[str, ...]) -> aiohttp.ClientResponse:
+    async def _ask(self, realm: str, service: str, scopes: tuple[str, ...]) -> "Response":
         held = self.credentials
         if held is not None and held.identity_token:
             grant = {"grant_type": "refresh_token", "refresh_token": held.identity_token}
             return await self._post(realm, service, scopes, grant)
         query = [_CLIENT, ("service", service), *(("scope", scope) for scope in scopes)]
-        if held is None:
-            return await self._session.get(realm, params=query)
-        query.append(("account", held.user))
-        if self._log_in:
+        if held is not None:
+            query.append(("account", held.user))
+        if held is not None and self._log_in:
             query.append(("offline_token", "true"))
-        response = await self._session.get(realm, params=query, headers={"Authorization": held.basic})
-        if response.status not in _NO_GET:
+        url = f"{realm}{'&' if '?' in realm else '?'}{urlencode(query)}"
+        shown = {} if held is None else {"Authorization": held.basic}
+        response = await self._http.request("GET", url, shown, redirects=True)
+        if held is None or response.status not in _NO_GET:
             return response
         response.release()
         grant = {"grant_type": "password", "username": held.user, "password": held.password}
         return await self._post(realm, service, scopes, grant)
 
-    async def _post(
-        self, realm: str, service: str, scopes: tuple[str, ...], grant: dict[str, str]
-    ) -> aiohttp.ClientResponse:
+    async def _post(self, realm: str, service: str, scopes: tuple[str, ...], grant: dict[str, str]) -> "Response":
         form = dict([_CLIENT]) | grant | {"service": service, "scope": " ".join(scopes)}
         if self._log_in:
             form["access_type"] = "offline"
         # The form holds a secret, which must not go where a redirect leads.
-        return await self._session.post(realm, data=form, allow_redirects=False)
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        return await self._http.request("POST", realm, headers, urlencode(form).encode())
 
 
 def lacks_rights(challenge: Challenge) -> bool:

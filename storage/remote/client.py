@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlencode
 
-import aiohttp
 import msgspec
 
 from storage.oci import errors, media
@@ -11,6 +10,7 @@ from storage.oci.digest import Digest
 from storage.oci.headers import parse_link
 from storage.oci.manifest import SIZE_LIMIT, Descriptor, Manifest
 from storage.oci.reference import Name, Tag, parse_name, parse_tag
+from storage.remote.http import HttpFault
 from storage.remote.transport import Transport
 from storage.remote.upload import RemoteUpload
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from storage.remote.credentials import Credentials
 
-_PIECE: Final = 1024 * 1024
 #: So many times in a row may a download break off without a single byte gained.
 _FRUITLESS: Final = 4
 _LIST_LIMIT: Final = 64 * 1024 * 1024
@@ -94,7 +93,7 @@ class RemoteBlob:
                 async for piece in self._read_once(start, end):
                     start += len(piece)
                     yield piece
-            except (aiohttp.ClientError, TimeoutError) as error:
+            except HttpFault as error:
                 fruitless = fruitless + 1 if start == before else 0
                 if fruitless == _FRUITLESS:
                     raise errors.Unavailable(
@@ -110,7 +109,7 @@ class RemoteBlob:
             # A server that does not know ranges sends everything: what we have is passed over.
             skip = start if answer.status == 200 else 0
             left = end - start
-            async for piece in answer.content.iter_chunked(_PIECE):
+            async for piece in answer.pieces():
                 wanted = piece[skip : skip + left]
                 skip -= min(skip, len(piece))
                 left -= len(wanted)
@@ -118,7 +117,7 @@ class RemoteBlob:
                     yield wanted
                 if not left:
                     return
-            raise aiohttp.ClientPayloadError("the server sent less than it announced")
+            raise HttpFault("the server sent less than it announced")
 
 
 class RemoteBlobs:
@@ -152,7 +151,7 @@ class RemoteBlobs:
             ) as answer:
                 if answer.status == 201:
                     return True
-                location = answer.headers.get("Location", "")
+                location = answer.headers.get("Location")
         except (errors.Unauthorized, errors.Denied):
             return False
         # The registry has begun an upload instead, which nobody will use.
@@ -181,7 +180,7 @@ class RemoteManifests:
             if answer.status == 404:
                 raise errors.ManifestUnknown(f"{self._transport.registry}/{self._name} holds no manifest {reference}")
             raw = await answer.read(SIZE_LIMIT)
-            kind = media.essence(answer.headers.get("Content-Type", ""))
+            kind = media.essence(answer.headers.get("Content-Type"))
         if not isinstance(reference, Digest):
             return Manifest.parse(raw, kind)
         if Digest.of(raw, reference.algorithm) != reference:
@@ -242,7 +241,7 @@ class RemoteReferrers:
                 if answer.status == 404:
                     return found
                 raw = await answer.read(_LIST_LIMIT)
-                url = parse_link(answer.headers.get("Link", ""))
+                url = parse_link(answer.headers.get("Link"))
             found.extend(Manifest.parse(raw, media.OCI_INDEX).children)
         return found
 
@@ -257,7 +256,7 @@ async def _pages(transport: Transport, path: str, start_after: str, scopes: tupl
     while url is not None:
         async with await transport.request("GET", url, scopes=scopes) as answer:
             raw = await answer.read(_LIST_LIMIT)
-            url = parse_link(answer.headers.get("Link", ""))
+            url = parse_link(answer.headers.get("Link"))
         try:
             yield msgspec.json.decode(raw, type=_Page)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -271,8 +270,8 @@ async def _delete(transport: Transport, url: str, name: Name, unknown: type[erro
             raise unknown(f"{transport.registry} holds nothing at {url}")
 
 
-def _length(value: str | None, url: str) -> int:
-    if value is None or not value.isdigit():
+def _length(value: str, url: str) -> int:
+    if not value.isdigit():
         raise errors.Unavailable(f"the answer to HEAD {url} tells no Content-Length")
     return int(value)
 

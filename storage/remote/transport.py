@@ -3,9 +3,7 @@
 import asyncio
 import random
 from typing import TYPE_CHECKING, Final, Self
-
-import aiohttp
-from yarl import URL
+from urllib.parse import urljoin, urlsplit
 
 from storage.oci import errors
 from storage.oci.headers import parse_challenge
@@ -13,9 +11,12 @@ from storage.oci.wire import decode_error
 from storage.remote.address import is_loopback
 from storage.remote.authenticator import Authenticator, lacks_rights
 from storage.remote.credentials import DOCKER_HUB, Credentials
+from storage.remote.http import Headers, Http, HttpFault, Origin, Response
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Mapping
+    from collections.abc import AsyncIterable, AsyncIterator, Mapping
+
+    from storage.remote.http import Body
 
 _HUB_HOST: Final = "registry-1.docker.io"
 _ATTEMPTS: Final = 4
@@ -24,8 +25,6 @@ _LONGEST_PAUSE: Final = 30.0
 _ERROR_LIMIT: Final = 64 * 1024
 #: Statuses after which the same request may succeed.
 _PASSING: Final = frozenset({408, 429, 500, 502, 503, 504})
-
-Body = bytes | None
 
 
 class Transport:
@@ -41,14 +40,9 @@ class Transport:
         plain = plain_http or is_loopback(registry)
         host = _HUB_HOST if registry == DOCKER_HUB else registry
         self.registry = registry
-        self.base = URL(f"{'http' if plain else 'https'}://{host}")
-        self._session = aiohttp.ClientSession(
-            auto_decompress=False,
-            headers={"User-Agent": "preg", "Accept-Encoding": "identity"},
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=15, sock_read=120),
-            connector=aiohttp.TCPConnector(limit=16, ssl=verify),
-        )
-        self._authenticator = Authenticator(self._session, credentials, self._may_give_tokens)
+        self.base = f"{'http' if plain else 'https'}://{host}"
+        self._http = Http(verify=verify)
+        self._authenticator = Authenticator(self._http, credentials, self._may_give_tokens)
         self._plain_http = plain_http
 
     async def log_in(self) -> Credentials | None:
@@ -57,14 +51,14 @@ class Transport:
         None if the registry asks nobody for credentials. Raises Unauthorized if it refuses these.
         """
         held = self._authenticator.credentials
-        self._authenticator = Authenticator(self._session, held, self._may_give_tokens, log_in=True)
+        self._authenticator = Authenticator(self._http, held, self._may_give_tokens, log_in=True)
         try:
             if (response := await self._once("GET", "/v2/", (), None, None)).status == 200:
                 response.release()
                 return None
             if self._learn(response, ()):
                 response = await self._once("GET", "/v2/", (), None, None)
-        except (aiohttp.ClientError, TimeoutError) as error:
+        except (HttpFault, ValueError) as error:
             raise self._unreachable(error) from error
         if response.status != 200:
             raise await _read_fault(response)
@@ -74,11 +68,11 @@ class Transport:
     async def request(  # noqa: PLR0913 - the parts of a request
         self,
         method: str,
-        url: str | URL,
+        url: str,
         *,
         scopes: tuple[str, ...],
         headers: "Mapping[str, str] | None" = None,
-        body: Body = None,
+        body: bytes | None = None,
         expect: tuple[int, ...] = (200,),
     ) -> "Answer":
         """Send a request, again if the fault is a passing one, and give the answer if its status is as expected.
@@ -90,31 +84,29 @@ class Transport:
                 response = await self._send(method, url, scopes, headers, body)
             except errors.Unauthorized as refusal:
                 raise self._refused(refusal) from refusal
-            except (aiohttp.ClientConnectionError, TimeoutError) as error:
-                if attempt == _ATTEMPTS or isinstance(error, aiohttp.ClientConnectorError):
-                    raise self._unreachable(error) from error
+            except HttpFault as fault:
+                if attempt == _ATTEMPTS or not fault.passing:
+                    raise self._unreachable(fault) from fault
                 await _pause(attempt)
                 continue
-            except (aiohttp.ClientError, ValueError) as error:
+            except ValueError as error:
                 raise self._unreachable(error) from error
             if response.status in expect:
                 return Answer(response)
             if response.status not in _PASSING or attempt == _ATTEMPTS:
                 break
             response.release()
-            await _pause(attempt, response.headers.get("Retry-After", ""))
+            await _pause(attempt, response.headers.get("Retry-After"))
         raise await self._fault(response)
 
-    async def stream(
-        self, method: str, url: str | URL, body: "AsyncIterable[bytes]", *, scopes: tuple[str, ...]
-    ) -> "Answer":
+    async def stream(self, method: str, url: str, body: "AsyncIterable[bytes]", *, scopes: tuple[str, ...]) -> "Answer":
         """Send a body that exists once, so there is one try; expects 202. Raises RegistryError."""
         headers = {"Content-Type": "application/octet-stream"}
         try:
             response = await self._once(method, url, scopes, headers, body)
         except errors.Unauthorized as refusal:
             raise self._refused(refusal) from refusal
-        except (aiohttp.ClientError, TimeoutError) as error:
+        except (HttpFault, ValueError) as error:
             raise self._unreachable(error) from error
         if response.status == 202:
             return Answer(response)
@@ -122,54 +114,48 @@ class Transport:
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._session.close()
+        await self._http.aclose()
 
-    def _may_give_tokens(self, realm: URL) -> bool:
+    def _may_give_tokens(self, realm: str) -> bool:
         """Tell whether a token server may see our credentials: over TLS, or where the registry may without."""
-        near = self.base.scheme == "http" and is_loopback(realm.authority)
-        return realm.scheme == "https" or (realm.scheme == "http" and (self._plain_http or near))
+        parts = urlsplit(realm)
+        near = self.base.startswith("http:") and is_loopback(parts.netloc)
+        return parts.scheme == "https" or (parts.scheme == "http" and (self._plain_http or near))
 
     async def _send(
-        self, method: str, url: str | URL, scopes: tuple[str, ...], headers: "Mapping[str, str] | None", body: Body
-    ) -> aiohttp.ClientResponse:
+        self, method: str, url: str, scopes: tuple[str, ...], headers: "Mapping[str, str] | None", body: bytes | None
+    ) -> Response:
         response = await self._once(method, url, scopes, headers, body)
         if self._learn(response, scopes):
             response = await self._once(method, url, scopes, headers, body)
         return response
 
-    def _learn(self, response: aiohttp.ClientResponse, scopes: tuple[str, ...]) -> bool:
+    def _learn(self, response: Response, scopes: tuple[str, ...]) -> bool:
         """Tell whether a request that was answered so may end better; the answer is then done with."""
         # Only the registry may say where we show our credentials, not a store that it redirects to.
-        if response.status != 401 or response.url.origin() != self.base.origin():
+        if response.status != 401 or Origin.of(response.url) != Origin.of(self.base):
             return False
-        shown = response.request_info.headers.get("Authorization")
-        worthwhile = self._authenticator.learn(response.headers.getall("WWW-Authenticate", []), scopes, shown)
+        shown = response.sent.get("Authorization")
+        worthwhile = self._authenticator.learn(response.headers.all("WWW-Authenticate"), scopes, shown)
         if worthwhile:
             response.release()
         return worthwhile
 
     async def _once(
-        self,
-        method: str,
-        url: str | URL,
-        scopes: tuple[str, ...],
-        headers: "Mapping[str, str] | None",
-        body: "Body | AsyncIterable[bytes]",
-    ) -> aiohttp.ClientResponse:
-        target = self.base.join(URL(url, encoded=True) if isinstance(url, str) else url)
+        self, method: str, url: str, scopes: tuple[str, ...], headers: "Mapping[str, str] | None", body: "Body"
+    ) -> Response:
+        target = urljoin(self.base, url)
         wanted = dict(headers or {})
         # Credentials are for the registry: not for a store that a Location names.
-        if target.origin() == self.base.origin() and (shown := await self._authenticator.header(scopes)):
+        if Origin.of(target) == Origin.of(self.base) and (shown := await self._authenticator.header(scopes)):
             wanted["Authorization"] = shown
-        return await self._session.request(
-            method, target, headers=wanted, data=body, allow_redirects=method in ("GET", "HEAD")
-        )
+        return await self._http.request(method, target, wanted, body, redirects=method in ("GET", "HEAD"))
 
-    async def _fault(self, response: aiohttp.ClientResponse) -> errors.RegistryError:
+    async def _fault(self, response: Response) -> errors.RegistryError:
         fault = await _read_fault(response)
         if not isinstance(fault, (errors.Unauthorized, errors.Denied)):
             return fault
-        challenges = map(parse_challenge, response.headers.getall("WWW-Authenticate", []))
+        challenges = map(parse_challenge, response.headers.all("WWW-Authenticate"))
         return self._refused(fault, lacking=any(each is not None and lacks_rights(each) for each in challenges))
 
     def _refused(self, fault: errors.RegistryError, *, lacking: bool = False) -> errors.RegistryError:
@@ -179,35 +165,31 @@ class Transport:
         return type(fault)(f"{self.registry}: {fault}; {cure}", fault.detail)
 
     def _unreachable(self, error: Exception) -> errors.RegistryError:
-        return errors.Unavailable(f"the registry {self.registry} cannot be reached: {_say(error)}")
+        return errors.Unavailable(f"the registry {self.registry} cannot be reached: {error}")
 
 
 class Answer:
     """A response of the expected status; a context manager, so that its connection is given back."""
 
-    def __init__(self, response: aiohttp.ClientResponse) -> None:
+    def __init__(self, response: Response) -> None:
         self._response = response
         self.status = response.status
-        self.headers = response.headers
+        self.headers: Headers = response.headers
         self.url = response.url
 
-    @property
-    def content(self) -> aiohttp.StreamReader:
-        """The body as it comes."""
-        return self._response.content
+    def pieces(self) -> "AsyncIterator[bytes]":
+        """Give the body as it comes. Raises HttpFault."""
+        return self._response.pieces()
 
     async def read(self, limit: int) -> bytes:
         """Read the whole body. Raises RegistryError if it is larger than ``limit`` bytes or breaks off."""
-        pieces, size = [], 0
         try:
-            async for piece in self._response.content.iter_any():
-                size += len(piece)
-                if size > limit:
-                    raise errors.Unavailable(f"{self.url} answered with more than {limit} bytes")
-                pieces.append(piece)
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise errors.Unavailable(f"the answer of {self.url} broke off: {_say(error)}") from error
-        return b"".join(pieces)
+            body = await self._response.read(limit + 1)
+        except HttpFault as error:
+            raise errors.Unavailable(f"the answer of {self.url} broke off: {error}") from error
+        if len(body) > limit:
+            raise errors.Unavailable(f"{self.url} answered with more than {limit} bytes")
+        return body
 
     async def __aenter__(self) -> Self:
         """Enter."""
@@ -218,17 +200,14 @@ class Answer:
         self._response.release()
 
 
-async def _read_fault(response: aiohttp.ClientResponse) -> errors.RegistryError:
-    async with response:
-        try:
-            body = await response.content.read(_ERROR_LIMIT)
-        except aiohttp.ClientError:
-            body = b""
+async def _read_fault(response: Response) -> errors.RegistryError:
+    try:
+        body = await response.read(_ERROR_LIMIT)
+    except HttpFault:
+        body = b""
+    finally:
+        response.release()
     return decode_error(response.status, body)
-
-
-def _say(error: Exception) -> str:
-    return str(error) or type(error).__name__
 
 
 async def _pause(attempt: int, retry_after: str = "") -> None:

@@ -3,8 +3,7 @@
 import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Self
-
-from yarl import URL
+from urllib.parse import quote, urldefrag, urljoin
 
 from storage.oci import errors
 from storage.oci.headers import parse_upload_range
@@ -65,8 +64,7 @@ class RemoteUpload:
     async def commit(self, digest: "Digest", /) -> None:
         """Make the bytes a blob. Raises DigestInvalid."""
         await self._finish()
-        target = URL(self.id, encoded=True)
-        target = target.update_query({**target.query, "digest": digest})
+        target = f"{self.id}{'&' if '?' in self.id else '?'}digest={quote(digest)}"
         async with await self._transport.request("PUT", target, scopes=self._scopes, expect=(201, 204)):
             self._ended = True
 
@@ -123,4 +121,4 @@ class RemoteUpload:
     def _follow(self, answer: "Answer") -> None:
         location = answer.headers.get("Location")
         if location:
-            self.id = str(answer.url.join(URL(location, encoded=True)))
+            self.id = urldefrag(urljoin(answer.url, location)).url

@@ -313,13 +313,13 @@ async def test_a_registry_that_is_not_there_is_named() -> None:
 async def test_only_this_hosts_own_addresses_do_without_tls(registry: str, loopback: bool) -> None:
     assert is_loopback(registry) == loopback
     connection, asked = Transport(registry), Transport(registry, plain_http=True)
-    assert connection.base.scheme == ("http" if loopback else "https")
-    assert asked.base.scheme == "http"
+    assert connection.base.startswith("http://" if loopback else "https://")
+    assert asked.base.startswith("http://")
     await connection.aclose()
     await asked.aclose()
 
 
 async def test_docker_hub_is_where_it_is() -> None:
     connection = Transport("docker.io")
-    assert str(connection.base) == "https://registry-1.docker.io"
+    assert connection.base == "https://registry-1.docker.io"
     await connection.aclose()

@@ -1,0 +1,180 @@
+"""The HTTP client against servers that say exactly what a test wants, sense or nonsense."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from storage.remote.http import Http, HttpFault
+from tests.parts import tls
+
+OK = b"HTTP/1.1 200 OK\r\n"
+
+
+class Scripted:
+    """A server that answers by a script, and what it was asked.
+
+    The script has for each connection what is sent to one request after the other; then it is closed.
+    """
+
+    def __init__(self, script: Sequence[Sequence[bytes]]) -> None:
+        self.heads: list[str] = []
+        self.url = ""
+        self.served: list[asyncio.Task[None]] = []
+        self._script = list(script)
+
+    def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.served.append(asyncio.create_task(self.serve(reader, writer)))
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for answer in self._script.pop(0) if self._script else ():
+            try:
+                self.heads.append((await reader.readuntil(b"\r\n\r\n")).decode())
+            except asyncio.IncompleteReadError:
+                break
+            writer.write(answer.replace(b"{url}", self.url.encode()))
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
+
+
+@asynccontextmanager
+async def scripted(*script: Sequence[bytes]) -> AsyncIterator[tuple[Scripted, Http]]:
+    server = Scripted(script)
+    http = Http(verify=True)
+    async with await asyncio.start_server(server.accept, "127.0.0.1", 0) as listening:
+        server.url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+        try:
+            yield server, http
+        finally:
+            await http.aclose()
+            await asyncio.gather(*server.served)
+
+
+async def fetch(http: Http, url: str, method: str = "GET", **headers: str) -> tuple[int, bytes]:
+    response = await http.request(method, url, headers, redirects=True)
+    try:
+        return response.status, await response.read(1 << 20)
+    finally:
+        response.release()
+
+
+@pytest.mark.parametrize(
+    ("answer", "body"),
+    [
+        (b"Content-Length: 5\r\n\r\nhello", b"hello"),
+        (b"content-length:5\r\nContent-Length: 5\r\n\r\nhello and what nobody asked for", b"hello"),
+        (b"\r\nuntil the end", b"until the end"),
+        (b"Transfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2;x=y\r\nlo\r\n0\r\nLate: 1\r\n\r\n", b"hello"),
+        (b"Transfer-Encoding: Chunked\r\nContent-Length: 1\r\n\r\n5\r\nhello\r\n0\r\n\r\n", b"hello"),
+    ],
+)
+async def test_a_body_ends_where_its_head_says(answer: bytes, body: bytes) -> None:
+    async with scripted([b"HTTP/1.1 100 Continue\r\n\r\n" + OK + answer]) as (server, http):
+        assert await fetch(http, server.url) == (200, body)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"SSH-2.0-OpenSSH_9.2\r\n\r\n",
+        b"HTTP/1.1 twohundred\r\n\r\n",
+        OK + b"Content-Length: 5\r\n",
+        OK + b"no colon\r\n\r\n",
+        OK + b"Content-Length: 5\r\n\r\nhell",
+        OK + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
+        OK + b"Content-Length: -5\r\n\r\nhello",
+        OK + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\nhello",
+        OK + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        OK + b"Transfer-Encoding: chunked\r\n\r\n-5\r\nhello\r\n0\r\n\r\n",
+        OK + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhel",
+        OK + b"X: y\r\n" * 20_000 + b"\r\n",
+        OK + b"x" * 1_000_000,
+    ],
+)
+async def test_an_answer_that_makes_no_sense_is_a_fault(answer: bytes) -> None:
+    async with scripted([answer]) as (server, http):
+        with pytest.raises(HttpFault):
+            await fetch(http, server.url)
+
+
+@given(st.binary() | st.binary().map(lambda tail: OK + tail))
+def test_whatever_a_server_sends_ends_in_an_answer_or_a_fault(answer: bytes) -> None:
+    async def attempt() -> None:
+        async with scripted([answer]) as (server, http):
+            with suppress(HttpFault):
+                await fetch(http, server.url)
+
+    asyncio.run(attempt())
+
+
+async def test_a_connection_serves_again_and_one_that_was_closed_meanwhile_is_replaced() -> None:
+    answers = [OK + b"Content-Length: 1\r\n\r\n" + digit for digit in (b"1", b"2")]
+    async with scripted(answers, [OK + b"Content-Length: 1\r\n\r\n3"]) as (server, http):
+        assert [(await fetch(http, server.url))[1] for _ in range(3)] == [b"1", b"2", b"3"]
+
+
+@pytest.mark.parametrize("end", [b"Connection: close\r\nContent-Length: 1\r\n\r\n1", b"Content-Length: 3\r\n\r\n111"])
+async def test_a_connection_that_is_not_clean_is_not_used_again(end: bytes) -> None:
+    async with scripted([OK + end, OK], [OK + b"Content-Length: 0\r\n\r\n"]) as (server, http):
+        (await http.request("GET", server.url, {})).release()
+        assert await fetch(http, server.url) == (200, b"")
+
+
+async def test_a_redirect_is_followed_and_takes_no_credentials_to_somebody_else() -> None:
+    here = b"HTTP/1.1 307 There\r\nLocation: /a b%20c?d=%2F\r\nContent-Length: 0\r\n\r\n"
+    async with scripted([OK + b"Content-Length: 0\r\n\r\n"]) as (other, _):
+        there = f"HTTP/1.1 302 There\r\nLocation: {other.url}/x\r\nContent-Length: 0\r\n\r\n".encode()
+        async with scripted([here, there]) as (server, http):
+            assert await fetch(http, server.url, Authorization="secret") == (200, b"")
+    assert server.heads[1].startswith("GET /a%20b%20c?d=%2F HTTP/1.1\r\n")
+    assert "secret" in server.heads[1]
+    assert "secret" not in other.heads[0]
+
+
+async def test_redirects_have_an_end() -> None:
+    around = b"HTTP/1.1 301 Here\r\nLocation: {url}\r\nContent-Length: 0\r\n\r\n"
+    async with scripted([around] * 20) as (server, http):
+        with pytest.raises(HttpFault, match="redirects more than"):
+            await fetch(http, server.url)
+
+
+async def test_a_header_cannot_become_two() -> None:
+    async with scripted([OK]) as (server, http):
+        with pytest.raises(ValueError, match="more than one line"):
+            await http.request("GET", server.url, {"Authorization": "Bearer x\r\nHost: evil"})
+
+
+async def test_an_answer_that_comes_before_all_was_sent_is_taken() -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        while True:
+            yield bytes(1 << 16)
+
+    async with scripted([b"HTTP/1.1 413 Enough\r\nContent-Length: 0\r\n\r\n"]) as (server, http):
+        response = await http.request("PATCH", server.url, {}, endless())
+        assert response.status == 413
+        response.release()
+
+
+async def test_a_certificate_is_checked_unless_not_wanted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    authority = tls.issue(tmp_path / "tls")
+    scripts = [[OK + b"Content-Length: 0\r\n\r\n"]] * 4
+    server = Scripted(scripts)
+    listening = await asyncio.start_server(server.accept, "127.0.0.1", 0, ssl=authority.server())
+    async with listening:
+        url = f"https://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+        strict, careless = Http(verify=True), Http(verify=False)
+        with pytest.raises(HttpFault, match="certificate verify failed"):
+            await fetch(strict, url)
+        assert await fetch(careless, url) == (200, b"")
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority.ca))
+        trusting = Http(verify=True)
+        assert await fetch(trusting, url) == (200, b"")
+        for http in (strict, careless, trusting):
+            await http.aclose()
+        await asyncio.gather(*server.served)
