@@ -1,7 +1,8 @@
 """``preg attach``: see what a running container prints, and type to it."""
 
+from __future__ import annotations
+
 import sys
-from typing import Final
 
 from runtime import cgroup
 from runtime import frames as f
@@ -12,6 +13,10 @@ from runtime.cli.targets import here
 from runtime.container import RUNNING
 from runtime.errors import Fault
 from runtime.leftovers import look
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 USAGE: Final = Usage(
     "attach [OPTION...] CONTAINER",

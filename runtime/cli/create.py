@@ -1,15 +1,21 @@
 """``preg create``: make a container without starting it."""
 
+from __future__ import annotations
+
 import os
 import sys
-from typing import Final
 
 from runtime import config
 from runtime.cli.container_options import OPTIONS, make
 from runtime.cli.options import Usage
-from runtime.container import Container
 from runtime.containers import Containers
 from runtime.rootless import enter
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
+    from runtime.container import Container
 
 USAGE: Final = Usage(
     "create [OPTION...] IMAGE [COMMAND [ARGUMENT...]]",
