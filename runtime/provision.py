@@ -1,16 +1,12 @@
-"""What is mounted in a container, from what was asked to what is there: volumes made and filled, paths made."""
+"""What is mounted in a container, from what was asked to what is there: volumes and paths made."""
 
 from __future__ import annotations
 
 import os
 
 from runtime.errors import Fault
-from runtime.kernel import open_inside, sync_file_system
 from runtime.mounts import Mount
-from runtime.removal import remove_tree
-from runtime.tree_reader import describe, read_tree
-from runtime.tree_writer import TreeWriter, dress
-from runtime.volumes import Volumes, invent_name
+from runtime.volumes import NEW, WHOLE, Volumes, invent_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,7 +56,7 @@ def _prepare(volumes: Volumes, mount: Mount, root: int, *, fresh: bool) -> Mount
         held = volumes.take(mount.source, anonymous=mount.anonymous)
         try:
             if fresh and mount.copy:
-                fill(volumes.directory(mount.source), root, mount.target)
+                _fill(volumes.directory(mount.source), root, mount.target)
         finally:
             os.close(held)
         return mount._replace(source=volumes.data(mount.source), kind="bind")
@@ -74,57 +70,10 @@ def _prepare(volumes: Volumes, mount: Mount, root: int, *, fresh: bool) -> Mount
     return mount
 
 
-def fill(volume: str, root: int, target: str) -> None:
-    """Copy what an open root has at a path into an empty volume, which we hold the lock of.
+def _fill(volume: str, root: int, target: str) -> None:
+    """Fill a volume that is empty, or was being filled."""
+    if os.listdir(f"{volume}/data") and not {NEW, WHOLE}.intersection(os.listdir(volume)):
+        return
+    from runtime.filling import fill  # noqa: PLC0415 - it copies trees, and a volume is filled once
 
-    The copy is made beside, and moved in when it is whole; a later call goes on with that if we are killed. Raises
-    Fault if the path is no directory, and OSError.
-    """
-    data, new, whole = f"{volume}/data", f"{volume}/new", f"{volume}/whole"
-    if not os.path.exists(whole):
-        remove_tree(new)
-        if os.listdir(data) or not _copy(root, target, new):
-            return
-        os.rename(new, whole)
-    _dress_like(whole, data)
-    for name in os.listdir(whole):
-        if not os.path.lexists(f"{data}/{name}"):
-            os.rename(f"{whole}/{name}", f"{data}/{name}")
-    remove_tree(whole)
-
-
-def _copy(root: int, target: str, new: str) -> bool:
-    """Make a durable copy; tell whether there was anything to copy."""
-    try:
-        source = open_inside(root, os.fsencode(target), os.O_RDONLY | os.O_DIRECTORY)
-    except FileNotFoundError:
-        return False
-    except NotADirectoryError:
-        raise Fault(f"the image has a file at {target}, so no volume can be mounted there") from None
-    try:
-        os.mkdir(new, 0o700)
-        copy = os.open(new, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            writer = TreeWriter(copy, b".", links=False, owners=True)
-            for found in read_tree(source, b"."):
-                writer.add(found.entry, found.copy)
-            writer.finish()
-            if os.listdir(copy):
-                sync_file_system(copy)
-        finally:
-            os.close(copy)
-        _dress_like(f"/proc/self/fd/{source}", new)
-    finally:
-        os.close(source)
-    return True
-
-
-def _dress_like(model: str, path: str) -> None:
-    files = [os.open(each, os.O_RDONLY | os.O_DIRECTORY) for each in (model, path)]
-    try:
-        entry = describe(files[0], b".")
-        os.chown(files[1], entry.uid, entry.gid)
-        dress(files[1], entry)
-    finally:
-        for file in files:
-            os.close(file)
+    fill(volume, root, target)

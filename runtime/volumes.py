@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from runtime.container import Container
     from runtime.containers import Containers
 
+#: In a volume's directory, what is to fill it: while it is being copied, and until all of that is moved in.
+NEW: Final = "new"
+WHOLE: Final = "whole"
 #: The label by which Docker knows a volume that nobody has named.
 ANONYMOUS: Final = "com.docker.volume.anonymous"
 _NAME_CHARACTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from runtime import provision
+from runtime import filling
 from runtime.bundle import Wishes
 from runtime.errors import Fault, UsageError
+from runtime.filling import fill
 from runtime.mounts import Tmpfs
-from runtime.provision import complete, fill
+from runtime.provision import complete
 from runtime.volumes import Volumes
 from tests.parts.docker import Docker
 from tests.parts.images import File, Image, busybox, layer, push
@@ -311,7 +312,7 @@ def test_many_take_and_remove_a_volume_at_once(host: Preg, image: str) -> None:
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """A root with something in ``/data``."""
-    monkeypatch.setattr(provision, "sync_file_system", lambda _: None)  # a power cut is not tested, and it is slow
+    monkeypatch.setattr(filling, "sync_file_system", lambda _: None)  # a power cut is not tested, and it is slow
     for number in range(3):
         (tmp_path / f"root/data/d{number}").mkdir(parents=True)
         (tmp_path / f"root/data/d{number}/file").write_text("content")
