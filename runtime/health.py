@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import Protocol
 
 from runtime import frames as f
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Final
+    from collections.abc import Callable
+    from typing import Any, Final, Protocol
 
     from runtime.container import HealthCheck
+
+    #: Starts a check, of which the listener hears, and gives what ends it. Raises OSError.
+    Start = Callable[[Callable[[int, bytes], None]], Callable[[], None]]
+
+    class Report(Protocol):
+        """Is told after each check."""
+
+        def __call__(self, *, changed: bool) -> None:
+            """Take note; ``changed`` if the container has become well, or is not well any more."""
+
 
 STARTING: Final = "starting"
 HEALTHY: Final = "healthy"
@@ -22,17 +31,6 @@ _OUTPUT: Final = 4096
 _LOGGED: Final = 5
 #: Docker's status of a check that took too long.
 _TOO_LONG: Final = -1
-
-
-#: Starts a check, of which the listener hears, and gives what ends it. Raises OSError.
-Start = Callable[[Callable[[int, bytes], None]], Callable[[], None]]
-
-
-class Report(Protocol):
-    """Is told after each check."""
-
-    def __call__(self, *, changed: bool) -> None:
-        """Take note; ``changed`` if the container has become well, or is not well any more."""
 
 
 class Monitor:
