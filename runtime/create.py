@@ -70,7 +70,7 @@ def create(  # noqa: PLR0913 - an image, what is asked, and where and by whom it
         created=time.time(),
         image=wanted.image,
         image_id=image,
-        engine=str(engine.program),
+        engine=engine.program,
         arguments=bundle.arguments(settings, wishes),
         wishes=plain(wishes),
         labels={**(settings.labels or {}), **wanted.labels},

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from runtime import cgroup
 from runtime.errors import CommandNotExecutable, CommandNotFound, Fault
@@ -18,19 +17,19 @@ if TYPE_CHECKING:
 KNOWN: Final = ("crun", "runc")
 #: How engines say that a command is there and is none; crun has the third for a directory.
 _REFUSALS: Final = ("permission denied", "is a directory", "operation not permitted", "exec format error")
-_SECOND_CONTROLLERS: Final = Path("/sys/fs/cgroup/unified/cgroup.controllers")
+_SECOND_CONTROLLERS: Final = "/sys/fs/cgroup/unified/cgroup.controllers"
 
 
 class Engine(NamedTuple):
     """An OCI runtime; ``state`` is where it keeps what it knows of running containers."""
 
-    program: Path
-    state: Path
+    program: str
+    state: str
 
     @property
     def name(self) -> str:
         """How it is called."""
-        return self.program.name
+        return os.path.basename(self.program)
 
     def run(self, bundle: str, log: str) -> list[str]:
         """Give the command that starts a container, whose ID and whose streams' options follow."""
@@ -42,12 +41,12 @@ class Engine(NamedTuple):
 
     def remains(self, identifier: str) -> str:
         """Give the directory in which the engine keeps what it knows of a container."""
-        return str(self.state / self.name / identifier)
+        return f"{self.state}/{self.name}/{identifier}"
 
     def command(self) -> list[str]:
         """Give what each of its commands begins with."""
         without = ["--cgroup-manager", "disabled"] if self.name == "crun" and not cgroup.is_usable() else []
-        return [str(self.program), *without, "--root", str(self.state / self.name)]
+        return [self.program, *without, "--root", f"{self.state}/{self.name}"]
 
     def prepare(self) -> None:
         """Make this host acceptable, in a mount namespace of our own.
@@ -59,19 +58,19 @@ class Engine(NamedTuple):
             # It looks for them first, and then does without.
             mount("tmpfs", "/sys/fs/cgroup", "tmpfs")
         elif self.name == "crun":
-            with suppress(OSError):
-                if _SECOND_CONTROLLERS.read_text().strip():
-                    mount(os.devnull, str(_SECOND_CONTROLLERS), "", MS_BIND)
+            with suppress(OSError), open(_SECOND_CONTROLLERS, encoding="ascii") as controllers:
+                if controllers.read().strip():
+                    mount(os.devnull, _SECOND_CONTROLLERS, "", MS_BIND)
 
 
-def find(wanted: str | None, path: str, state: str | Path) -> Engine:
+def find(wanted: str | None, path: str, state: str) -> Engine:
     """Find an OCI runtime: the one that is wanted, by name or path, or the first that is there.
 
     Raises Fault if there is none, and says what to install.
     """
     if wanted is not None and "/" in wanted:
         if os.access(wanted, os.X_OK):
-            return Engine(Path(wanted).resolve(), Path(state))
+            return Engine(os.path.realpath(wanted), state)
         raise Fault(f"the OCI runtime {wanted} cannot be executed")
     names = KNOWN if wanted is None else (wanted,)
     # root's PATH often lacks where Debian puts runc.
@@ -79,7 +78,7 @@ def find(wanted: str | None, path: str, state: str | Path) -> Engine:
     for name in names:
         for folder in folders:
             if folder and os.access(f"{folder}/{name}", os.X_OK):
-                return Engine(Path(folder, name), Path(state))
+                return Engine(f"{folder}/{name}", state)
     if wanted is not None and wanted not in KNOWN:
         raise Fault(f"there is no OCI runtime {wanted!r} on PATH; preg knows {' and '.join(KNOWN)}")
     raise Fault(f"no OCI runtime ({' or '.join(names)}) is installed: apt install {names[0]}")

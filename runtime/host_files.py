@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from runtime.mounts import Mount
 from runtime.network import hosts
@@ -29,7 +28,8 @@ def name_host(container: Container, wishes: Wishes, plan: Plan) -> str:
     if wishes.hostname:
         return wishes.hostname
     if plan.kind == SHARED:
-        return Path(_folder(container, plan), "hostname").read_text().strip().partition(".")[0]
+        with open(f"{_folder(container, plan)}/hostname", encoding="utf-8") as file:
+            return file.read().strip().partition(".")[0]
     return os.uname().nodename if wishes.host_uts or plan.kind == HOST else container.short_id
 
 
@@ -48,15 +48,16 @@ def write_host_files(container: Container, wishes: Wishes, hostname: str, plan: 
         )
         for name, content in zip(_NAMES, contents, strict=True):
             if f"/etc/{name}" not in taken:
-                path = folder / name
-                path.write_text(content)
-                path.chmod(0o644)
-    return [Mount(str(folder / name), f"/etc/{name}") for name in _NAMES if f"/etc/{name}" not in taken]
+                with open(f"{folder}/{name}", "w", encoding="utf-8") as file:
+                    os.fchmod(file.fileno(), 0o644)
+                    file.write(content)
+    return [Mount(f"{folder}/{name}", f"/etc/{name}") for name in _NAMES if f"/etc/{name}" not in taken]
 
 
-def _folder(container: Container, plan: Plan) -> Path:
-    own = Path(container.directory)
-    return own.with_name(plan.container) if plan.kind == SHARED else own
+def _folder(container: Container, plan: Plan) -> str:
+    if plan.kind == SHARED:
+        return f"{os.path.dirname(container.directory)}/{plan.container}"
+    return container.directory
 
 
 def _gateway(plan: Plan, here: Config) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from runtime import bundle
 from runtime import frames as f
@@ -41,7 +40,7 @@ def start(here: Config, container: Container, held: int, supervisor: Socket, *, 
     """
     description = container.describe()
     container.register()
-    engine = Engine(Path(description.engine), Path(here.state))
+    engine = Engine(description.engine, here.state)
     ours = os.open("/proc/self/ns/mnt", os.O_RDONLY)
     sandbox = Sandbox()
     try:
@@ -125,4 +124,5 @@ def _make_bundle(  # noqa: PLR0913, PLR0917 - all that a container is made of
         isolation=isolation,
     )
     adapt(described, privileges())
-    Path(container.directory, "config.json").write_text(to_json(described))
+    with open(f"{container.directory}/config.json", "w", encoding="ascii") as file:
+        file.write(to_json(described))

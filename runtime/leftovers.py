@@ -110,11 +110,9 @@ def _leave_networks(container: Container) -> None:
 
 def _end(container: Container, engine: str) -> bool:
     """End the processes of a container and remove what its engine keeps; tell whether there was any."""
-    from pathlib import Path  # noqa: PLC0415 - rarely needed, and slow
+    from runtime.engine import Engine, end  # noqa: PLC0415 - rarely needed
 
-    from runtime.engine import Engine, end  # noqa: PLC0415
-
-    known = Engine(Path(engine), Path(container.running).parents[1])
+    known = Engine(engine, os.path.dirname(os.path.dirname(container.running)))
     remains = known.remains(container.id)
     ran = os.path.exists(remains) or bool(cgroup.groups(container.id))
     if ran:

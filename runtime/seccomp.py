@@ -6,11 +6,11 @@ with it a newer kernel or library, makes it anew.
 
 from __future__ import annotations
 
-import hashlib
 import os
-from pathlib import Path
 
+from runtime.capabilities import ALL
 from runtime.lean import NamedTuple, from_json, to_json
+from storage.oci.digest import Digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 #: What stands for no filter at all, in Docker's words.
 UNCONFINED: Final = "unconfined"
-#: crun takes a program by this annotation and then looks at no profile, whose compilation it would start with.
+#: crun takes a program by this annotation, and then looks at no profile, whose compilation it would start with.
 _PROGRAM: Final = "run.oci.seccomp_bpf_data"
+_DEFAULT: Final = f"{os.path.dirname(__file__)}/seccomp_default.txt"
 
 
 class Filter(NamedTuple):
@@ -30,25 +31,30 @@ class Filter(NamedTuple):
     annotations: dict[str, str]
 
 
-class _Kept(NamedTuple):
-    profile: dict[str, Any]
-    program: str | None
-
-
-def find_filter(chosen: str, capabilities: list[str], engine: str, state: Path) -> Filter:
+def find_filter(chosen: str, capabilities: list[str], engine: str, state: str) -> Filter:
     """Give the filter for a container with these capabilities, by a profile in Docker's format or by Docker's own.
 
     Raises Fault if the profile cannot be read.
     """
-    profile = chosen.encode() or Path(__file__).with_name("seccomp_default.txt").read_bytes()
-    key = hashlib.sha256(b"\0".join((profile, engine.encode(), *(name.encode() for name in sorted(capabilities)))))
-    path = state / "seccomp" / key.hexdigest()
+    compiled = engine == "crun"
+    path = f"{state}/seccomp/{_name(chosen, capabilities, compiled=compiled)}"
     try:
-        kept = _Kept(*from_json(path.read_bytes()))
+        with open(path, "rb") as file:
+            return Filter(*from_json(file.read()))
     except (FileNotFoundError, ValueError, TypeError):
-        kept = _make(chosen, profile.decode(), capabilities, with_program=engine == "crun")
-        _keep(path, to_json(kept).encode())
-    return Filter(kept.profile, {} if kept.program is None else {_PROGRAM: kept.program})
+        made = _make(chosen, capabilities, compiled=compiled)
+        _keep(path, to_json(made).encode())
+        return made
+
+
+def _name(chosen: str, capabilities: list[str], *, compiled: bool) -> str:
+    """Name what a filter is made of, without reading that."""
+    # Whatever brings another version of preg gives new times to what it writes, or writes it elsewhere.
+    found = [os.stat(path) for path in (os.path.dirname(_DEFAULT), _DEFAULT)]
+    ours = [f"{each.st_ino:x}-{each.st_mtime_ns:x}" for each in found]
+    granted = sum(1 << ALL.index(name) for name in capabilities)
+    digest = [Digest.of(chosen.encode()).hex] if chosen else []
+    return "-".join((*ours, f"{granted:x}", "program" if compiled else "rules", *digest))
 
 
 def check_profile(text: str, name: str) -> str:
@@ -59,21 +65,28 @@ def check_profile(text: str, name: str) -> str:
     return text
 
 
-def _make(chosen: str, profile: str, capabilities: list[str], *, with_program: bool) -> _Kept:
+def _make(chosen: str, capabilities: list[str], *, compiled: bool) -> Filter:
     import base64  # noqa: PLC0415 - a start that finds what was made before must not import what makes it
+    from pathlib import Path  # noqa: PLC0415
 
     from runtime.seccomp_profile import Host, parse_default, parse_profile, resolve  # noqa: PLC0415
     from runtime.seccomp_program import compile_filter  # noqa: PLC0415
 
-    parsed = parse_profile(profile, "of --security-opt") if chosen else parse_default(profile)
+    parsed = parse_profile(chosen, "of --security-opt") if chosen else parse_default(Path(_DEFAULT).read_text())
     resolved = resolve(parsed, Host.here(frozenset(capabilities)))
-    program = compile_filter(resolved) if with_program else None
-    encoded = None if program is None else base64.b64encode(program).decode()
-    return _Kept(resolved, encoded)
+    program = compile_filter(resolved) if compiled else None
+    if program is None:
+        return Filter(resolved, {})
+    # Rules that nobody reads would take their time, and whoever does not know of programs must not do without both.
+    instead = {name: value for name, value in resolved.items() if name == "flags"}
+    return Filter(
+        {"defaultAction": "SCMP_ACT_ERRNO", **instead}, {_PROGRAM: base64.b64encode(program).decode()}
+    )
 
 
-def _keep(path: Path, content: bytes) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    new = path.with_name(f"{path.name}.{os.getpid()}")
-    new.write_bytes(content)
-    new.rename(path)
+def _keep(path: str, content: bytes) -> None:
+    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    new = f"{path}.{os.getpid()}"
+    with open(new, "wb") as file:
+        file.write(content)
+    os.rename(new, path)

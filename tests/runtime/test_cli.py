@@ -188,7 +188,7 @@ def test_a_missing_oci_runtime_is_named_with_its_package(tmp_path: Path, monkeyp
     # Where Debian has its runtimes is looked at whatever PATH says, so names that cannot be there stand in.
     monkeypatch.setattr(engine, "KNOWN", ("crun-gone", "runc-gone"))
     with pytest.raises(Fault, match=r"no OCI runtime \(crun-gone or runc-gone\) is installed: apt install crun-gone"):
-        engine.find(None, str(tmp_path), tmp_path)
+        engine.find(None, str(tmp_path), str(tmp_path))
 
 
 def test_a_home_that_is_no_absolute_path_is_refused(preg: Preg) -> None:
