@@ -50,7 +50,7 @@ def start(here: Config, container: Container, held: int, supervisor: Socket, *, 
         images.layers.ready(config.rootfs.diff_ids)
         unshare_mounts()
         engine.prepare()
-        root = images.layers.mount(config.rootfs.diff_ids, container.directory)
+        root = images.layers.mount(config.rootfs.diff_ids, container.directory, passing=description.remove)
         _make_bundle(here, container, description, config.config or Process(), root, engine)
         sandbox = prepare(here, container, description)
         order = Order(

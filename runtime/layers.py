@@ -111,15 +111,16 @@ class Layers:
         for held in self._hold(diff_ids):
             os.close(held)
 
-    def mount(self, diff_ids: Sequence[Digest], container: str) -> str:
+    def mount(self, diff_ids: Sequence[Digest], container: str, *, passing: bool = False) -> str:
         """Mount the layers, lowest first, as a root whose changes are kept in ``container``; give its path.
 
         It is seen in this process's mount namespace. Layers that were not made ready before are mounted for this
-        namespace alone. Raises Fault or OSError.
+        namespace alone. If the changes are ``passing``, nobody waits until they are on a disk: else what unmounts the
+        root last waits for all that anybody has written to that file system. Raises Fault or OSError.
         """
         held = self._hold(diff_ids)
         try:
-            return self._mount(self._lowers(diff_ids), container)
+            return self._mount(self._lowers(diff_ids), container, passing=passing)
         finally:
             for file in held:
                 os.close(file)
@@ -141,7 +142,7 @@ class Layers:
         return held
 
     @staticmethod
-    def _mount(lowers: list[str], container: str) -> str:
+    def _mount(lowers: list[str], container: str, *, passing: bool) -> str:
         links = f"{container}/lower"
         remove_tree(links)  # of its last start
         os.mkdir(links)
@@ -150,6 +151,8 @@ class Layers:
             os.symlink(lower, f"{links}/{number}")
         if not lowers:
             os.mkdir(f"{links}/0")  # of an image without layers; overlayfs insists on one
+        if os.path.exists(f"{container}/work/work/incompat"):
+            remove_tree(f"{container}/work")  # says that the changes were passing, and keeps others from being added
         for name in ("upper", "work", "root"):
             with suppress(FileExistsError):
                 os.mkdir(f"{container}/{name}", 0o755)
@@ -158,8 +161,9 @@ class Layers:
         os.chdir(container)
         try:
             options = f"lowerdir={chain},upperdir=upper,workdir=work"
-            # Without the host's root overlayfs keeps its marks in attributes that any owner may set.
-            mount("overlay", "root", "overlay", 0, options if privileges().of_host else f"{options},userxattr")
+            if not privileges().of_host:
+                options += ",userxattr"  # overlayfs keeps its marks in attributes that any owner may set
+            _mount_overlay(options, passing=passing)
         finally:
             os.chdir(here)
         return f"{container}/root"
@@ -174,6 +178,18 @@ class Layers:
             if privileges().opaque in os.listxattr(root):
                 break
         return lowers
+
+
+def _mount_overlay(options: str, *, passing: bool) -> None:
+    if passing:
+        try:
+            mount("overlay", "root", "overlay", 0, f"{options},volatile")
+        except OSError as error:
+            if error.errno != errno.EINVAL:  # of Linux before 5.10
+                raise
+        else:
+            return
+    mount("overlay", "root", "overlay", 0, options)
 
 
 def _mount_archive(path: str) -> None:

@@ -71,7 +71,7 @@ def opened_image(container: "Container") -> Iterator[int]:
     layers = _layers(images, container)
     images.layers.ready(layers)
     with images.workspace() as place, _own_mounts():
-        path = images.layers.mount(layers, str(place))
+        path = images.layers.mount(layers, str(place), passing=True)
         root = os.open(path, _ROOT)
         try:
             yield root

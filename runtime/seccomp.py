@@ -79,9 +79,7 @@ def _make(chosen: str, capabilities: list[str], *, compiled: bool) -> Filter:
         return Filter(resolved, {})
     # Rules that nobody reads would take their time, and whoever does not know of programs must not do without both.
     instead = {name: value for name, value in resolved.items() if name == "flags"}
-    return Filter(
-        {"defaultAction": "SCMP_ACT_ERRNO", **instead}, {_PROGRAM: base64.b64encode(program).decode()}
-    )
+    return Filter({"defaultAction": "SCMP_ACT_ERRNO", **instead}, {_PROGRAM: base64.b64encode(program).decode()})
 
 
 def _keep(path: str, content: bytes) -> None:

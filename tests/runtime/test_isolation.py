@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from runtime import seccomp
 from runtime.bundle import Wishes
 from runtime.cli.host_config import describe_isolation
 from runtime.config import DIRECTORIES, EROFS
@@ -268,6 +269,33 @@ def test_a_filter_is_made_once_and_then_found(preg: Preg, server: Server, oci_ru
     made.write_bytes(made.read_bytes()[:100])
     assert "Seccomp:\t2" in preg.ok(*run)
     assert made.stat().st_size == before.st_size
+
+
+def test_the_filter_of_another_version_is_not_taken(
+    preg: Preg, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runnable: str
+) -> None:
+    default = tmp_path / "seccomp_default.txt"
+    default.write_bytes(Path(seccomp.__file__).with_name(default.name).read_bytes())
+    monkeypatch.setattr(seccomp, "_DEFAULT", str(default))
+
+    def names() -> set[str]:
+        """Those of all filters that are kept, after another look for one."""
+        for engine in ("crun", "runc"):
+            for chosen, capabilities in (("", []), ("", ["CAP_SYSLOG"]), (PROFILE.read_text(), [])):
+                found = seccomp.find_filter(chosen, capabilities, engine, str(preg.state))
+                if engine == "crun":
+                    assert found.profile == {"defaultAction": "SCMP_ACT_ERRNO"}, "who takes no program is unfiltered"
+                assert bool(found.annotations) == (engine == "crun")
+        return set(os.listdir(preg.state / "seccomp"))
+
+    first = names()
+    assert len(first) == 6
+    assert names() == first
+    default.write_text(default.read_text())
+    second = names()
+    assert len(second) == 12
+    (tmp_path / "new.py").touch()
+    assert len(names()) == 18
 
 
 def test_where_no_control_groups_can_be_made_crun_does_without(host: Preg, image: str, oci_runtime: str) -> None:

@@ -135,6 +135,17 @@ def test_access_control_lists_are_the_same(acl: str, kind: bytes) -> None:
     assert isinstance(same(pax(records) + header(b"a", kind, mode=0o640, link=b"x" * (kind == SYM)) + END), dict)
 
 
+def test_a_root_may_be_mounted_again_whether_or_not_its_changes_were_passing() -> None:
+    with folders() as home:
+        layers, container = Layers(f"{home}/layers", f"{home}/containers"), home / "containers/id"
+        container.mkdir(parents=True)
+        for number, passing in enumerate((True, False, True, True, False)):
+            root = Path(layers.mount([], str(container), passing=passing))
+            assert sorted(path.name for path in root.iterdir()) == [str(before) for before in range(number)]
+            (root / str(number)).touch()
+            unmount(str(root))
+
+
 def test_layers_of_both_kinds_are_one_root() -> None:
     lower = (
         (header(b"d/", DIR, mode=0o755) + file(b"d/kept", b"1") + file(b"d/gone", b"1") + file(b"both", b"lower"))

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pty
+import re
 import signal
 import stat
 import subprocess
@@ -211,6 +212,17 @@ def test_without_rm_the_changes_stay_and_nothing_is_mounted(host: Preg, image: s
         assert left.is_dir()
     finally:
         subprocess.run(["rm", "-rf", str(left)], check=True)
+
+
+def test_what_a_container_of_rm_writes_is_not_waited_for(host: Preg, image: str, runnable: str) -> None:
+    def volatile(*words: str) -> bool:
+        script = "while read _ path _ options _; do case $path in /) echo $options;; esac; done < /proc/mounts"
+        said = host.ok("run", "--network", "none", "--runtime", runnable, *words, image, "sh", "-c", script)
+        return "volatile" in re.split("[,=\n]", said)  # a value since Linux 6.18
+
+    assert volatile("--rm")
+    assert not volatile("--name", "waited-for")
+    host.ok("rm", "waited-for")
 
 
 def test_layers_are_stacked_with_their_whiteouts(server: Server, host: Preg, repository: str, oci_runtime: str) -> None:
