@@ -274,7 +274,8 @@ def test_a_filter_is_made_once_and_then_found(preg: Preg, server: Server, oci_ru
 def test_the_filter_of_another_version_is_not_taken(
     preg: Preg, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runnable: str
 ) -> None:
-    default = tmp_path / "seccomp_default.txt"
+    default = tmp_path / "runtime/seccomp_default.txt"
+    default.parent.mkdir()
     default.write_bytes(Path(seccomp.__file__).with_name(default.name).read_bytes())
     monkeypatch.setattr(seccomp, "_DEFAULT", str(default))
 
@@ -294,7 +295,7 @@ def test_the_filter_of_another_version_is_not_taken(
     default.write_text(default.read_text())
     second = names()
     assert len(second) == 12
-    (tmp_path / "new.py").touch()
+    (default.parent / "new.py").touch()
     assert len(names()) == 18
 
 
