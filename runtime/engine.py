@@ -58,7 +58,7 @@ class Engine(NamedTuple):
             # It looks for them first, and then does without.
             mount("tmpfs", "/sys/fs/cgroup", "tmpfs")
         elif self.name == "crun":
-            with suppress(OSError), open(_SECOND_CONTROLLERS, encoding="ascii") as controllers:
+            with suppress(OSError), open(_SECOND_CONTROLLERS, encoding="utf-8") as controllers:
                 if controllers.read().strip():
                     mount(os.devnull, _SECOND_CONTROLLERS, "", MS_BIND)
 

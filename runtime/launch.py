@@ -124,5 +124,5 @@ def _make_bundle(  # noqa: PLR0913, PLR0917 - all that a container is made of
         isolation=isolation,
     )
     adapt(described, privileges())
-    with open(f"{container.directory}/config.json", "w", encoding="ascii") as file:
+    with open(f"{container.directory}/config.json", "w", encoding="utf-8") as file:
         file.write(to_json(described))

@@ -97,7 +97,7 @@ def _make(networks: Networks, network: Network, links: Links) -> Network:
 
 def _forward() -> None:
     """Have the kernel pass packets on between interfaces, as Docker does."""
-    with open(f"{_SYSCTL}/ipv4/ip_forward", encoding="ascii") as file:
+    with open(f"{_SYSCTL}/ipv4/ip_forward", encoding="utf-8") as file:
         if file.read().strip() != "0":
             return
     try:

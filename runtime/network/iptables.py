@@ -35,7 +35,7 @@ def stop_letting_through(bridge: str) -> None:
 
 
 def _find() -> str | None:
-    with suppress(OSError), open(_TABLES, encoding="ascii") as file:
+    with suppress(OSError), open(_TABLES, encoding="utf-8") as file:
         if "filter" in file.read().split():
             return next((path for path in _PROGRAMS if os.path.exists(path)), None)
     return None
