@@ -2,7 +2,6 @@
 
 from runtime.devices import Device, rules
 from runtime.errors import Fault
-from runtime.init import PLACE
 from runtime.lean import NamedTuple
 from runtime.mounts import SHM_SIZE, Mount, Tmpfs, all_mounts
 from runtime.resources import Resources
@@ -33,6 +32,8 @@ MASKED_PATHS: "Final" = (
     "/sys/devices/virtual/powercap",
 )
 READONLY_PATHS: "Final" = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
+#: Where the program of ``--init`` is in a container, as with Docker.
+INIT: "Final" = "/sbin/docker-init"
 DEFAULT_PATH: "Final" = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 _NETWORK_SYSCTLS: "Final" = {"net.ipv4.ip_unprivileged_port_start": "0", "net.ipv4.ping_group_range": "0 2147483647"}
@@ -169,7 +170,7 @@ def _process(image: "Process", wishes: Wishes, user: "User", hostname: str, isol
         # The group is listed among the others too: a setgid program would replace it else, and so evade what
         # a file denies to that group (CVE-2022-36109).
         "user": {"uid": user.uid, "gid": user.gid, "additionalGids": [user.gid, *user.groups], "umask": 0o022},
-        "args": [*([PLACE, "--"] if isolation.init else []), *arguments(image, wishes)],
+        "args": [*([INIT, "--"] if isolation.init else []), *arguments(image, wishes)],
         "env": environment(image, wishes, hostname, user.home),
         "cwd": wishes.working_dir or image.working_dir or "/",
         # Capabilities are root's; another user may gain them by a setuid program, as with Docker.

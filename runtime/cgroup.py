@@ -28,6 +28,9 @@ _MEMORY: Final = (
 _TRIES: Final = 50
 
 
+_usable: Final[dict[str, bool]] = {}
+
+
 def is_unified() -> bool:
     """Tell whether this host has cgroup v2 alone."""
     return os.path.exists(f"{_ROOT}/cgroup.controllers")
@@ -49,8 +52,10 @@ def weighs_disks() -> bool:
 
 
 def is_usable() -> bool:
-    """Tell whether groups can be made: in a container of another's they often cannot."""
-    return any(os.access(path, os.W_OK) for path in _hierarchies())
+    """Tell whether groups can be made: in a container of another's they often cannot. It is looked for once."""
+    if _ROOT not in _usable:
+        _usable[_ROOT] = any(os.access(path, os.W_OK) for path in _hierarchies())
+    return _usable[_ROOT]
 
 
 def groups(identifier: str) -> list[str]:

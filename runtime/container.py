@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 
 from runtime.errors import Damaged
-from runtime.lean import NamedTuple, contextmanager
+from runtime.lean import NamedTuple, contextmanager, suppress
 from runtime.lock import lock
 from runtime.record import read_record, write_record
 from runtime.removal import remove_tree
@@ -167,6 +167,9 @@ class Container:
 
     def register(self) -> None:
         """Make what is here while it runs. From now on the next command finds it if we are killed."""
+        with suppress(FileNotFoundError):
+            if os.listdir(self.running) == ["container"]:
+                return  # as whoever makes a container to be started at once has done
         remove_tree(self.running)
         os.makedirs(self.running, mode=0o700)
         os.symlink(self.directory, f"{self.running}/container")

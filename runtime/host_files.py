@@ -7,10 +7,10 @@ import os
 from runtime.mounts import Mount
 from runtime.network import hosts
 from runtime.network.plan import BRIDGES, HOST, SHARED
-from runtime.resolver import hosts_lines, resolv_conf
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Final
 
     from runtime.bundle import Wishes
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from runtime.container import Container
     from runtime.network.plan import Plan
 
+#: What stands for this host in ``--add-host``.
+GATEWAY: Final = "host-gateway"
 #: All of this host that a container without a network reaches is what shares its network.
 _LOOPBACK: Final = "127.0.0.1"
 _NAMES: Final = ("hosts", "hostname", "resolv.conf")
@@ -52,6 +54,29 @@ def write_host_files(container: Container, wishes: Wishes, hostname: str, plan: 
                     os.fchmod(file.fileno(), 0o644)
                     file.write(content)
     return [Mount(f"{folder}/{name}", f"/etc/{name}") for name in _NAMES if f"/etc/{name}" not in taken]
+
+
+def resolv_conf(text: str, servers: Sequence[str], search: Sequence[str], options: Sequence[str]) -> str:
+    """Give a file's text (resolv.conf(5)) with each kind of line replaced for which something was asked.
+
+    A search for ``.`` alone is none.
+    """
+    asked = {
+        "nameserver": [f"nameserver {server}" for server in servers],
+        "search": [f"search {' '.join(search)}"] if search and list(search) != ["."] else [],
+        "options": [f"options {' '.join(options)}"] if options else [],
+    }
+    replaced = {name for name, given in zip(asked, (servers, search, options), strict=True) if given}
+    if "search" in replaced:
+        replaced.add("domain")
+    kept = [line for line in text.splitlines() if (line.split() or [""])[0] not in replaced]
+    return "".join(f"{line}\n" for line in (*kept, *(line for lines in asked.values() for line in lines)))
+
+
+def hosts_lines(hosts: Sequence[str], gateway: str) -> str:
+    """Give the lines of ``/etc/hosts`` for ``NAME:ADDRESS``; ``gateway`` is the host's address as containers see it."""
+    pairs = (text.partition(":") for text in hosts)
+    return "".join(f"{gateway if address == GATEWAY else address}\t{name}\n" for name, _, address in pairs)
 
 
 def _folder(container: Container, plan: Plan) -> str:

@@ -278,7 +278,7 @@ class Images:
         """List what running commands have pinned; asked for while ``removing``."""
         digests: set[Digest] = set()
         for workspace in self._listed(self._new):
-            with suppress(OSError), open(f"{self._new}/{workspace}/{_PINNED}", encoding="ascii") as file:
+            with suppress(OSError), open(f"{self._new}/{workspace}/{_PINNED}", encoding="utf-8") as file:
                 digests.update(map(Digest, file.read().split()))
         return digests
 

@@ -10,8 +10,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
-#: Where it is in the container, as with Docker.
-PLACE: Final = "/sbin/docker-init"
 #: They do the same by the same arguments. Linked statically, for the image need not have a C library.
 _KNOWN: Final = ("docker-init", "catatonit", "tini-static")
 _FOLDERS: Final = (

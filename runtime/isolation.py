@@ -8,7 +8,6 @@ from runtime import cgroup
 from runtime.capabilities import EVERY, grant, held_by_us
 from runtime.devices import find_nodes
 from runtime.errors import Fault
-from runtime.init import find_init
 from runtime.lean import NamedTuple
 from runtime.resources import Resources
 from runtime.rootless import privileges
@@ -58,7 +57,7 @@ def isolate(wishes: Wishes, engine: Engine) -> Isolation:
         masked=_thermal_paths(),
         shared=[path for path in ("/dev/mqueue", "/dev/shm") if os.path.isdir(path)],  # noqa: S108
         apparmor=_apparmor(wishes),
-        init=find_init() if wishes.init else "",
+        init=_init() if wishes.init else "",
         cgroup_namespace=cgroup.is_unified() if not wishes.cgroupns else wishes.cgroupns == "private",
         swap=bool(wishes.resources.memory) and cgroup.counts_swap(),
     )
@@ -99,6 +98,12 @@ def _thermal_paths() -> list[str]:
     if not os.path.exists(f"{_CPUS}/cpu0/thermal_throttle"):
         return []
     return [f"{_CPUS}/cpu{number}/thermal_throttle" for number in range(os.cpu_count() or 1)]
+
+
+def _init() -> str:
+    from runtime.init import find_init  # noqa: PLC0415 - most containers have none
+
+    return find_init()
 
 
 def _apparmor(wishes: Wishes) -> str:

@@ -12,7 +12,6 @@ from runtime.errors import Fault
 from runtime.hire import ENVIRON
 from runtime.host_files import name_host, write_host_files
 from runtime.images import Images, Process
-from runtime.init import PLACE
 from runtime.isolation import isolate
 from runtime.kernel import join_mounts, unshare_mounts
 from runtime.lean import to_json
@@ -111,7 +110,7 @@ def _make_bundle(  # noqa: PLR0913, PLR0917 - all that a container is made of
     hostname = name_host(container, wishes, plan)
     files = write_host_files(container, wishes, hostname, plan, here)
     if isolation.init:
-        files.append(Mount(isolation.init, PLACE, ("bind", "ro")))
+        files.append(Mount(isolation.init, bundle.INIT, ("bind", "ro")))
     described = bundle.build(
         image,
         wishes,

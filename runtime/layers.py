@@ -59,7 +59,7 @@ class Layers:
     def size(self, diff_id: Digest) -> int:
         """Add up the sizes of a layer's files, in bytes; 0 if it is not there."""
         path = f"{self.path(diff_id)}/{SIZE}"
-        with suppress(FileNotFoundError, ValueError), open(path, encoding="ascii") as file:
+        with suppress(FileNotFoundError, ValueError), open(path, encoding="utf-8") as file:
             return int(file.read())  # a power cut may leave it empty
         return 0
 

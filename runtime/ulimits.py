@@ -1,7 +1,5 @@
 """Limits of a process (getrlimit(2))."""
 
-import resource
-
 from runtime.errors import Fault, UsageError
 from runtime.lean import NamedTuple
 
@@ -30,6 +28,8 @@ class Ulimit(NamedTuple):
 
     def check(self) -> None:
         """Raise Fault if the kernel would not let us set it."""
+        import resource  # noqa: PLC0415 - most containers have no such limit
+
         number = getattr(resource, f"RLIMIT_{self.name.upper()}", None)
         if number is None:
             return  # rttime and locks, which Python does not know

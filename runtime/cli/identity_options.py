@@ -5,7 +5,7 @@ from __future__ import annotations
 from _socket import AF_INET, AF_INET6, inet_pton
 
 from runtime.errors import UsageError
-from runtime.resolver import GATEWAY
+from runtime.host_files import GATEWAY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -18,10 +18,10 @@ from runtime.cli.isolation_options import read_device, read_sysctl, read_tmpfs
 from runtime.cli.options import Usage
 from runtime.cli.quantities import read_cpus, read_number, read_size
 from runtime.errors import Fault, UsageError
+from runtime.host_files import hosts_lines, resolv_conf
 from runtime.images import Process
 from runtime.isolation import Isolation
 from runtime.record import plain, read
-from runtime.resolver import hosts_lines, resolv_conf
 from runtime.resources import Resources
 from runtime.seccomp_profile import Host, parse_default, parse_profile, resolve
 from runtime.ulimits import UNLIMITED, Ulimit, read_ulimit
