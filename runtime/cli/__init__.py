@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -106,6 +107,8 @@ COMMANDS: Final = tuple(command for group in GROUPS.values() for command in grou
 
 def program() -> None:
     """Be the program: do what ``main`` does, and end."""
+    # As often as Python does it by itself, it would look through all that a start imports, where there is no garbage.
+    gc.set_threshold(10_000)
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             # It is closed, and another file that we open would have its number.
