@@ -2,8 +2,10 @@
 
 import asyncio
 import os
-import sys
+import socket
 from collections.abc import Callable
+from contextlib import suppress
+from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
@@ -11,7 +13,9 @@ from runtime.config import wanted_layers
 from runtime.errors import Fault, LayerInvalid
 from runtime.layer_mode import Mode, find_mode
 from runtime.layers import ARCHIVE
-from runtime.maker import cannot_keep
+from runtime.lean import to_json
+from runtime.maker import Order, cannot_keep
+from runtime.workshop import Workshop, open_workshop
 from storage.copy import Progress
 from storage.oci.errors import DigestInvalid, ManifestInvalid
 
@@ -24,10 +28,6 @@ if TYPE_CHECKING:
     from storage.oci.manifest import Descriptor
 
 _PARALLEL: Final = 4
-#: Isolated and without site, which takes half the time; what the caller can import is told by the last arguments.
-_MAKER: Final = "import sys; sys.path[:] = sys.argv[6:]; from runtime.maker import main; sys.exit(main(sys.argv[1:6]))"
-#: Where our packages are; an editable install may find them by a hook of its own, not by the path.
-_HOME: Final = str(Path(__file__).parents[1])
 
 
 class Fetching:
@@ -51,14 +51,17 @@ class Fetching:
         if not missing:
             return
         mode = find_mode(self._images.home, wanted_layers())
+        workshop = open_workshop()
         try:
             async with asyncio.TaskGroup() as group:
                 for layer, diff_id in missing.values():
-                    group.create_task(self._layer(layer, diff_id, mode))
+                    group.create_task(self._layer(layer, diff_id, mode, workshop))
         except* Exception as faults:  # noqa: BLE001 - one is raised again, as it would be without the group
             raise faults.exceptions[0] from None
+        finally:
+            workshop.close()
 
-    async def _layer(self, layer: "Descriptor", diff_id: "Digest", mode: Mode) -> None:
+    async def _layer(self, layer: "Descriptor", diff_id: "Digest", mode: Mode, workshop: Workshop) -> None:
         if layer.digest.algorithm != "sha256" or diff_id.algorithm != "sha256":
             raise ManifestInvalid(f"the layer {layer.digest} has a digest other than SHA-256, which is not supported")
         async with self._slots:
@@ -66,7 +69,8 @@ class Fetching:
             try:
                 made.mkdir(mode=0o700)
                 with coming.open("xb", buffering=0) as file:
-                    await self._make(layer, (str(made), mode.name, str(coming), layer.digest, diff_id), file)
+                    order = Order(str(made), mode.name, str(coming), layer.digest, diff_id)
+                    await self._make(layer, order, file, workshop)
                 _share(made / ARCHIVE, coming, plain=layer.digest == diff_id)
                 # First the tree: content that is here says that its layer is, too.
                 self._images.layers.publish(made, diff_id)
@@ -75,27 +79,23 @@ class Fetching:
                 raise Fault(cannot_keep(layer.digest, str(coming), error)) from error
             self._report(Progress(layer.digest, "copied", layer.size, layer.size))
 
-    async def _make(self, layer: "Descriptor", arguments: tuple[str, ...], file: BinaryIO) -> None:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-I", "-S", "-c", _MAKER, *arguments, _HOME, *filter(None, sys.path)),
-            stdin=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
+    async def _make(self, layer: "Descriptor", order: Order, file: BinaryIO, workshop: Workshop) -> None:
+        news, answer = await _send(order, workshop)
         try:
-            _, message = await asyncio.gather(self._feed(process, layer, file), self._listen(process))
-            status = await process.wait()
+            await self._feed(news, layer, file)
+            message = await answer.read()
         except BaseException:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
+            workshop.close()
+            with suppress(OSError):
+                await answer.read()  # which ends when nobody can write any more
             raise
-        if status != 0:
-            raise LayerInvalid(message or f"making the layer {layer.digest} ended with status {status}")
+        finally:
+            news.close()
+        if message != b"\n":
+            said = message.decode(errors="replace").strip()
+            raise LayerInvalid(said or f"making the layer {layer.digest} was broken off")
 
-    async def _feed(self, process: asyncio.subprocess.Process, layer: "Descriptor", file: BinaryIO) -> None:
-        entrance = process.stdin
-        if entrance is None:
-            return
+    async def _feed(self, news: asyncio.StreamWriter, layer: "Descriptor", file: BinaryIO) -> None:
         blob = await self._source.blobs.get(layer.digest)
         if blob.size != layer.size:
             raise DigestInvalid(f"the layer {layer.digest} has {blob.size} bytes, and its manifest says {layer.size}")
@@ -104,17 +104,27 @@ class Fetching:
             async for piece in blob.read():
                 _write(file, piece)
                 done += len(piece)
-                entrance.write(b"%d\n" % done)
-                await entrance.drain()
+                news.write(b"%d\n" % done)
+                await news.drain()
                 self._report(Progress(layer.digest, "copying", done, layer.size))
+            news.write_eof()
         except (BrokenPipeError, ConnectionResetError):
-            return  # the process found a fault, and says which
-        finally:
-            entrance.close()
+            return  # the maker found a fault, and says which
 
-    @staticmethod
-    async def _listen(process: asyncio.subprocess.Process) -> str:
-        return (await process.stderr.read()).decode(errors="replace").strip() if process.stderr else ""
+
+async def _send(order: Order, workshop: Workshop) -> tuple[asyncio.StreamWriter, asyncio.StreamReader]:
+    """Order a layer: give where to tell what has come of it, and where to read the answer."""
+    ours, its = socket.socketpair()
+    answer, written = os.pipe()
+    with its:
+        workshop.order(its.fileno(), written)
+    os.close(written)
+    _, news = await asyncio.open_connection(sock=ours)
+    reader = asyncio.StreamReader()
+    # A pipe, for a socket would lose the answer if the other end had not read all by then.
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), FileIO(answer))
+    news.write(to_json(order).encode() + b"\n")
+    return news, reader
 
 
 def _share(archive: Path, coming: Path, *, plain: bool) -> None:

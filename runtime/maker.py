@@ -1,7 +1,7 @@
 """Making a layer of what the network brings, in a process of its own for each layer.
 
-So layers are made side by side, and a hostile one can be ended. The process is told on its standard input how much of
-the layer has come so far: it reads the file itself, in which it stays to be pushed again.
+So layers are made side by side, and a hostile one can be ended. The process is told how much of the layer has come so
+far: it reads the file itself, in which it stays to be pushed again.
 """
 
 import errno
@@ -9,7 +9,7 @@ import gc
 import os
 import sys
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, NamedTuple
 
 from runtime.archive import SIZE_LIMIT, Budget, Read, read_into
 from runtime.config import DIRECTORIES
@@ -17,6 +17,8 @@ from runtime.errors import LayerInvalid
 from runtime.inodes import Inodes
 from runtime.kernel import die_with_parent, start_writeback, sync_file_system
 from runtime.layers import ARCHIVE, INDEX, ROOT, SIZE, sync_file
+from runtime.lean import from_json, signal
+from runtime.sockets import Socket
 from runtime.stream import LayerStream, Readable
 from runtime.tree import show
 from runtime.unpack import Directory
@@ -126,36 +128,72 @@ class _Coming:
         return piece
 
 
-def main(arguments: list[str]) -> int:
-    """Make a layer: the arguments are its directory, the mode, the file that comes, its digest and its diff ID."""
-    folder, mode, coming, digest, diff_id = arguments
+class Order(NamedTuple):
+    """A layer that is to be made, and what it must turn out to be."""
+
+    folder: str
+    mode: str
+    coming: str
+    """The file in which it comes."""
+    digest: str
+    diff_id: str
+
+
+def work(orders: Socket) -> None:
+    """Make layers until nobody can order any more. With each order come two open files.
+
+    From the one an ``Order`` is read, and how much has come by then, line by line. To the other goes a line that is
+    empty if all went well, and otherwise says what did not.
+    """
     # The next command removes what a killed one was about to make, and nobody may go on with it then.
     die_with_parent()
     sys.setswitchinterval(_SWITCH)
-    gc.disable()  # which would visit every name of the layer over and over; there are no cycles
+    gc.disable()  # which would visit every name of a layer over and over; there are no cycles
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    parent = os.getpid()
+    while True:
+        order, files = orders.receive_files(1, 2)
+        if not order:
+            return
+        if os.fork() == 0:
+            orders.close()
+            die_with_parent()
+            if os.getppid() == parent:
+                _answer(*files)
+            os._exit(0)
+        for file in files:
+            os.close(file)
+
+
+def _answer(news: int, answer: int) -> None:
     try:
-        with open(coming, "rb", buffering=0) as file:
-            done = make(_Coming(file, sys.stdin.buffer), Path(folder), mode)
-        if (done.digest, done.diff_id) == (digest, diff_id):
-            settle(Path(folder), mode)
-            sync_file(Path(coming))
+        with open(news, "rb") as lines:
+            message = make_to_order(Order(*from_json(lines.readline())), lines)
+    except Exception as error:  # noqa: BLE001 - whoever has ordered tells it
+        message = repr(error)
+    os.write(answer, f"{message}\n".encode())
+
+
+def make_to_order(order: Order, news: BinaryIO) -> str:
+    """Make a layer, and say what is wrong with it; nothing if it is as it should be, and durable."""
+    folder = Path(order.folder)
+    try:
+        with open(order.coming, "rb", buffering=0) as file:
+            done = make(_Coming(file, news), folder, order.mode)
+        if (done.digest, done.diff_id) == (order.digest, order.diff_id):
+            settle(folder, order.mode)
+            sync_file(Path(order.coming))
+            return ""
     except LayerInvalid as fault:
-        return _fail(str(fault))
+        return str(fault)
     except OSError as error:
-        return _fail(cannot_keep(digest, folder, error))
-    if done.digest != digest:
-        return _fail(f"the registry sent {done.digest} as layer {digest}")
-    if done.diff_id != diff_id:
-        return _fail(f"the layer {digest} holds {done.diff_id}, and the image says {diff_id}")
-    return 0
+        return cannot_keep(order.digest, order.folder, error)
+    if done.digest != order.digest:
+        return f"the registry sent {done.digest} as layer {order.digest}"
+    return f"the layer {order.digest} holds {done.diff_id}, and the image says {order.diff_id}"
 
 
 def cannot_keep(digest: str, folder: str, error: OSError) -> str:
     """Say why the system did not let a layer be made."""
     cure = "; free some space there and pull again" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
     return f"the layer {digest} cannot be kept: {error.strerror}: {show(os.fsencode(error.filename or folder))}{cure}"
-
-
-def _fail(message: str) -> int:
-    sys.stderr.write(message + "\n")
-    return 1

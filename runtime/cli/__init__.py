@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from typing import Final
 
 _HIRE: Final = "runtime.hire:hire_ahead"
+_OPEN_WORKSHOP: Final = "runtime.workshop:open_ahead"
 _HASTEN: Final = "runtime.cgroup:hasten_ahead"
 
 
@@ -57,7 +58,7 @@ GROUPS: Final = {
         Command("inspect", "runtime.cli.inspect:main", "Tell all about containers and images"),
     ),
     "Images": (
-        Command("pull", "runtime.cli.pull:main", "Fetch an image from a registry"),
+        Command("pull", "runtime.cli.pull:main", "Fetch an image from a registry", ahead=_OPEN_WORKSHOP),
         Command("push", "runtime.cli.push:main", "Send an image to a registry"),
         Command("images", "runtime.cli.images:main", "List the images on this host"),
         Command("history", "runtime.cli.history:main", "Tell how an image was made"),

@@ -187,6 +187,7 @@ def make(here: config.Config, options: Options, *, attached: bool) -> tuple[Cont
     if made is None and when == "never":
         raise Fault(f"there is no image {name} on this host, and --pull never forbids to fetch it")
     if made is None:
+        _open_workshop()
         # What a short name stands for is looked up only by those who find nothing that is called so.
         name = _resolve(here, name)
         made = None if when == "always" else create_if_here()
@@ -240,6 +241,12 @@ def read_wishes(options: Options, *, host_network: bool) -> Wishes:
     for family in _WISHES:
         wishes = family.read(options, wishes)
     return wishes
+
+
+def _open_workshop() -> None:
+    from runtime.workshop import open_ahead  # noqa: PLC0415 - as below
+
+    open_ahead()
 
 
 def _resolve(here: config.Config, name: str) -> str:

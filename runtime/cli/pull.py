@@ -13,6 +13,7 @@ from runtime.errors import UsageError
 from runtime.images import Images
 from runtime.pull import pull
 from runtime.rootless import enter
+from runtime.workshop import close_unused, open_ahead
 
 if TYPE_CHECKING:
     from storage.oci.manifest import Manifest
@@ -56,13 +57,17 @@ def main(arguments: list[str]) -> int:
 def fetch(here: config.Config, reference: "Reference", wish: Wish, *, quiet: bool = False) -> "Manifest":
     """Fetch an image with progress on stderr. Raises Fault."""
     enter()
-    with progress("pull") as show:
+    open_ahead()
+    try:
+        with progress("pull") as show:
 
-        async def work(namespace: "RemoteNamespace", there: "Reference") -> "Manifest":
-            report = (lambda _: None) if quiet else show
-            return await pull(Images(here.home), namespace.repository(there.name), reference, report, wish.platform)
+            async def work(namespace: "RemoteNamespace", there: "Reference") -> "Manifest":
+                report = (lambda _: None) if quiet else show
+                return await pull(Images(here.home), namespace.repository(there.name), reference, report, wish.platform)
 
-        manifest = fetch_from(here, reference, work, plain_http=wish.plain_http)
+            manifest = fetch_from(here, reference, work, plain_http=wish.plain_http)
+    finally:
+        close_unused()
     Images(here.home).note("pull", str(reference), str(reference))
     return manifest
 
