@@ -39,6 +39,8 @@ lint: .venv/.developed
 	@$(PIP) install --upgrade pip
 	@# A plain path: the default, a finder of modules, makes every start of preg slower.
 	@$(PIP) install --config-settings editable_mode=compat --editable .
+	@# Python 3.11 puts it into each venv, where it hooks into every start of Python, and nothing here needs it.
+	@$(PIP) uninstall --yes setuptools
 	@touch $@
 
 .venv/.developed: .venv/.installed
