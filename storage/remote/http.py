@@ -6,15 +6,16 @@ What a server sends is hostile until it is read: its head is bounded, and where 
 
 import asyncio
 import ssl
+from collections import deque
 from collections.abc import AsyncIterable
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar, cast
 from urllib.parse import quote, urljoin, urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Mapping
 
-_BUFFER: Final = 256 * 1024
-_PIECE: Final = 1024 * 1024
+#: So many bytes may wait to be read before the server has to wait.
+_BUFFER: Final = 1024 * 1024
 _HEAD_LIMIT: Final = 64 * 1024
 _REDIRECTS: Final = 10
 #: In seconds: until there is a connection, and until something comes over it or goes.
@@ -136,11 +137,11 @@ class Http:
             if not self._verify:
                 self._tls.check_hostname, self._tls.verify_mode = False, ssl.CERT_NONE
         tls = self._tls if origin.scheme == "https" else None
-        opening = asyncio.open_connection(
-            origin.host, origin.port, ssl=tls, limit=_BUFFER, happy_eyeballs_delay=_NEXT_ADDRESS
+        opening = asyncio.get_running_loop().create_connection(
+            _Connection, origin.host, origin.port, ssl=tls, happy_eyeballs_delay=_NEXT_ADDRESS
         )
         try:
-            return _Connection(*await _patiently(opening, _CONNECT))
+            return (await _patiently(opening, _CONNECT))[1]
         except HttpFault as fault:
             raise HttpFault(f"{origin.host}:{origin.port}: {fault}", passing=False) from fault
 
@@ -184,10 +185,10 @@ class Response:
         if connection is None:
             return
         if self._chunked:
-            while size := _read_chunk_size(await connection.line(_SILENCE)):
+            while size := _read_chunk_size(await _patiently(connection.line(), _SILENCE)):
                 async for piece in connection.read(size):
                     yield piece
-                await connection.line(_SILENCE)
+                await _patiently(connection.line(), _SILENCE)
             await _patiently(connection.headers(), _SILENCE)  # late ones, which nobody needs
             self._chunked = False
             return
@@ -216,23 +217,60 @@ class Response:
         self._connection = None
 
 
-class _Connection:
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
+class _Connection(asyncio.Protocol):
+    """One request and its answer at a time. Not asyncio's streams, which copy three times what comes."""
+
+    def __init__(self) -> None:
         self.lasting = True
+        self._transport: asyncio.Transport | None = None
+        self._received: deque[bytes] = deque()
+        self._waiting = 0
+        """How much has been received, in bytes."""
+        self._ended = False
+        self._fault: Exception | None = None
+        self._news = asyncio.Event()
+        self._writable = asyncio.Event()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._writable.set()
+
+    def data_received(self, data: bytes) -> None:
+        self._received.append(data)
+        self._waiting += len(data)
+        self._news.set()
+        if self._waiting > _BUFFER and self._transport is not None:
+            self._transport.pause_reading()
+
+    def eof_received(self) -> None:
+        self._ended = True
+        self._news.set()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._ended = True
+        self._fault = exc
+        self._transport = None
+        self._news.set()
+        self._writable.set()
+
+    def pause_writing(self) -> None:
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        self._writable.set()
 
     def close(self) -> None:
         # At once, for there is nothing to say any more: TLS would wait for the server's farewell.
-        self._writer.transport.abort()
+        if self._transport is not None:
+            self._transport.abort()
 
     async def exchange(self, request: _Request) -> tuple[int, Headers]:
         """Send a request and read the head of the answer, which may come before all of the request is sent."""
         body = request.body
-        self._writer.write(request.head)
         if not isinstance(body, AsyncIterable):
-            self._writer.write(body or b"")
+            await self._write(request.head + (body or b""))
             return await _patiently(self._head(), _SILENCE)
+        await self._write(request.head)
         sending, answering = asyncio.create_task(self._send(body)), asyncio.create_task(self._head())
         try:
             # If sending fails, the reason may be an answer that says why.
@@ -247,9 +285,14 @@ class _Connection:
     async def _send(self, body: AsyncIterable[bytes]) -> None:
         async for piece in body:
             if piece:
-                self._writer.writelines((b"%x\r\n" % len(piece), piece, b"\r\n"))
-                await _patiently(self._writer.drain(), _SILENCE)
-        self._writer.write(b"0\r\n\r\n")
+                await self._write(b"%x\r\n%b\r\n" % (len(piece), piece))
+        await self._write(b"0\r\n\r\n")
+
+    async def _write(self, data: bytes) -> None:
+        if self._transport is None:
+            raise self._closed()
+        self._transport.write(data)
+        await _patiently(self._writable.wait(), _SILENCE)
 
     async def _head(self) -> tuple[int, Headers]:
         while True:
@@ -272,20 +315,52 @@ class _Connection:
             lines.append((name.strip(), value.strip()))
         return Headers(lines)
 
-    async def line(self, seconds: int | None = None) -> bytes:
-        return (await _patiently(self._reader.readuntil(b"\n"), seconds)).rstrip(b"\r\n")
+    async def line(self) -> bytes:
+        line, end = b"", b""
+        while not end:
+            if not (piece := await self._take()):
+                raise self._closed()
+            start, end, rest = piece.partition(b"\n")
+            line += start
+            self._give_back(rest)
+            if len(line) > _HEAD_LIMIT:
+                raise HttpFault("the server sent a line without an end", passing=False)
+        return line.rstrip(b"\r")
 
     async def read(self, size: int | None) -> "AsyncIterator[bytes]":
         """Give so many bytes as they come, or without a size all until the server closes."""
         while size != 0:
-            piece = await _patiently(self._reader.read(_PIECE if size is None else min(size, _PIECE)), _SILENCE)
+            piece = await _patiently(self._take(), _SILENCE)
             if not piece:
-                if size is None:
+                if size is None and self._fault is None:
                     return
-                raise HttpFault("the server sent less than it announced")
+                raise self._closed()
             if size is not None:
+                self._give_back(piece[size:])
+                piece = piece[:size]
                 size -= len(piece)
             yield piece
+
+    async def _take(self) -> bytes:
+        """Wait for what comes next; nothing at the end."""
+        while not self._received and not self._ended:
+            self._news.clear()
+            await self._news.wait()
+        if not self._received:
+            return b""
+        piece = self._received.popleft()
+        self._waiting -= len(piece)
+        if self._waiting <= _BUFFER and self._transport is not None:
+            self._transport.resume_reading()
+        return piece
+
+    def _give_back(self, rest: bytes) -> None:
+        if rest:
+            self._received.appendleft(rest)
+            self._waiting += len(rest)
+
+    def _closed(self) -> HttpFault:
+        return HttpFault(str(self._fault or "the server closed the connection too early"))
 
 
 def _read_framing(headers: Headers) -> tuple[bool, int | None]:
@@ -319,7 +394,3 @@ async def _patiently(work: "Awaitable[T]", seconds: int | None) -> T:
         raise HttpFault(f"nothing was heard for {seconds} seconds") from error
     except OSError as error:
         raise HttpFault(error.strerror or str(error)) from error
-    except asyncio.IncompleteReadError as error:
-        raise HttpFault("the server closed the connection") from error
-    except asyncio.LimitOverrunError as error:
-        raise HttpFault("the server sent a line without an end", passing=False) from error
