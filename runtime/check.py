@@ -20,8 +20,8 @@ from runtime.errors import Damaged, Fault
 from runtime.images import Images
 from runtime.kernel import MNT_DETACH, unmount
 from runtime.lock import lock
-from runtime.network.endpoints import endpoints_by_container
-from runtime.network.entries import release
+from runtime.network.endpoints import Endpoints
+from runtime.network.entries import entries, networks, release
 from runtime.removal import remove_tree
 from runtime.rootless import inside
 
@@ -153,12 +153,18 @@ def _remove_groups(identifier: str) -> None:
 
 
 def _endpoints(state: str) -> Iterator[Finding]:
-    for identifier in sorted(endpoints_by_container(state)):
-        if not os.path.exists(f"{state}/containers/{identifier}"):
-            yield Finding(
-                f"the container {identifier[:12]} has addresses in networks, and does not run",
-                partial(release, state, identifier),
-            )
+    for network in networks(state):
+        for address, identifier in sorted(entries(state, network)):
+            if not os.path.exists(f"{state}/containers/{identifier}"):
+                yield Finding(
+                    f"the container {identifier[:12]} has the address {address} in a network, and does not run",
+                    partial(release, state, identifier),
+                )
+                continue
+            try:
+                Endpoints(state, network).read(address, identifier)
+            except Damaged as damage:
+                yield Finding(str(damage), lambda: None)
 
 
 def _sorted(folder: Path) -> list[Path]:

@@ -7,6 +7,7 @@ container that was killed takes its endpoints away, too.
 
 import os
 
+from runtime.errors import Damaged
 from runtime.lean import NamedTuple, contextmanager, suppress
 from runtime.lock import lock
 from runtime.network.entries import entries, entries_of, networks
@@ -102,14 +103,18 @@ class Endpoints:
         return entries(self._state, self.network)
 
     def __iter__(self) -> "Iterator[Endpoint]":
-        """Give every endpoint; one may be gone meanwhile."""
+        """Give every endpoint that can be read; one may be gone meanwhile."""
         for address, container in self.files():
-            with suppress(FileNotFoundError):
+            with suppress(FileNotFoundError, Damaged):
                 yield self.read(address, container)
 
     def read(self, address: str, container: str) -> Endpoint:
-        """Read one. Raises FileNotFoundError."""
-        return read_record(Endpoint, f"{self.directory}/{address}@{container}")
+        """Read one. Raises FileNotFoundError and Damaged."""
+        path = f"{self.directory}/{address}@{container}"
+        try:
+            return read_record(Endpoint, path)
+        except ValueError as error:
+            raise Damaged(f"{path} cannot be read: restart the container ({error})") from error
 
     def write(self, endpoint: Endpoint) -> None:
         """Write one down; its address is taken from now on."""
@@ -129,6 +134,14 @@ class Endpoints:
         with suppress(FileNotFoundError):
             os.unlink(path)
         os.symlink(str(address), path)
+
+    def leave(self, address: str, container: str) -> None:
+        """Take away what may be gone or damaged, while nobody else joins or leaves."""
+        with suppress(FileNotFoundError):
+            try:
+                self.remove(self.read(address, container))
+            except Damaged:
+                os.unlink(f"{self.directory}/{address}@{container}")
 
     def remove(self, endpoint: Endpoint) -> None:
         """Take an endpoint away, while nobody else joins or leaves."""
@@ -165,10 +178,10 @@ class Endpoints:
 
 
 def endpoints_of(state: str, container: str) -> list[Endpoint]:
-    """Give the endpoints of a container."""
+    """Give the endpoints of a container that can be read."""
     found = []
     for network, address in entries_of(state, container):
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError, Damaged):
             found.append(Endpoints(state, network).read(address, container))
     return sorted(found, key=lambda endpoint: (not endpoint.ports, endpoint.network_name))
 

@@ -43,5 +43,5 @@ def release(state: str, container: str) -> None:
         from runtime.network.endpoints import Endpoints  # noqa: PLC0415 - for those who are in one
 
         members = Endpoints(state, network)
-        with members.changing(), suppress(FileNotFoundError):
-            members.remove(members.read(address, container))
+        with members.changing():
+            members.leave(address, container)

@@ -304,7 +304,8 @@ def test_the_check_finds_addresses_of_what_does_not_run(host: Host, image: str) 
     for pid in (supervisor_of(host, web), web["State"]["Pid"]):
         os.kill(pid, signal.SIGKILL)
     shutil.rmtree(host.state / "containers" / web["Id"])
-    sentence = f"the container {web['Id'][:12]} has addresses in networks, and does not run"
+    address = web["NetworkSettings"]["IPAddress"]
+    sentence = f"the container {web['Id'][:12]} has the address {address} in a network, and does not run"
     wait_until(lambda: sentence in host.run("system", "check").stdout)
     host.run("system", "check", "--repair")
     assert sentence not in host.run("system", "check").stdout

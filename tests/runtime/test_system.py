@@ -148,6 +148,19 @@ def test_a_name_without_a_container_is_released(preg: Preg) -> None:
     assert not (preg.home / "names/web").is_symlink()
 
 
+def test_an_address_that_cannot_be_read_hinders_nobody(preg: Preg) -> None:
+    address = preg.state / "networks" / ("b" * 64) / f"10.208.0.2@{'a' * 64}"
+    address.parent.mkdir(parents=True)
+    address.write_text("{}")
+    running = preg.state / "containers" / ("a" * 64)
+    running.mkdir(parents=True)
+    assert preg.ok("ps", "-aq") == ""
+    assert f"{address} cannot be read: restart the container" in preg.run("system", "check").stdout
+    running.rmdir()
+    check(preg, "the container aaaaaaaaaaaa has the address 10.208.0.2 in a network, and does not run")
+    assert not address.exists()
+
+
 def test_a_container_that_lost_its_supervisor_is_ended(host: Preg, image: str) -> None:
     host.ok("run", "-d", "--name", "lost", image, "sleep", "1000")
     pid = int(inspect(host, "lost", "State.Pid"))
