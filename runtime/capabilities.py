@@ -66,6 +66,6 @@ def grant(add: Sequence[str], drop: Sequence[str], held: Sequence[str], *, privi
 
 def held_by_us() -> list[str]:
     """List what this process could pass on."""
-    with open("/proc/self/status", encoding="utf-8") as status:
-        bits = next(int(line.split()[1], 16) for line in status if line.startswith("CapPrm:"))
+    with open("/proc/self/status", "rb") as status:
+        bits = int(status.read().partition(b"\nCapPrm:")[2].split(maxsplit=1)[0], 16)
     return [name for number, name in enumerate(ALL) if bits >> number & 1]

@@ -89,14 +89,15 @@ def create(  # noqa: PLR0913 - an image, what is asked, and where and by whom it
         name = _take_name(containers, container, wanted.name)
         exposed = dict.fromkeys((*wanted.network.exposed, *_exposed(settings)))
         write_plan(container.directory, wanted.network._replace(exposed=list(exposed)), durable=not wanted.remove)
-        container.write_description(description._replace(name=name))
+        description = description._replace(name=name)
+        container.write_description(description)
         if wishes.mounts:
             _make_volumes(containers, wishes.mounts)
     except BaseException:
         containers.remove(container, volumes=True)
         container.unregister()
         raise
-    containers.note(container, "create")
+    containers.note(container, "create", description=description)
     return container, held
 
 

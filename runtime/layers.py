@@ -144,15 +144,18 @@ class Layers:
     @staticmethod
     def _mount(lowers: list[str], container: str, *, passing: bool) -> str:
         links = f"{container}/lower"
-        remove_tree(links)  # of its last start
-        os.mkdir(links)
+        try:
+            os.mkdir(links)
+        except FileExistsError:  # of its last start
+            remove_tree(links)
+            os.mkdir(links)
+            # It says that the changes were passing, and keeps others from being added.
+            remove_tree(f"{container}/work/work/incompat")
         # Short relative names: the kernel takes one page of options, and 127 digests are more.
         for number, lower in enumerate(lowers):
             os.symlink(lower, f"{links}/{number}")
         if not lowers:
             os.mkdir(f"{links}/0")  # of an image without layers; overlayfs insists on one
-        if os.path.exists(f"{container}/work/work/incompat"):
-            remove_tree(f"{container}/work")  # says that the changes were passing, and keeps others from being added
         for name in ("upper", "work", "root"):
             with suppress(FileExistsError):
                 os.mkdir(f"{container}/{name}", 0o755)

@@ -79,6 +79,8 @@ def plain(value: Any) -> Any:
 
 
 def _read(hint: Any, value: Any) -> Any:
+    if type(value) is hint:  # as most are
+        return _whole(value) if hint is str else value
     if isinstance(hint, _UNION):  # X | None
         hint = hint.__args__[0]
     origin = getattr(hint, "__origin__", hint)
@@ -93,8 +95,13 @@ def _read(hint: Any, value: Any) -> Any:
     if hint is float and isinstance(value, int):
         return float(value)
     if issubclass(origin, str) and isinstance(value, str):
-        value.encode()  # or it is half a character
-        return hint(value)
+        return hint(_whole(value))
     if origin in (int, float, bool) and type(value) is origin:
         return value
     raise ValueError(f"expected {origin.__name__}, got {type(value).__name__}")
+
+
+def _whole(text: str) -> str:
+    """Give a text, unless it has half a character. Raises ValueError."""
+    text.encode()
+    return text
