@@ -4,7 +4,6 @@ import asyncio
 import os
 import socket
 from collections.abc import Callable
-from contextlib import suppress
 from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
@@ -39,6 +38,7 @@ class Fetching:
         self._workspace = workspace
         self._report = report
         self._slots = asyncio.Semaphore(_PARALLEL)
+        self._answers: list[asyncio.StreamReader] = []
 
     async def layers(self, wanted: "Sequence[tuple[Descriptor, Digest]]") -> None:
         """Fetch layers, each with its diff ID; one that occurs twice is fetched once."""
@@ -60,6 +60,8 @@ class Fetching:
             raise faults.exceptions[0] from None
         finally:
             workshop.close()
+            for answer in self._answers:
+                await answer.read()  # which ends when nobody makes the layer any more
 
     async def _layer(self, layer: "Descriptor", diff_id: "Digest", mode: Mode, workshop: Workshop) -> None:
         if layer.digest.algorithm != "sha256" or diff_id.algorithm != "sha256":
@@ -81,14 +83,10 @@ class Fetching:
 
     async def _make(self, layer: "Descriptor", order: Order, file: BinaryIO, workshop: Workshop) -> None:
         news, answer = await _send(order, workshop)
+        self._answers.append(answer)
         try:
             await self._feed(news, layer, file)
             message = await answer.read()
-        except BaseException:
-            workshop.close()
-            with suppress(OSError):
-                await answer.read()  # which ends when nobody can write any more
-            raise
         finally:
             news.close()
         if message != b"\n":
