@@ -39,6 +39,11 @@ class Order(NamedTuple):
     network: bool
     """The container has a network namespace of its own."""
 
+    def executing(self, program: str) -> Order:
+        """Give the same order for another file of the engine."""
+        run, delete, engine = ([program, *words[1:]] for words in (self.run, self.delete, self.engine))
+        return self._replace(run=run, delete=delete, engine=engine)
+
 
 def give(supervisor: Socket, order: Order, files: Sequence[int]) -> None:
     """Send an order with files, of which the kernel takes so many with each piece of it."""

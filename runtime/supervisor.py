@@ -18,7 +18,15 @@ from runtime.container import EXITED, RESTARTING, RUNNING, State, reachable
 from runtime.containers import Containers
 from runtime.errors import Damaged
 from runtime.executions import Execution, Executions, complaint
-from runtime.kernel import MNT_DETACH, adopt_orphans, give_back_memory, join_mounts, name_process, unmount
+from runtime.kernel import (
+    MNT_DETACH,
+    adopt_orphans,
+    give_back_memory,
+    join_mounts,
+    name_process,
+    open_read_only,
+    unmount,
+)
 from runtime.lean import from_json, signal, suppress
 from runtime.log import LogWriter
 from runtime.order import Order, take
@@ -445,6 +453,10 @@ def main(connection: Socket) -> None:
     order, files = received
     join_mounts(files[1])
     os.close(files[1])
+    with suppress(OSError):
+        # From where no container can write to it: crun makes itself such a mount, and begins once more in there, unless
+        # it is in one (crun, src/libcrun/cloned_binary.c).
+        order = order.executing(f"/proc/self/fd/{open_read_only(order.engine[0])}")
     if order.network:
         # By this path the engine finds it, and everybody else.
         os.symlink(f"/proc/{os.getpid()}/fd/{files[2]}", f"{order.state}/containers/{order.identifier}/netns")

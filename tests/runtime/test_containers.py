@@ -267,6 +267,17 @@ def test_a_supervisor_is_small(host: Preg, image: str, names: Names) -> None:
     assert size <= 6 * 1024
 
 
+def test_no_container_can_write_to_its_oci_runtime(host: Preg, image: str, oci_runtime: str, names: Names) -> None:
+    """Which is a container's own program for a moment (CVE-2019-5736), and would then be everybody's."""
+    name = names()
+    host.ok("run", "-d", "--name", name, "--runtime", oci_runtime, image, "sleep", "1000")
+    host.ok("exec", name, "true")
+    files = Path(f"/proc/{supervisor_of(int(str(state(host, name)['Pid'])))}/fd").iterdir()
+    (program,) = [file for file in files if file.is_file() and file.samefile(oci_runtime)]
+    with pytest.raises(OSError, match="Read-only file system"):
+        program.open("r+b")
+
+
 def supervisor_of(pid: int) -> int:
     """The parent of a container's first process."""
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
