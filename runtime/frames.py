@@ -47,6 +47,13 @@ def frame(kind: int, content: bytes = b"") -> bytes:
     return kind.to_bytes(1, "big") + len(content).to_bytes(4, "big") + content
 
 
+def read_size(content: bytes) -> tuple[int, int]:
+    """Read the rows and columns of a terminal. Raises ValueError."""
+    if len(content) != 4:
+        raise ValueError("the size of a terminal is four bytes")
+    return int.from_bytes(content[:2], "big"), int.from_bytes(content[2:], "big")
+
+
 class Frames:
     """Puts frames together from what a socket gives."""
 

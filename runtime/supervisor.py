@@ -9,7 +9,6 @@ from __future__ import annotations
 import _thread
 import os
 import select
-import struct
 import time
 
 from runtime import cgroup
@@ -47,7 +46,7 @@ if TYPE_CHECKING:
     from runtime.health import Monitor
 
 #: What is raised by what a visitor says that no command of preg would.
-_NONSENSE: Final = (ValueError, LookupError, TypeError, AttributeError, struct.error)
+_NONSENSE: Final = (ValueError, LookupError, TypeError, AttributeError)
 #: Those of a terminal, which is not ours.
 _IGNORED: Final = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
 
@@ -363,7 +362,7 @@ class Supervisor:
         elif kind == f.STDIN:
             process.streams.type(content, ends=not content and process.stdin_once)
         elif kind == f.RESIZE:
-            process.resize(*struct.unpack(">HH", content))
+            process.resize(*f.read_size(content))
         elif kind == f.SIGNAL:
             self._pass_on(process, int(content))
         elif kind in (f.STOP, f.RESTART):

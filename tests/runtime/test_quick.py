@@ -75,5 +75,26 @@ def test_what_people_do_all_day_loads_no_slow_module(
         ("stop", name),
         ("rm", name),
     )
-    slow = {words: found for words in commands if (found := loaded_by(host, *words) & SLOW)}
-    assert slow == {}
+    assert slow_of(host, commands) == {}
+
+
+def test_starts_load_no_slow_module(host: Preg, image: str, runnable: str, names: Callable[[], str]) -> None:
+    name = names()
+    engine = ("--runtime", runnable)
+    own = ("--env", "A=1", "--volume", "/usr:/x", "--workdir", "/x", "--user", "0", "--hostname", "h", "--init")
+    kept_apart = ("--memory", "64m", "--cap-drop", "ALL", "--read-only", "--tmpfs", "/memory", "--ulimit", "core=0")
+    kept = ("--label", "a=b", "--log-opt", "max-size=1m", "--stop-timeout", "1", "--health-cmd", "true")
+    commands = (
+        ("run", "--rm", "--network", "none", *engine, image, "true"),
+        ("run", "--rm", "--publish", "80", *engine, *own, *kept_apart, *kept, image, "true"),
+        ("create", "--network", "host", "--name", name, *engine, image, "true"),
+        ("start", name),
+    )
+    for words in commands[:2]:
+        host.ok(*words)  # makes what is made once
+    assert slow_of(host, commands) == {}
+
+
+def slow_of(host: Preg, commands: tuple[tuple[str, ...], ...]) -> dict[tuple[str, ...], set[str]]:
+    """What commands load that they should not, one after the other."""
+    return {words: found for words in commands if (found := loaded_by(host, *words) & SLOW)}
