@@ -92,8 +92,9 @@ class Executions:
         elif pid == known.pid:
             self._finish(known, code)
         elif code or not known.take_over():
-            known.tell(f.FAILED, known.give_up())
+            failure = known.give_up()
             self._forget(known)
+            known.tell(f.FAILED, failure)
         else:
             known.engine = 0
             known.tell(f.STARTED, b"%d" % known.pid)
@@ -105,8 +106,9 @@ class Executions:
     def _finish(self, execution: Execution, code: int) -> None:
         for kind, data in execution.drain():
             execution.tell(kind, data)
-        execution.tell(f.EXIT, b"%d" % code)
+        # Whoever is told may look at once for what it has left.
         self._forget(execution)
+        execution.tell(f.EXIT, b"%d" % code)
 
     def end(self) -> None:
         """End all: the container has ended."""
