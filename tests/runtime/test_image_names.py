@@ -19,6 +19,7 @@ NAMES = [
     "docker.io/library/a:latest",
     "docker.io/a/b:1",
     "localhost/a:1",
+    "localhost/a/b:1",
     "a:1/b:latest",
     "[::1]:5000/b:1",
     "A/a:latest",
@@ -67,6 +68,11 @@ def test_nothing_else_is_found_than_by_the_rules_for_names(images: Images, text:
     except RegistryError:
         expected = None
     assert images.find_by_name(text) == expected
+
+
+@pytest.mark.parametrize("text", ["localhost/a%2Fb:1", "localhost/a/../a:1", "localhost/a:1.json", "", "."])
+def test_the_name_of_a_file_is_not_that_of_an_image(images: Images, text: str) -> None:
+    assert images.find_by_name(text) is None
 
 
 def test_the_file_of_a_name_is_named_after_it(images: Images) -> None:
