@@ -3,7 +3,6 @@
 Read by those commands only that speak to registries. ``deploy/runtime.example.toml`` explains each setting.
 """
 
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
@@ -83,11 +82,15 @@ def load(here: "Config") -> Settings:
 
 def _read(path: str, *, required: bool) -> dict[str, Any]:
     try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        raw = Path(path).read_bytes()
     except FileNotFoundError as error:
         if required:
             raise Fault(f"the settings {path}, which PREG_CONFIG names, are not there") from error
         return {}
+    import tomllib  # noqa: PLC0415 - slow, and most hosts have no settings
+
+    try:
+        return tomllib.loads(raw.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise Fault(f"the settings {path} are no TOML: {error}") from error
 

@@ -5,7 +5,6 @@ import binascii
 import fcntl
 import json
 import os
-import tempfile
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -206,6 +205,8 @@ def _write_entry(credentials: Credentials) -> dict[str, str]:
 
 def _write(path: "Path", content: bytes, folder: int) -> None:
     """Put a file that its owner alone can read in the place of another, whole and durable."""
+    import tempfile  # noqa: PLC0415 - slow, and only logins write
+
     descriptor, new = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with open(descriptor, "wb") as file:
