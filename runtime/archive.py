@@ -102,7 +102,7 @@ def read_into(target: Target, stream: LayerStream, budget: Budget) -> Read:
         path = split(entry.name)
         content += entry.size if entry.kind == stat.S_IFREG else 0
         if path:
-            budget.spend(len(path[-1]) + len(entry.link) + _measure(entry))
+            budget.spend(len(path[-1]) + len(entry.link) + (_measure(entry) if entry.xattrs else 0))
             target.enter(path[:-1])
             _add(target, path[-1], entry, stream)
         elif entry.kind == stat.S_IFDIR:
@@ -116,8 +116,6 @@ def read_into(target: Target, stream: LayerStream, budget: Budget) -> Read:
 
 
 def _measure(entry: Entry) -> int:
-    if not entry.xattrs:
-        return 0
     size = sum(len(key) + len(value) for key, value in entry.xattrs.items())
     if size > _ATTRIBUTES_LIMIT:
         raise LayerInvalid(f"the entry {show(entry.name)} of the layer has {size} bytes of attributes: too many")

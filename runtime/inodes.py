@@ -164,12 +164,9 @@ class Inodes:
         mode |= entry.kind
         self._modes[number] = mode
         seconds, nanoseconds = divmod(entry.mtime, 10**9)
-        erofs.INODE.pack_into(
-            self._records,
-            number * erofs.INODE.size,
-            *(erofs.EXTENDED, 0, mode, 0, entry.size, place, 0),
-            *(entry.uid, entry.gid, seconds, nanoseconds, 0),
-        )
+        at, size = number * erofs.INODE.size, entry.size
+        fields = (erofs.EXTENDED, 0, mode, 0, size, place, 0, entry.uid, entry.gid, seconds, nanoseconds, 0)
+        erofs.INODE.pack_into(self._records, at, *fields)
 
     def _is_whiteout(self, number: int) -> bool:
         place = number * erofs.INODE.size + erofs.PLACE

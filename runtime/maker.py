@@ -75,6 +75,7 @@ def _index(source: Readable, folder: Path) -> Read:
             done = read_into(inodes, stream, budget)
         finally:
             stream.close()
+        writeback.start()
         with (folder / INDEX).open("xb") as index:
             inodes.write(done.size, bytes.fromhex(done.diff_id[7:39]), index)
     return done
@@ -104,8 +105,12 @@ class _Writeback:
         """Take note of so many bytes more."""
         self._size += by
         if self._size - self._begun >= _STRETCH:
-            start_writeback(self._file, self._begun, self._size - self._begun)
-            self._begun = self._size
+            self.start()
+
+    def start(self) -> None:
+        """Have all written that is there by now."""
+        start_writeback(self._file, self._begun, self._size - self._begun)
+        self._begun = self._size
 
 
 class _Coming:
@@ -122,6 +127,9 @@ class _Coming:
         """See ``Readable``."""
         while self._at == self._ready and (line := self._news.readline()):
             self._ready = int(line)
+        if self._at == self._ready:
+            self._writeback.start()
+            return b""
         piece = os.pread(self._file.fileno(), min(size, self._ready - self._at), self._at)
         self._at += len(piece)
         self._writeback.grown(len(piece))

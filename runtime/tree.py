@@ -28,7 +28,11 @@ def split(name: bytes) -> tuple[bytes, ...]:
     """
     if b"\0" in name or len(name) > 4096:
         raise LayerInvalid(f"the name {show(name)} in the layer is too long or holds a zero byte")
-    parts = _climb(name) if b".." in name else [part for part in name.split(b"/") if part not in (b"", b".")]
+    parts = name.split(b"/")
+    if b".." in name:
+        parts = _climb(name)
+    elif b"" in parts or b"." in parts:
+        parts = [part for part in parts if part not in (b"", b".")]
     if len(name) > 255 and any(len(part) > 255 for part in parts):
         raise LayerInvalid(f"the name {show(name)} in the layer is too long or holds a zero byte")
     return tuple(parts)
