@@ -24,6 +24,7 @@ MS_BIND: Final = 0x1000
 MS_REC: Final = 0x4000
 MS_SLAVE: Final = 0x80000
 MNT_DETACH: Final = 2
+_CLONE_FS: Final = 0x200
 _CLONE_NEWNS: Final = 0x20000
 _CLONE_NEWNET: Final = 0x40000000
 _CLONE_NEWUSER: Final = 0x10000000
@@ -147,6 +148,8 @@ def join_user(namespace: int) -> None:
 
 def join_mounts(namespace: int) -> None:
     """Enter the mount namespace that an open file stands for (setns(2)). Raises OSError."""
+    # No thread of ours that has not ended yet must share our working directory, which changes.
+    _call("unshare", _CLONE_FS)
     _call("setns", namespace, _CLONE_NEWNS)
 
 

@@ -443,9 +443,6 @@ def main(connection: Socket) -> None:
     """Wait for an order, and carry it out."""
     first = Visitor(connection)
     connection.setblocking(True)
-    # In time for the container, as the order takes as long to come; and not in a thread, beside which no namespace can
-    # be joined.
-    cgroup.hasten()
     received = take(connection, first.frames)
     if received is None:
         return  # who would have given it has thought better of it

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -209,7 +210,7 @@ def test_a_published_port_leads_to_the_container_and_ends_with_it(host: Rootless
 
 def test_a_carrier_of_a_killed_supervisor_ends(host: Rootless, image: str) -> None:
     required("slirp4netns")
-    command = ("sh", "-c", f"while :; do sleep 1; done # {os.getpid()} carried")
+    command = ("sleep", str(uuid.uuid4().int % 10**9))
     identifier = host.ok("run", "-d", "--rm", image, *command).strip()
     (pid,) = running(*command)
     carrier = carrier_of(host, identifier)
@@ -286,7 +287,7 @@ def test_a_user_beyond_the_ranges_is_told_so(host: Rootless, container: list[str
 
 def test_whoever_is_left_by_a_killed_supervisor_is_ended(host: Rootless, container: list[str], image: str) -> None:
     start, *rest = container
-    command = ("sh", "-c", f"echo up; while :; do sleep 1; done # {os.getpid()} {rest}")
+    command = ("sleep", str(uuid.uuid4().int % 10**9))
     host.ok(start, "-d", *rest[:-1], image.replace(":1", ":user"), *command)
     (pid,) = running(*command)
     assert Path(f"/proc/{pid}").stat().st_uid == FIRST + 999

@@ -20,6 +20,9 @@ from tests.parts.server import Server
 from tests.runtime.archives import DIR, END, file, header
 from tests.runtime.conftest import Preg
 
+#: Says so when it has begun, and goes on without another process, which would have the same words for a moment.
+_FOR_EVER = "busybox mkfifo /nobody; echo ready; read line < /nobody"
+
 
 @pytest.fixture
 def container(host: Preg, image: str, oci_runtime: str) -> Iterator[list[str]]:
@@ -175,7 +178,7 @@ def test_a_terminal_is_one_and_its_size_is_ours(host: Preg, container: list[str]
 
 
 def test_the_next_run_removes_what_a_killed_supervisor_left(host: Preg, container: list[str]) -> None:
-    command = ("sh", "-c", f"echo ready; while :; do sleep 1; done # {uuid.uuid4()}")
+    command = ("sh", "-c", f"{_FOR_EVER} # {uuid.uuid4()}")
     with started(host, *container, *command) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
@@ -189,7 +192,7 @@ def test_the_next_run_removes_what_a_killed_supervisor_left(host: Preg, containe
 
 
 def test_a_container_outlives_the_preg_that_started_it(host: Preg, container: list[str]) -> None:
-    command = ("sh", "-c", f"echo ready; while :; do sleep 1; done # {uuid.uuid4()}")
+    command = ("sh", "-c", f"{_FOR_EVER} # {uuid.uuid4()}")
     with started(host, *container, *command) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
