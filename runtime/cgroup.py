@@ -98,7 +98,11 @@ def hasten_ahead() -> None:
         waiting.release()
         _move(file)
 
-    _thread.start_new_thread(move, ())
+    try:
+        _thread.start_new_thread(move, ())
+    except RuntimeError:  # we may have no more threads
+        os.close(file)
+        return
     # Else Python would let it begin after 5 ms.
     waiting.acquire()
 

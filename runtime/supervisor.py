@@ -6,7 +6,6 @@ it is small and imports little. It is found by the lock on the container's direc
 
 from __future__ import annotations
 
-import _thread
 import os
 import select
 import time
@@ -107,7 +106,7 @@ class Supervisor:
 
     def _start(self) -> bytes | None:
         """Start the container; give what its engine says if that fails."""
-        _thread.start_new_thread(cgroup.hasten, ())
+        cgroup.hasten_ahead()
         engine = self._process.launch(self._order.run, self._container.id, self._order.environ)
         if os.waitpid(engine, 0)[1] or not self._process.take_over():
             failure = self._process.give_up()
