@@ -8,7 +8,8 @@ import select
 from runtime import frames as f
 from runtime.container import reachable
 from runtime.errors import Fault
-from runtime.lean import NamedTuple, contextmanager, signal, suppress
+from runtime.lean import contextmanager, signal, suppress
+from runtime.manner import STREAMS, Detached
 from runtime.signals import NUMBERS
 from runtime.sockets import Socket
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Final
 
     from runtime.container import Container
+    from runtime.manner import Manner
 
 #: Those that are not passed on: they are about this process, or cannot be caught.
 _OWN: Final = frozenset(
@@ -41,25 +43,7 @@ _OWN: Final = frozenset(
         signal.SIGSYS,
     }
 )
-#: ctrl-p ctrl-q leaves a container that goes on.
-DETACH: Final = b"\x10\x11"
 _PIECE: Final = 64 * 1024
-STREAMS: Final = (f.STDOUT, f.STDERR)
-
-
-class Detached(Exception):
-    """The person has left the container, which goes on."""
-
-
-class Manner(NamedTuple):
-    """How a person is attached."""
-
-    keys: bytes = DETACH
-    """By which they leave a terminal."""
-    proxy: bool = True
-    """Signals are passed on; else they end the visit alone."""
-    shown: frozenset[int] = frozenset(STREAMS)
-    """What they see, by the kinds of frames."""
 
 
 class Session:

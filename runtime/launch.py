@@ -6,7 +6,6 @@ import os
 
 from runtime import bundle
 from runtime import frames as f
-from runtime.attach import Session
 from runtime.engine import Engine, read_failure
 from runtime.errors import Fault
 from runtime.hire import ENVIRON
@@ -26,6 +25,7 @@ from storage.oci.digest import Digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from runtime.attach import Session
     from runtime.config import Config
     from runtime.container import Container, Description
     from runtime.sockets import Socket
@@ -82,6 +82,8 @@ def start(here: Config, container: Container, held: int, supervisor: Socket, *, 
 
 
 def _wait_until_started(supervisor: Socket, engine: str) -> Session:
+    from runtime.attach import Session  # noqa: PLC0415 - while the engine makes the container
+
     session = Session(supervisor)
     kind, content = session.next()
     if kind == f.STARTED:

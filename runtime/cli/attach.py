@@ -6,13 +6,14 @@ import sys
 
 from runtime import cgroup
 from runtime import frames as f
-from runtime.attach import Detached, Manner, visit
+from runtime.attach import visit
 from runtime.cli.options import Option, Usage
 from runtime.cli.shared_options import DETACH_KEYS, MANNER, SIG_PROXY
 from runtime.cli.targets import here
 from runtime.container import RUNNING
 from runtime.errors import Fault
 from runtime.leftovers import look
+from runtime.manner import Detached, Manner
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
-    from runtime.attach import Manner
     from runtime.cli.options import Options
+    from runtime.manner import Manner
 
 _STREAMS: Final = {"stdin": f.STDIN, "stdout": f.STDOUT, "stderr": f.STDERR}
 _DEFAULT: Final = "ctrl-p,ctrl-q"

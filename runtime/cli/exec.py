@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 
 from runtime import config
-from runtime.attach import Detached, Manner, our_size
+from runtime.attach import our_size
 from runtime.cli.options import Option, Usage
 from runtime.cli.shared_options import DETACH_KEYS, MANNER, VARIABLES
 from runtime.containers import Containers
 from runtime.errors import Fault
 from runtime.execute import Execution, execute
+from runtime.manner import Detached, Manner
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

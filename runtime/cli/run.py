@@ -6,7 +6,6 @@ import os
 import sys
 
 from runtime import config
-from runtime.attach import Detached, Manner
 from runtime.cli.container_options import OPTIONS, make
 from runtime.cli.options import Family, Option, Usage
 from runtime.cli.shared_options import MANNER
@@ -15,6 +14,7 @@ from runtime.errors import UsageError
 from runtime.hire import hire
 from runtime.launch import start
 from runtime.leftovers import sweep
+from runtime.manner import Detached, Manner
 from runtime.rootless import enter
 
 TYPE_CHECKING = False

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 
 from runtime import config
-from runtime.attach import Detached, Manner
 from runtime.cli.options import Option, Usage
 from runtime.cli.shared_options import MANNER
 from runtime.cli.targets import each, here
@@ -13,6 +12,7 @@ from runtime.errors import Fault, UsageError
 from runtime.hire import hire
 from runtime.launch import start
 from runtime.leftovers import look
+from runtime.manner import Detached, Manner
 from runtime.rootless import enter
 
 TYPE_CHECKING = False
