@@ -93,14 +93,11 @@ class _Layout:
         self._parents: dict[int, int] = {0: 0}
         self._listings: dict[int, list[list[bytes]]] = {}
         self._bodies: dict[int, bytes] = {number: _pack_attributes(a) for number, a in tree.attributes.items()}
+        self._outside = 0
+        """How many blocks lie outside of the inodes."""
         self._visit()
         end = self._place()
         self._metadata_end = -(-end // BLOCK) * BLOCK
-        self._outside = 0
-        for number in self.order:
-            size = self._size(number)
-            if not self._is_inline(number, size):
-                self._outside += -(-size // BLOCK)
 
     @property
     def blocks(self) -> int:
@@ -134,6 +131,8 @@ class _Layout:
             inside = INODE.size + len(self._bodies.get(number, b""))
             if self._is_inline(number, size):
                 inside += size
+            else:
+                self._outside += -(-size // BLOCK)
             if at % BLOCK + inside > BLOCK:
                 at = -(-at // BLOCK) * BLOCK
             self._slots[number] = at // _SLOT
