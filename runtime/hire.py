@@ -1,12 +1,15 @@
 """Getting a supervisor, which takes as long to begin as all that a command does before it has an order for one.
 
-So a command hires before anything else is imported, and this module imports little itself.
+So a command hires before anything else is imported but what both need.
 """
 
 from __future__ import annotations
 
 import os
 
+import runtime.containers
+import runtime.kernel
+import runtime.order  # noqa: F401 - as the two before, for both of them once they part
 from runtime.cgroup import hasten_ahead
 from runtime.lean import signal
 from runtime.sockets import Socket
