@@ -138,6 +138,14 @@ class Containers:
 
     def remove(self, container: Container, *, volumes: bool = False) -> None:
         """Remove a container that we hold the lock of, and nobody runs; with ``volumes`` also those without a name."""
+        self.forget(container, volumes=volumes)
+        remove_tree(container.directory)
+
+    def forget(self, container: Container, *, volumes: bool = False) -> None:
+        """Let what is to be removed be no container any more: its name is free, and what it has written is nobody's.
+
+        That is swept away, if whoever holds the lock does not live to delete it.
+        """
         if volumes:
             self._remove_volumes(container)
         description = None
@@ -150,9 +158,7 @@ class Containers:
             for name in _listed(self._names):
                 self._release(name, container)
         with suppress(FileNotFoundError):
-            # Without this it is no container, so what is left is swept away if we are killed.
             os.unlink(f"{container.directory}/container.json")
-        remove_tree(container.directory)
         if description is not None:
             self.note(container, "destroy", description=description)
 

@@ -213,7 +213,10 @@ class Supervisor:
         if self._description.remove:
             with suppress(OSError):  # a mount of its own, or none at all
                 unmount(f"{self._container.directory}/root", MNT_DETACH)
-            self._containers.remove(self._container, volumes=True)
+            self._containers.forget(self._container, volumes=True)
+            # Nobody has to wait until what it has written is deleted.
+            self._say_goodbye()
+            remove_tree(self._container.directory)
         os.close(self._held)
         self._say_goodbye()
 

@@ -1,7 +1,9 @@
 """Many containers at once, and preg killed at any moment: nothing may be left of either."""
 
+import contextlib
 import os
 import random
+import select
 import shutil
 import signal
 import subprocess
@@ -37,11 +39,10 @@ class Host(Preg):
 
     def traces(self) -> dict[str, object]:
         """All that a container could leave."""
-        places = (str(self.home), str(self.state))
         identifiers = {path.name for path in Path("/sys/fs/cgroup").glob("**/preg/*")} & set(self.made())
         return {
-            "processes": [words for words in command_lines() if any(place in words for place in places)],
             "containers": self.made(),
+            "processes": list(lasting(str(self.home))),
             "names": listed(self.home / "names"),
             "half made": listed(self.home / "new"),
             "mounts": [line for line in Path("/proc/self/mounts").read_text().splitlines() if str(self.home) in line],
@@ -52,19 +53,22 @@ class Host(Preg):
         }
 
     def made(self) -> list[str]:
-        return listed(self.home / "containers")
+        return sorted(path.name for path in self.left())
 
 
 def listed(folder: Path) -> list[str]:
     return sorted(os.listdir(folder)) if folder.exists() else []
 
 
-def command_lines() -> Iterator[str]:
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            yield path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except (FileNotFoundError, ProcessLookupError):
-            continue
+def lasting(home: str) -> Iterator[str]:
+    """The processes that were started by a preg with this home, and do not end by themselves."""
+    for path in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError, PermissionError):
+            if f"PREG_HOME={home}\0".encode() in (path / "environ").read_bytes():
+                process = os.pidfd_open(int(path.name))
+                if not select.select([process], [], [], 10)[0]:
+                    yield (path / "cmdline").read_text(errors="replace")
+                os.close(process)
 
 
 @pytest.fixture(scope="module")

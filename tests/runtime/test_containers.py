@@ -274,8 +274,7 @@ def test_no_container_can_write_to_its_oci_runtime(host: Preg, image: str, oci_r
     host.ok("exec", name, "true")
     files = Path(f"/proc/{supervisor_of(int(str(state(host, name)['Pid'])))}/fd").iterdir()
     (program,) = [file for file in files if file.is_file() and file.samefile(oci_runtime)]
-    with pytest.raises(OSError, match="Read-only file system"):
-        program.open("r+b")
+    assert os.statvfs(program).f_flag & os.ST_RDONLY
 
 
 def supervisor_of(pid: int) -> int:

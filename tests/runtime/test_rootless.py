@@ -75,7 +75,7 @@ def image(host: Rootless, name: str) -> str:
 def container(host: Rootless, image: str, request: pytest.FixtureRequest) -> Iterator[list[str]]:
     """The words before a command; nothing may be left of any container after the test."""
     yield ["run", "--rm", "--runtime", required(request.param), image]
-    assert list((host.home / "containers").iterdir()) == []
+    assert host.left() == []
     assert list((host.state / "containers").iterdir()) == []
 
 
@@ -110,7 +110,7 @@ def test_what_users_write_is_theirs_inside_and_the_callers_outside(host: Rootles
     try:
         assert "uid=1000(user) gid=50" in done.stdout
         assert "/shared/mine: Permission denied" in done.stderr
-        (left,) = (host.home / "containers").iterdir()
+        (left,) = host.left()
         found = (left / "upper/work/mine").stat()
         assert (found.st_uid, found.st_gid) == (FIRST + 999, FIRST + 49)
     finally:
@@ -178,7 +178,7 @@ def test_a_container_lives_on_and_is_stopped_started_and_removed(host: Rootless,
     host.ok("start", "long")
     host.ok("rm", "-f", "long")
     assert host.ok("ps", "-aq") == ""
-    assert list((host.home / "containers").iterdir()) == []
+    assert host.left() == []
 
 
 def test_a_terminal_or_the_hosts_network_is_given(host: Rootless, container: list[str]) -> None:
@@ -237,7 +237,7 @@ def test_what_takes_root_is_told(host: Rootless, image: str) -> None:
     assert "take root" in host.fails("network", "create", "wanted")
     assert "low ports are root's" in host.fails("run", "--rm", "-p", "127.0.0.1:80:80", image, "true", status=125)
     assert "control groups" in host.fails("run", "--rm", "--memory", "64m", image, "true", status=125)
-    assert list((host.home / "containers").iterdir()) == []
+    assert host.left() == []
 
 
 def carrier_of(host: Rootless, identifier: str) -> int:

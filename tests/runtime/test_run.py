@@ -28,7 +28,7 @@ _FOR_EVER = "busybox mkfifo /nobody; echo ready; read line < /nobody"
 def container(host: Preg, image: str, oci_runtime: str) -> Iterator[list[str]]:
     """The words before a command; nothing may be left of any container after the test."""
     yield ["run", "--rm", "--runtime", oci_runtime, image]
-    assert list((host.home / "containers").iterdir()) == []
+    assert host.left() == []
     assert below(host.home / "containers") == []
 
 
@@ -206,7 +206,7 @@ def test_a_container_outlives_the_preg_that_started_it(host: Preg, container: li
 
 def test_without_rm_the_changes_stay_and_nothing_is_mounted(host: Preg, image: str, oci_runtime: str) -> None:
     host.ok("run", "--runtime", oci_runtime, image, "sh", "-c", "echo kept > /file")
-    (left,) = (host.home / "containers").iterdir()
+    (left,) = host.left()
     try:
         assert (left / "upper/file").read_text() == "kept\n"
         assert list((left / "root").iterdir()) == []
