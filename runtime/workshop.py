@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 
+from runtime.fork import fork
 from runtime.lean import signal
-from runtime.sockets import Socket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
+
+    from runtime.sockets import Socket
 
 _waiting: Final[list[Workshop]] = []
 
@@ -22,17 +24,7 @@ class Workshop:
     """It ends with this process at the latest, and so does what is made in it."""
 
     def __init__(self) -> None:
-        self._orders, its = Socket.pair()
-        # An interrupt in between would send the other process back into the command that it comes from.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
-        self._process = os.fork()
-        if self._process == 0:
-            try:
-                _work(its.detach())
-            finally:
-                os._exit(1)
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        its.close()
+        self._process, self._orders = fork(_work)
 
     def order(self, news: int, answer: int) -> None:
         """Have a layer made: the files are for ``runtime.maker``, which reads what is wanted from the first."""
@@ -64,13 +56,7 @@ def close_unused() -> None:
         _waiting.pop().close()
 
 
-def _work(connection: int) -> None:
-    """Make what is ordered, with nothing of the command's open but its standard streams."""
-    # Whoever gets an interrupt from the terminal as well will end us in order.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.closerange(3, connection)
-    os.closerange(connection + 1, os.sysconf("SC_OPEN_MAX"))
+def _work(connection: Socket) -> None:
     from runtime.maker import work  # noqa: PLC0415 - not for those who order
 
-    work(Socket(connection))
-    os._exit(0)
+    work(connection)
