@@ -74,18 +74,12 @@ def _hierarchies() -> list[str]:
 
 
 def hasten() -> None:
-    """Let the process that next joins a group do so at once, which takes some 10 ms.
+    """Let the process that next joins a group do so at once: begin, in a thread, what it would have to wait for.
 
     Whoever moves a process takes a lock of the kernel's (cgroup_threadgroup_rwsem), and has to wait until every
-    processor has gone through a quiet state (RCU) unless somebody has had it just before. So we move ourselves to where
-    we are.
+    processor has gone through a quiet state (RCU), some 10 ms, unless somebody has had it just before. So we move
+    ourselves to where we are.
     """
-    if (file := _open_ours()) is not None:
-        _move(file)
-
-
-def hasten_ahead() -> None:
-    """Do the same in a thread, and go on."""
     import _thread  # noqa: PLC0415 - not for those who only look
 
     file = _open_ours()
@@ -96,7 +90,9 @@ def hasten_ahead() -> None:
 
     def move() -> None:
         waiting.release()
-        _move(file)
+        with suppress(OSError):
+            os.write(file, b"0")
+        os.close(file)
 
     try:
         _thread.start_new_thread(move, ())
@@ -119,12 +115,6 @@ def _open_ours() -> int | None:
         if str(os.getpid()) in _read(processes).split():
             return os.open(processes, os.O_WRONLY)
     return None
-
-
-def _move(file: int) -> None:
-    with suppress(OSError):
-        os.write(file, b"0")
-    os.close(file)
 
 
 def remove(identifier: str) -> None:

@@ -10,7 +10,7 @@ import os
 import runtime.containers
 import runtime.kernel
 import runtime.order  # noqa: F401 - as the two before, for both of them once they part
-from runtime.cgroup import hasten_ahead
+from runtime.cgroup import hasten
 from runtime.fork import fork
 
 TYPE_CHECKING = False
@@ -42,7 +42,7 @@ def _hire() -> Socket:
 def _supervise(connection: Socket) -> None:
     os.setsid()
     # In time for the container, as the order takes as long to come.
-    hasten_ahead()
+    hasten()
     from runtime.supervisor import main  # noqa: PLC0415 - not for those who hire
 
     main(connection)

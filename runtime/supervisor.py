@@ -106,7 +106,7 @@ class Supervisor:
 
     def _start(self) -> bytes | None:
         """Start the container; give what its engine says if that fails."""
-        cgroup.hasten_ahead()
+        cgroup.hasten()
         engine = self._process.launch(self._order.run, self._container.id, self._order.environ)
         if os.waitpid(engine, 0)[1] or not self._process.take_over():
             failure = self._process.give_up()

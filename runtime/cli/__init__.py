@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _HIRE: Final = "runtime.hire:hire_ahead"
 _OPEN_WORKSHOP: Final = "runtime.workshop:open_ahead"
-_HASTEN: Final = "runtime.cgroup:hasten_ahead"
+_HASTEN: Final = "runtime.cgroup:hasten"
 
 
 class Command(NamedTuple):
