@@ -25,8 +25,8 @@ _waiting: Final[list[Socket]] = []
 
 
 def hire_ahead() -> None:
-    """Hire one for whoever will ask first; who is not root has to enter a user namespace before."""
-    if os.geteuid() == 0:
+    """Hire one for whoever will ask first, if nobody has; who is not root has to enter a user namespace before."""
+    if os.geteuid() == 0 and not _waiting:
         _waiting.append(_hire())
 
 

@@ -11,7 +11,7 @@ from runtime.cli.options import Family, Option, Usage
 from runtime.cli.shared_options import MANNER
 from runtime.containers import Containers
 from runtime.errors import UsageError
-from runtime.hire import hire
+from runtime.hire import hire, hire_ahead
 from runtime.launch import start
 from runtime.leftovers import sweep
 from runtime.manner import Detached, Manner
@@ -63,6 +63,7 @@ def main(arguments: list[str]) -> int:
     containers = Containers(here.home, here.state)
     sweep(containers)
     enter()
+    hire_ahead()  # or a supervisor would begin with all that it takes to pull an image
     container, held = make(here, options, attached=not detach)
     with hire() as supervisor:
         try:

@@ -221,6 +221,18 @@ def test_a_carrier_of_a_killed_supervisor_ends(host: Rootless, image: str) -> No
     assert running(*command) == []
 
 
+def test_a_supervisor_is_small_also_where_the_image_was_pulled(host: Rootless, server: Server) -> None:
+    required("crun")
+    push(server, "tests/small", "1", busybox())
+    command = ("sleep", str(uuid.uuid4().int % 10**9))
+    identifier = host.ok("run", "-d", "--rm", "--network", "none", f"{server.address}/tests/small:1", *command).strip()
+    (pid,) = running(*command)
+    lines = Path(f"/proc/{parent(pid)}/smaps_rollup").read_text().splitlines()
+    (size,) = [int(line.split()[1]) for line in lines if line.startswith("Pss_Anon:")]
+    host.ok("rm", "-f", identifier)
+    assert size <= 6 * 1024
+
+
 def test_a_container_reaches_no_server_on_the_hosts_loopback(host: Rootless, image: str, server: Server) -> None:
     required("slirp4netns")
     port = server.address.rpartition(":")[2]
