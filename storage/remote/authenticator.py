@@ -10,8 +10,8 @@ import msgspec
 from storage.oci.errors import Unauthorized, Unavailable
 from storage.oci.headers import Challenge, parse_challenge
 from storage.oci.wire import decode_error
+from storage.remote.answer import HttpFault
 from storage.remote.credentials import Credentials
-from storage.remote.http import HttpFault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

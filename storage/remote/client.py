@@ -10,7 +10,7 @@ from storage.oci.digest import Digest
 from storage.oci.headers import parse_link
 from storage.oci.manifest import SIZE_LIMIT, Descriptor, Manifest
 from storage.oci.reference import Name, Tag, parse_name, parse_tag
-from storage.remote.http import HttpFault
+from storage.remote.answer import HttpFault
 from storage.remote.transport import Transport
 from storage.remote.upload import RemoteUpload
 

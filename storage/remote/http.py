@@ -1,22 +1,23 @@
 """HTTP/1.1 as a client of registries needs it, over asyncio.
 
 Not aiohttp, which the server has: importing it takes 200 ms, and that is a tenth of the time to fetch a large image.
-What a server sends is hostile until it is read: its head is bounded, and where a body ends must be clear (RFC 9112).
+Here are connections, requests and redirects. What a server answers is read by a library: see ``answer.py``.
 """
 
 import asyncio
 import ssl
-from collections import deque
 from collections.abc import AsyncIterable
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar, cast
 from urllib.parse import quote, urljoin, urlsplit
 
+from storage.remote.answer import Answer, HttpFault
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Mapping
 
-#: So many bytes may wait to be read before the server has to wait.
+#: So many bytes are taken from the network at once, and so many may wait to be read before the server has to wait.
+_AT_ONCE: Final = 128 * 1024
 _BUFFER: Final = 1024 * 1024
-_HEAD_LIMIT: Final = 64 * 1024
 _REDIRECTS: Final = 10
 #: In seconds: until there is a connection, and until something comes over it or goes.
 _CONNECT: Final = 15
@@ -29,14 +30,6 @@ _URL_CHARACTERS: Final = "!$%&'()*+,/:;=?@[]~"
 
 Body = bytes | AsyncIterable[bytes] | None
 T = TypeVar("T")
-
-
-class HttpFault(Exception):
-    """There is no answer, or not all of it. A ``passing`` fault may be gone at the next try."""
-
-    def __init__(self, message: str, *, passing: bool = True) -> None:
-        super().__init__(message)
-        self.passing = passing
 
 
 class Origin(NamedTuple):
@@ -53,21 +46,6 @@ class Origin(NamedTuple):
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"{url!r} is no URL of HTTP")
         return cls(parts.scheme, parts.hostname, parts.port or (443 if parts.scheme == "https" else 80))
-
-
-class Headers:
-    """Headers by their names, in any case; there may be several of one name."""
-
-    def __init__(self, lines: list[tuple[str, str]]) -> None:
-        self._lines = [(name.lower(), value) for name, value in lines]
-
-    def all(self, name: str) -> list[str]:
-        """Give every value."""
-        return [value for key, value in self._lines if key == name.lower()]
-
-    def get(self, name: str, default: str = "") -> str:
-        """Give the first value."""
-        return next(iter(self.all(name)), default)
 
 
 class _Request(NamedTuple):
@@ -148,8 +126,7 @@ class Http:
     @staticmethod
     async def _exchange(request: _Request, connection: "_Connection", idle: "list[_Connection]") -> "Response":
         try:
-            status, headers = await connection.exchange(request)
-            return Response(request, status, headers, connection, idle)
+            return Response(request, await connection.exchange(request), connection, idle)
         except BaseException:
             connection.close()
             raise
@@ -165,36 +142,19 @@ class Http:
 class Response:
     """An answer, whose body is still to be read; released, its connection serves the next request or is closed."""
 
-    def __init__(
-        self, request: _Request, status: int, headers: Headers, connection: "_Connection", idle: "list[_Connection]"
-    ) -> None:
-        self.status = status
-        self.headers = headers
+    def __init__(self, request: _Request, answer: Answer, connection: "_Connection", idle: "list[_Connection]") -> None:
+        self.status = answer.status
+        self.headers = answer.headers
         self.url = request.url
         self.sent = request.headers
         """The headers of the request."""
+        self._answer = answer
         self._connection: _Connection | None = connection
         self._idle = idle
-        bodiless = request.method == "HEAD" or status in (204, 304)
-        self._chunked, self._left = (False, 0) if bodiless else _read_framing(headers)
-        self._lasting = self._left is not None and "close" not in headers.get("Connection").lower()
 
     async def pieces(self) -> "AsyncIterator[bytes]":
         """Give the body as it comes. Raises HttpFault if it breaks off."""
-        connection = self._connection
-        if connection is None:
-            return
-        if self._chunked:
-            while size := _read_chunk_size(await _patiently(connection.line(), _SILENCE)):
-                async for piece in connection.read(size):
-                    yield piece
-                await _patiently(connection.line(), _SILENCE)
-            await _patiently(connection.headers(), _SILENCE)  # late ones, which nobody needs
-            self._chunked = False
-            return
-        async for piece in connection.read(self._left):
-            if self._left is not None:
-                self._left -= len(piece)
+        while self._connection is not None and (piece := await self._connection.receive(self._answer)):
             yield piece
 
     async def read(self, limit: int) -> bytes:
@@ -210,24 +170,21 @@ class Response:
         """Be done with it. Idempotent."""
         if self._connection is None:
             return
-        if self._lasting and self._connection.lasting and not self._chunked and self._left == 0:
+        if self._answer.complete and self._answer.lasting:
+            self._connection.resume()
             self._idle.append(self._connection)
         else:
             self._connection.close()
         self._connection = None
 
 
-class _Connection(asyncio.Protocol):
-    """One request and its answer at a time. Not asyncio's streams, which copy three times what comes."""
+class _Connection(asyncio.BufferedProtocol):
+    """One request and its answer at a time. Not asyncio's streams, which copy twice more what comes."""
 
     def __init__(self) -> None:
-        self.lasting = True
         self._transport: asyncio.Transport | None = None
-        self._received: deque[bytes] = deque()
-        self._waiting = 0
-        """How much has been received, in bytes."""
-        self._ended = False
-        self._fault: Exception | None = None
+        self._buffer = memoryview(bytearray(_AT_ONCE))
+        self._answer: Answer | None = None
         self._news = asyncio.Event()
         self._writable = asyncio.Event()
 
@@ -235,23 +192,33 @@ class _Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         self._writable.set()
 
-    def data_received(self, data: bytes) -> None:
-        self._received.append(data)
-        self._waiting += len(data)
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's guess
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        answer = self._answer
+        if answer is None or answer.complete:
+            self.close()  # nobody asked
+            return
+        answer.feed(self._buffer[:nbytes])
         self._news.set()
-        if self._waiting > _BUFFER and self._transport is not None:
+        if answer.fault:
+            self.close()
+        elif answer.waiting > _BUFFER and self._transport is not None:
             self._transport.pause_reading()
 
     def eof_received(self) -> None:
-        self._ended = True
-        self._news.set()
+        self._end(None)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._ended = True
-        self._fault = exc
         self._transport = None
-        self._news.set()
+        self._end(exc)
         self._writable.set()
+
+    def _end(self, error: Exception | None) -> None:
+        if self._answer is not None:
+            self._answer.end(error)
+        self._news.set()
 
     def pause_writing(self) -> None:
         self._writable.clear()
@@ -259,130 +226,65 @@ class _Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         self._writable.set()
 
+    def resume(self) -> None:
+        """Let the server go on, if it had to wait."""
+        if self._transport is not None:
+            self._transport.resume_reading()
+
     def close(self) -> None:
         # At once, for there is nothing to say any more: TLS would wait for the server's farewell.
         if self._transport is not None:
             self._transport.abort()
 
-    async def exchange(self, request: _Request) -> tuple[int, Headers]:
+    async def exchange(self, request: _Request) -> Answer:
         """Send a request and read the head of the answer, which may come before all of the request is sent."""
-        body = request.body
-        if not isinstance(body, AsyncIterable):
-            await self._write(request.head + (body or b""))
-            return await _patiently(self._head(), _SILENCE)
+        answer = self._answer = Answer(request.method)
         await self._write(request.head)
-        sending, answering = asyncio.create_task(self._send(body)), asyncio.create_task(self._head())
+        sending, answering = asyncio.create_task(self._send(request.body)), asyncio.create_task(self._head(answer))
         try:
             # If sending fails, the reason may be an answer that says why.
             await asyncio.wait((sending, answering), return_when=asyncio.FIRST_COMPLETED)
-            return await _patiently(answering, _SILENCE)
+            await _patiently(answering, _SILENCE)
+            return answer
         finally:
-            self.lasting = self.lasting and sending.done()
             sending.cancel()
             answering.cancel()
-            await asyncio.gather(sending, answering, return_exceptions=True)
+            unsent, _ = await asyncio.gather(sending, answering, return_exceptions=True)
+            answer.lasting = answer.lasting and not unsent
 
-    async def _send(self, body: AsyncIterable[bytes]) -> None:
-        async for piece in body:
-            if piece:
-                await self._write(b"%x\r\n%b\r\n" % (len(piece), piece))
-        await self._write(b"0\r\n\r\n")
+    async def _send(self, body: Body) -> None:
+        if isinstance(body, AsyncIterable):
+            async for piece in body:
+                if piece:
+                    await self._write(b"%x\r\n%b\r\n" % (len(piece), piece))
+            await self._write(b"0\r\n\r\n")
+        elif body:
+            await self._write(body)
 
     async def _write(self, data: bytes) -> None:
         if self._transport is None:
-            raise self._closed()
+            raise HttpFault("the server closed the connection too early")
         self._transport.write(data)
         await _patiently(self._writable.wait(), _SILENCE)
 
-    async def _head(self) -> tuple[int, Headers]:
-        while True:
-            version, _, rest = (await self.line()).partition(b" ")
-            self.lasting = self.lasting and version != b"HTTP/1.0"
-            status, headers = rest[:3], await self.headers()
-            if not version.startswith(b"HTTP/1.") or not status.isdigit():
-                raise HttpFault("the server does not speak HTTP", passing=False)
-            if not status.startswith(b"1"):
-                return int(status), headers
+    async def _head(self, answer: Answer) -> None:
+        while not answer.status:
+            await self._more(answer)
 
-    async def headers(self) -> Headers:
-        lines: list[tuple[str, str]] = []
-        size = 0
-        while line := await self.line():
-            size += len(line)
-            name, colon, value = line.decode("latin-1").partition(":")
-            if size > _HEAD_LIMIT or not colon or not name.strip():
-                raise HttpFault("the server sent headers that make no sense", passing=False)
-            lines.append((name.strip(), value.strip()))
-        return Headers(lines)
-
-    async def line(self) -> bytes:
-        line, end = b"", b""
-        while not end:
-            if not (piece := await self._take()):
-                raise self._closed()
-            start, end, rest = piece.partition(b"\n")
-            line += start
-            self._give_back(rest)
-            if len(line) > _HEAD_LIMIT:
-                raise HttpFault("the server sent a line without an end", passing=False)
-        return line.rstrip(b"\r")
-
-    async def read(self, size: int | None) -> "AsyncIterator[bytes]":
-        """Give so many bytes as they come, or without a size all until the server closes."""
-        while size != 0:
-            piece = await _patiently(self._take(), _SILENCE)
-            if not piece:
-                if size is None and self._fault is None:
-                    return
-                raise self._closed()
-            if size is not None:
-                self._give_back(piece[size:])
-                piece = piece[:size]
-                size -= len(piece)
-            yield piece
-
-    async def _take(self) -> bytes:
-        """Wait for what comes next; nothing at the end."""
-        while not self._received and not self._ended:
-            self._news.clear()
-            await self._news.wait()
-        if not self._received:
-            return b""
-        piece = self._received.popleft()
-        self._waiting -= len(piece)
-        if self._waiting <= _BUFFER and self._transport is not None:
-            self._transport.resume_reading()
+    async def receive(self, answer: Answer) -> bytes:
+        """Give the next piece of the body, nothing at its end."""
+        while not answer.pieces and not answer.complete:
+            await _patiently(self._more(answer), _SILENCE)
+        piece = answer.take()
+        if answer.waiting <= _BUFFER:
+            self.resume()
         return piece
 
-    def _give_back(self, rest: bytes) -> None:
-        if rest:
-            self._received.appendleft(rest)
-            self._waiting += len(rest)
-
-    def _closed(self) -> HttpFault:
-        return HttpFault(str(self._fault or "the server closed the connection too early"))
-
-
-def _read_framing(headers: Headers) -> tuple[bool, int | None]:
-    """Tell whether a body comes in chunks, and if not how long it is; None if until the end of the connection."""
-    codings, lengths = headers.all("Transfer-Encoding"), set(headers.all("Content-Length"))
-    if codings:
-        if [coding.lower() for coding in codings] != ["chunked"]:
-            raise HttpFault(f"the server sent a body coded as {', '.join(codings)}", passing=False)
-        return True, 0
-    if not lengths:
-        return False, None
-    length = lengths.pop()
-    if lengths or not (length.isascii() and length.isdigit() and len(length) < 20):
-        raise HttpFault("the server does not tell how long its answer is", passing=False)
-    return False, int(length)
-
-
-def _read_chunk_size(line: bytes) -> int:
-    digits = line.partition(b";")[0].strip()
-    if not digits or len(digits) > 16 or digits.strip(b"0123456789abcdefABCDEF"):
-        raise HttpFault("the server sent a chunk without its size", passing=False)
-    return int(digits, 16)
+    async def _more(self, answer: Answer) -> None:
+        if answer.fault:
+            raise answer.fault
+        self._news.clear()
+        await self._news.wait()
 
 
 async def _patiently(work: "Awaitable[T]", seconds: int | None) -> T:

@@ -9,9 +9,10 @@ from storage.oci import errors
 from storage.oci.headers import parse_challenge
 from storage.oci.wire import decode_error
 from storage.remote.address import is_loopback
+from storage.remote.answer import Headers, HttpFault
 from storage.remote.authenticator import Authenticator, lacks_rights
 from storage.remote.credentials import DOCKER_HUB, Credentials
-from storage.remote.http import Headers, Http, HttpFault, Origin, Response
+from storage.remote.http import Http, Origin, Response
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Mapping

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.remote.http import Http, HttpFault
+from storage.remote.answer import HttpFault
+from storage.remote.http import _BUFFER, Http
 from tests.parts import tls
 
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -67,10 +68,10 @@ async def fetch(http: Http, url: str, method: str = "GET", **headers: str) -> tu
     ("answer", "body"),
     [
         (b"Content-Length: 5\r\n\r\nhello", b"hello"),
-        (b"content-length:5\r\nContent-Length: 5\r\n\r\nhello and what nobody asked for", b"hello"),
+        (b"content-length:5\r\n\r\nhello and what nobody asked for", b"hello"),
         (b"\r\nuntil the end", b"until the end"),
         (b"Transfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2;x=y\r\nlo\r\n0\r\nLate: 1\r\n\r\n", b"hello"),
-        (b"Transfer-Encoding: Chunked\r\nContent-Length: 1\r\n\r\n5\r\nhello\r\n0\r\n\r\n", b"hello"),
+        (b"Transfer-Encoding: Chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", b"hello"),
     ],
 )
 async def test_a_body_ends_where_its_head_says(answer: bytes, body: bytes) -> None:
@@ -87,12 +88,19 @@ async def test_a_body_ends_where_its_head_says(answer: bytes, body: bytes) -> No
         OK + b"Content-Length: 5\r\n",
         OK + b"no colon\r\n\r\n",
         OK + b"Content-Length: 5\r\n\r\nhell",
+        b"HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n" + OK + b"\r\n",
+        b"HTTP/1.1 110 Soon\r\nContent-Length: 5\r\n\r\nhello" + OK + b"\r\n",
+        OK + b"Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello",
         OK + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
+        OK + b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        OK + b"Content-Length: 5\nHidden: 1\r\n\r\nhello",
         OK + b"Content-Length: -5\r\n\r\nhello",
         OK + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\nhello",
         OK + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
         OK + b"Transfer-Encoding: chunked\r\n\r\n-5\r\nhello\r\n0\r\n\r\n",
         OK + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhel",
+        OK + b"Transfer-Encoding: chunked\r\n\r\n0\r\nLate: " + b"x" * 1_000_000,
+        b"HTTP/1.1 100 Continue\r\n\r\n" * 50_000,
         OK + b"X: y\r\n" * 20_000 + b"\r\n",
         OK + b"x" * 1_000_000,
     ],
@@ -119,11 +127,73 @@ async def test_a_connection_serves_again_and_one_that_was_closed_meanwhile_is_re
         assert [(await fetch(http, server.url))[1] for _ in range(3)] == [b"1", b"2", b"3"]
 
 
-@pytest.mark.parametrize("end", [b"Connection: close\r\nContent-Length: 1\r\n\r\n1", b"Content-Length: 3\r\n\r\n111"])
+@pytest.mark.parametrize("end", [b"Connection: close\r\nContent-Length: 1\r\n\r\n1", b"Content-Length: 3\r\n\r\n11"])
 async def test_a_connection_that_is_not_clean_is_not_used_again(end: bytes) -> None:
-    async with scripted([OK + end, OK], [OK + b"Content-Length: 0\r\n\r\n"]) as (server, http):
+    other, one = (OK + b"Content-Length: 1\r\n\r\n" + digit for digit in (b"2", b"1"))
+    async with scripted([OK + end, one], [other]) as (server, http):
         (await http.request("GET", server.url, {})).release()
-        assert await fetch(http, server.url) == (200, b"")
+        assert await fetch(http, server.url) == (200, b"2")
+
+
+async def test_a_connection_whose_answer_is_there_but_not_read_is_used_again() -> None:
+    size = _BUFFER + 1  # so the server has to wait
+    unread = OK + b"Content-Length: %d\r\n\r\n" % size + bytes(size)
+    async with scripted([unread, OK + b"Content-Length: 1\r\n\r\n1"]) as (server, http):
+        response = await http.request("GET", server.url, {})
+        while not response._answer.complete:
+            await asyncio.sleep(0)
+        response.release()
+        assert await fetch(http, server.url) == (200, b"1")
+        assert len(server.served) == 1
+
+
+async def test_a_server_waits_while_nobody_reads() -> None:
+    size = 8 * _BUFFER
+    async with scripted([OK + b"Content-Length: %d\r\n\r\n" % size + bytes(size)]) as (server, http):
+        response = await http.request("GET", server.url, {})
+        while response._answer.waiting <= _BUFFER:
+            await asyncio.sleep(0)
+        assert response._connection is not None
+        assert response._connection._transport is not None
+        assert not response._connection._transport.is_reading()
+        assert len(await response.read(size)) == size
+        response.release()
+
+
+async def test_a_connection_over_which_more_comes_unasked_is_closed() -> None:
+    more, closed = asyncio.Event(), asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(OK + b"Content-Length: 0\r\n\r\n")
+        await more.wait()
+        writer.write(OK)
+        with suppress(OSError):
+            await reader.read()
+        writer.close()
+        closed.set()
+
+    http = Http(verify=True)
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as listening:
+        await fetch(http, f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}")
+        more.set()
+        await asyncio.wait_for(closed.wait(), 30)
+
+
+@pytest.mark.parametrize(("method", "status"), [("HEAD", b"200"), ("GET", b"204"), ("GET", b"304")])
+async def test_some_answers_have_no_body_whatever_they_say(method: str, status: bytes) -> None:
+    bodiless = b"HTTP/1.1 " + status + b" Nothing\r\nContent-Length: 5\r\n\r\n"
+    async with scripted([bodiless, OK + b"Content-Length: 1\r\n\r\n1"]) as (server, http):
+        assert await fetch(http, server.url, method) == (int(status), b"")
+        assert await fetch(http, server.url) == (200, b"1")
+
+
+async def test_what_comes_after_an_answer_is_not_taken_for_the_next() -> None:
+    said = OK + b"Content-Length: 1\r\n\r\n1"
+    for method, more in (("GET", said.replace(b"1\r\n\r\n1", b"4\r\n\r\nevil")), ("HEAD", b"")):
+        async with scripted([said + more, said], [OK + b"Content-Length: 1\r\n\r\n2"]) as (server, http):
+            await fetch(http, server.url, method)
+            assert await fetch(http, server.url) == (200, b"2")
 
 
 async def test_a_redirect_is_followed_and_takes_no_credentials_to_somebody_else() -> None:
@@ -159,6 +229,17 @@ async def test_an_answer_that_comes_before_all_was_sent_is_taken() -> None:
         response = await http.request("PATCH", server.url, {}, endless())
         assert response.status == 413
         response.release()
+
+
+async def test_a_connection_over_which_half_a_request_went_is_not_used_again() -> None:
+    async def stuck() -> AsyncIterator[bytes]:
+        yield b"half"
+        await asyncio.Event().wait()
+
+    one, other = (OK + b"Content-Length: 1\r\n\r\n" + digit for digit in (b"1", b"2"))
+    async with scripted([OK + b"Content-Length: 0\r\n\r\n", one], [other]) as (server, http):
+        (await http.request("PATCH", server.url, {}, stuck())).release()
+        assert await fetch(http, server.url) == (200, b"2")
 
 
 async def test_a_certificate_is_checked_unless_not_wanted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
