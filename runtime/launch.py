@@ -13,7 +13,7 @@ from runtime.host_files import name_host, write_host_files
 from runtime.images import Images, Process
 from runtime.isolation import isolate
 from runtime.kernel import join_mounts, unshare_mounts
-from runtime.lean import to_json
+from runtime.lean import suppress, to_json
 from runtime.mounts import Mount
 from runtime.network.plan import read_plan
 from runtime.network.sandbox import Sandbox, prepare
@@ -72,7 +72,8 @@ def start(here: Config, container: Container, held: int, supervisor: Socket, *, 
 
         release(here.state, container.id)
         container.unregister()
-        container.write_state(container.state()._replace(error=str(fault), exit_code=getattr(fault, "status", 128)))
+        with suppress(FileNotFoundError):  # it is gone already
+            container.write_state(container.state()._replace(error=str(fault), exit_code=getattr(fault, "status", 128)))
         raise
     finally:
         sandbox.close()

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from runtime.containers import Containers
     from runtime.log import Entry
 
+#: Milliseconds after which a container without a supervisor is looked at again.
+_AGAIN = 100
+
 
 def read_log(
     containers: Containers, container: Container, last: int | None, since: bytes, *, follow: bool
@@ -84,7 +87,8 @@ def _wait(containers: Containers, container: Container, watching: int) -> bool:
     if session is not None:
         # Its end is the supervisor's end, by whatever cause.
         poll.register(session.connection, select.POLLIN)
-    poll.poll()
+    # Without one it has just ended, or whoever puts the container away is about to write that down.
+    poll.poll(None if session is not None else _AGAIN)
     with suppress(BlockingIOError):
         os.read(watching, 65536)
     if session is not None:

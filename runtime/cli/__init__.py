@@ -6,7 +6,7 @@ import gc
 import os
 import sys
 
-from runtime.cli.options import HelpWanted, load
+from runtime.cli.options import HelpWanted, load_function
 from runtime.errors import CommandFailed, Fault, UsageError
 from runtime.lean import NamedTuple, suppress
 
@@ -160,9 +160,9 @@ def _run(command: Command | None, words: list[str]) -> int:
         sys.stdout.write(help_instead(words))
         return 0
     if command.ahead and "--help" not in words:
-        load(command.ahead)()
+        load_function(command.ahead)()
     try:
-        status: int = load(command.entry)(words[len(command.name.split()) :])
+        status: int = load_function(command.entry)(words[len(command.name.split()) :])
     except HelpWanted as help_wanted:
         sys.stdout.write(str(help_wanted))
         return 0

@@ -74,11 +74,11 @@ class Family(NamedTuple):
         """Add to what is asked for what these options say. Raises UsageError, and what else the reader does."""
         if not any(options.all(option.name) for option in self.options):
             return asked
-        added: Asked = load(self.reader)(options, asked)
+        added: Asked = load_function(self.reader)(options, asked)
         return added
 
 
-def load(entry: str) -> Callable[..., Any]:
+def load_function(entry: str) -> Callable[..., Any]:
     """Import the function that ``module:function`` names."""
     module, _, function = entry.partition(":")
     found: Callable[..., Any] = getattr(__import__(module, fromlist=(function,)), function)

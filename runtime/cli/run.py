@@ -13,6 +13,7 @@ from runtime.containers import Containers
 from runtime.errors import UsageError
 from runtime.hire import hire, hire_ahead
 from runtime.launch import start
+from runtime.lean import suppress
 from runtime.leftovers import sweep
 from runtime.manner import Detached, Manner
 from runtime.rootless import enter
@@ -69,8 +70,9 @@ def main(arguments: list[str]) -> int:
         try:
             session = start(here, container, held, supervisor, attach=not detach)
         except BaseException:
-            if container.describe().remove:
-                containers.remove(container, volumes=True)
+            with suppress(FileNotFoundError):  # it is gone already
+                if container.describe().remove:
+                    containers.remove(container, volumes=True)
             raise
         finally:
             os.close(held)

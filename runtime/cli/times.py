@@ -43,7 +43,9 @@ def show_time(seconds: float) -> str:
     if not seconds:
         return "0001-01-01T00:00:00Z"
     whole, fraction = divmod(round(seconds * 1_000_000), 1_000_000)
-    text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole))
+    moment = time.gmtime(whole)
+    # The C library does not fill up the years of the first millennium.
+    text = f"{moment.tm_year:04}{time.strftime('-%m-%dT%H:%M:%S', moment)}"
     return f"{text}.{fraction:06}Z" if fraction else f"{text}Z"
 
 

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime import engine
-from runtime.cli import COMMANDS, Command, container_options, run
-from runtime.cli.options import Family, HelpWanted, Option, Options, Usage, load
+from runtime.cli import COMMANDS, Command, container_options, main, run
+from runtime.cli.options import Family, HelpWanted, Option, Options, Usage, load_function
 from runtime.errors import Fault, UsageError
 from tests.parts.required import ROOT, required
 from tests.runtime.conftest import Preg
@@ -65,7 +65,7 @@ def test_running_an_image_that_is_here_imports_nothing_heavy(preg: Preg) -> None
 def test_what_reads_options_is_imported_where_they_are_given(preg: Preg) -> None:
     families = [v for module in (container_options, run) for v in vars(module).values() if isinstance(v, Family)]
     readers = {family.reader.partition(":")[0] for family in families}
-    assert all(callable(load(family.reader)) for family in families)
+    assert all(callable(load_function(family.reader)) for family in families)
     assert imported_by("import runtime.cli.run", preg) & readers == set()
     for family in families:
         assert family.read(Options(), "as it was") == "as it was"
@@ -99,6 +99,13 @@ def test_a_container_without_a_network_loads_nothing_of_networks(preg: Preg) -> 
     modules = imported_by("import runtime.network.sandbox, runtime.network.entries", preg, "-S")
     of_networks = {module for module in modules if module.startswith("runtime.network.")}
     assert of_networks == {f"runtime.network.{name}" for name in ("entries", "namespace", "plan", "sandbox")}
+
+
+def test_no_module_hides_what_finds_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    for command in COMMANDS:
+        load_function(command.entry)
+    assert main(["version"]) == 0
+    assert "Version" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("command", [c.name for c in COMMANDS])
