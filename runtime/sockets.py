@@ -51,4 +51,5 @@ class Socket(_socket.socket):
         """Send data, and open files with it."""
         content = b"".join(file.to_bytes(_SIZE, sys.byteorder) for file in files)
         sent = self.sendmsg([data], [(SOL_SOCKET, SCM_RIGHTS, content)])
-        self.sendall(data[sent:])
+        if sent < len(data):  # who has all of it may be done with us already
+            self.sendall(data[sent:])
