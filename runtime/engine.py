@@ -6,7 +6,6 @@ import os
 
 from runtime import cgroup
 from runtime.errors import CommandNotExecutable, CommandNotFound, Fault
-from runtime.hire import ENVIRON
 from runtime.kernel import MS_BIND, mount, unshare_mounts
 from runtime.lean import NamedTuple, from_json, suppress
 
@@ -14,6 +13,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
+#: What an OCI runtime is given of our environment: what it needs to find its own helpers.
+ENVIRON: Final = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 KNOWN: Final = ("crun", "runc")
 #: How engines say that a command is there and is none; crun has the third for a directory.
 _REFUSALS: Final = ("permission denied", "is a directory", "operation not permitted", "exec format error")

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from runtime.sockets import Socket
 
-#: What an OCI runtime is given of our environment: what it needs to find its own helpers.
-ENVIRON: Final = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 _waiting: Final[list[Socket]] = []
 
 

@@ -6,9 +6,8 @@ import os
 
 from runtime import bundle
 from runtime import frames as f
-from runtime.engine import Engine, read_failure
+from runtime.engine import ENVIRON, Engine, read_failure
 from runtime.errors import Fault
-from runtime.hire import ENVIRON
 from runtime.host_files import name_host, write_host_files
 from runtime.images import Images, Process
 from runtime.isolation import isolate

@@ -25,7 +25,7 @@ def sweep(containers: Containers) -> None:
     """Put away every container whose supervisor has ended before it."""
     for container in containers.started():
         if not os.path.exists(container.directory):
-            _leave_networks(container)
+            _leave_networks(containers, container)
             remove_tree(container.running)
         else:
             _put_away_if_dead(containers, container)
@@ -85,13 +85,13 @@ def _put_away(containers: Containers, container: Container) -> None:
         description = container.describe()
     except FileNotFoundError:  # killed while it was made or removed
         containers.remove(container)
-        _leave_networks(container)
+        _leave_networks(containers, container)
         remove_tree(container.running)
         return
     except Damaged:  # what its engine keeps is found by 'preg system check'
         description = None
-    ran = _end(container, description.engine) if description is not None else _end_processes(container)
-    _leave_networks(container)
+    ran = _end(containers, container, description.engine) if description is not None else _end_processes(container)
+    _leave_networks(containers, container)
     remove_tree(container.running)
     if description is not None and description.remove:
         containers.remove(container, volumes=True)
@@ -102,17 +102,17 @@ def _put_away(containers: Containers, container: Container) -> None:
         container.write_state(ended)
 
 
-def _leave_networks(container: Container) -> None:
+def _leave_networks(containers: Containers, container: Container) -> None:
     from runtime.network.entries import release  # noqa: PLC0415 - rarely needed
 
-    release(os.path.dirname(os.path.dirname(container.running)), container.id)
+    release(containers.state, container.id)
 
 
-def _end(container: Container, engine: str) -> bool:
+def _end(containers: Containers, container: Container, engine: str) -> bool:
     """End the processes of a container and remove what its engine keeps; tell whether there was any."""
     from runtime.engine import Engine, end  # noqa: PLC0415 - rarely needed
 
-    known = Engine(engine, os.path.dirname(os.path.dirname(container.running)))
+    known = Engine(engine, containers.state)
     remains = known.remains(container.id)
     ran = os.path.exists(remains) or bool(cgroup.groups(container.id))
     if ran:

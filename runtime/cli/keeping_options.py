@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from runtime.cli.options import read_pairs
 from runtime.errors import UsageError
 from runtime.restart import read_restart
 
@@ -32,5 +33,4 @@ def _read_labels(options: Options) -> dict[str, str]:
     for path in options.all("--label-file"):
         with open(path, encoding="utf-8") as file:
             lines += [line.strip() for line in file if line.strip() and not line.startswith("#")]
-    pairs = (text.partition("=") for text in (*lines, *options.all("--label")))
-    return {name: value for name, _, value in pairs}
+    return read_pairs((*lines, *options.all("--label")))

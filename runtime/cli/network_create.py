@@ -4,7 +4,7 @@ import sys
 from typing import Final
 
 from runtime import config
-from runtime.cli.options import Option, Usage
+from runtime.cli.options import Option, Usage, read_pairs
 from runtime.errors import UsageError
 from runtime.network.definition import Wanted, make
 from runtime.network.networks import Networks
@@ -40,7 +40,7 @@ def main(arguments: list[str]) -> int:
         Networks(here.home, here.state),
         Wanted(
             name=options.operands[0],
-            labels={name: value for name, _, value in (text.partition("=") for text in options.all("--label"))},
+            labels=read_pairs(options.all("--label")),
             subnet=options.last("--subnet") or "",
             gateway=options.last("--gateway") or "",
             ip_range=options.last("--ip-range") or "",

@@ -4,7 +4,7 @@ import sys
 from typing import Final
 
 from runtime import config
-from runtime.cli.options import Option, Usage
+from runtime.cli.options import Option, Usage, read_pairs
 from runtime.errors import UsageError
 from runtime.volumes import Volumes, invent_name
 
@@ -28,9 +28,8 @@ def main(arguments: list[str]) -> int:
     options, volumes = USAGE.parse(arguments), Volumes(config.load().home)
     if (options.last("--driver") or "local") != "local":
         raise UsageError(f"--driver {options.last('--driver')}: there is only the driver local")
-    pairs = [text.partition("=") for text in options.all("--label")]
     anonymous = not options.operands
     name = invent_name() if anonymous else options.operands[0]
-    volumes.make(name, {key: value for key, _, value in pairs}, anonymous=anonymous)
+    volumes.make(name, read_pairs(options.all("--label")), anonymous=anonymous)
     sys.stdout.write(f"{name}\n")
     return 0

@@ -17,6 +17,7 @@ from runtime.record import read_record, write_record
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from typing import Final
 
 #: What stands for no network of ours; their IDs only have to be always the same.
@@ -125,29 +126,13 @@ class Networks:
         with suppress(FileNotFoundError):
             os.unlink(self._file(network.name))
 
-    @contextmanager
-    def changing(self) -> "Iterator[None]":
+    def changing(self) -> "AbstractContextManager[None]":
         """Have everybody else wait who makes or removes a network."""
-        os.makedirs(self._running, mode=0o700, exist_ok=True)
-        held = lock(self._running, wait=True)
-        if held is None:
-            raise Fault(f"{self._running} was removed just now")
-        try:
-            yield
-        finally:
-            os.close(held)
+        return _alone_in(self._running)
 
-    @contextmanager
-    def changing_plans(self) -> "Iterator[None]":
+    def changing_plans(self) -> "AbstractContextManager[None]":
         """Have everybody else wait who puts containers into networks, or takes them out."""
-        os.makedirs(self._records, mode=0o700, exist_ok=True)
-        held = lock(self._records, wait=True)
-        if held is None:
-            raise Fault(f"{self._records} was removed just now")
-        try:
-            yield
-        finally:
-            os.close(held)
+        return _alone_in(self._records)
 
     def subnets(self, but: str = "") -> list[Subnet]:
         """Give the subnets that this host knows of, except for a network's own."""
@@ -155,6 +140,18 @@ class Networks:
 
     def _file(self, name: str) -> str:
         return f"{self._records}/{name}.json"
+
+
+@contextmanager
+def _alone_in(directory: str) -> "Iterator[None]":
+    os.makedirs(directory, mode=0o700, exist_ok=True)
+    held = lock(directory, wait=True)
+    if held is None:
+        raise Fault(f"{directory} was removed just now")
+    try:
+        yield
+    finally:
+        os.close(held)
 
 
 def is_name(text: str) -> bool:
