@@ -5,6 +5,7 @@ import sys
 from typing import Any, Final
 
 from runtime import config
+from runtime.cli.labels import has_label
 from runtime.cli.options import Option, Usage
 from runtime.cli.times import read_time
 from runtime.errors import UsageError
@@ -80,6 +81,5 @@ def _is(event: dict[str, Any], key: str, value: str) -> bool:
             (identifier, attributes.get("name")) if event["Type"] == "image" else (attributes.get("image"),)
         )
     if key == "label":
-        name, equals, wanted = value.partition("=")
-        return name in attributes and (not equals or attributes[name] == wanted)
+        return has_label(attributes, value)
     return bool(event["Type"] == value)

@@ -7,6 +7,7 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from runtime.cli.labels import has_label
 from runtime.cli.naming import get_record
 from runtime.cli.times import read_time, show_duration
 from runtime.errors import Fault, UsageError
@@ -109,7 +110,7 @@ def _read_filter(key: str, value: str, images: Images) -> Filter:
             raise UsageError(f"--filter dangling={value}: it is true or false")
         return lambda listed: listed.dangling is (value in ("true", "1"))
     if key in ("label", "label!"):
-        return lambda listed: _has_label(listed, value) is (key == "label")
+        return lambda listed: has_label(listed.labels, value) is (key == "label")
     if key == "until":
         until = read_time(value, "--filter until=")
         return lambda listed: listed.created * 1e9 <= until
@@ -117,11 +118,6 @@ def _read_filter(key: str, value: str, images: Images) -> Filter:
     if key == "before":
         return lambda listed: listed.created < reference
     return lambda listed: listed.created > reference
-
-
-def _has_label(listed: Listed, wanted: str) -> bool:
-    name, equals, value = wanted.partition("=")
-    return name in listed.labels and (not equals or listed.labels[name] == value)
 
 
 def show_age(seconds: float) -> str:

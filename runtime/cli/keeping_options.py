@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runtime.cli.options import read_pairs
+from runtime.cli.labels import read_labels
 from runtime.errors import UsageError
 from runtime.restart import read_restart
 
@@ -33,4 +33,4 @@ def _read_labels(options: Options) -> dict[str, str]:
     for path in options.all("--label-file"):
         with open(path, encoding="utf-8") as file:
             lines += [line.strip() for line in file if line.strip() and not line.startswith("#")]
-    return read_pairs((*lines, *options.all("--label")))
+    return read_labels((*lines, *options.all("--label")))

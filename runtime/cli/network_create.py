@@ -4,7 +4,8 @@ import sys
 from typing import Final
 
 from runtime import config
-from runtime.cli.options import Option, Usage, read_pairs
+from runtime.cli.labels import read_labels
+from runtime.cli.options import Option, Usage
 from runtime.errors import UsageError
 from runtime.network.definition import Wanted, make
 from runtime.network.networks import Networks
@@ -40,7 +41,7 @@ def main(arguments: list[str]) -> int:
         Networks(here.home, here.state),
         Wanted(
             name=options.operands[0],
-            labels=read_pairs(options.all("--label")),
+            labels=read_labels(options.all("--label")),
             subnet=options.last("--subnet") or "",
             gateway=options.last("--gateway") or "",
             ip_range=options.last("--ip-range") or "",

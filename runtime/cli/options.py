@@ -11,7 +11,7 @@ from runtime.lean import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
     from typing import Any, Final, TypeVar
 
     Asked = TypeVar("Asked")
@@ -83,11 +83,6 @@ def load_function(entry: str) -> Callable[..., Any]:
     module, _, function = entry.partition(":")
     found: Callable[..., Any] = getattr(__import__(module, fromlist=(function,)), function)
     return found
-
-
-def read_pairs(texts: Iterable[str]) -> dict[str, str]:
-    """Read notes such as labels, each ``NAME=VALUE`` or a name alone; of two with one name the later counts."""
-    return {name: value for name, _, value in (text.partition("=") for text in texts)}
 
 
 HELP: Final = Option("--help", "Show this and exit", short="-h")

@@ -6,6 +6,7 @@ import sys
 import time
 
 from runtime import cgroup
+from runtime.cli.labels import has_label
 from runtime.cli.options import Option, Usage
 from runtime.cli.table import FORMAT, write_records, write_table
 from runtime.cli.targets import here
@@ -189,14 +190,9 @@ def _matches(row: Row, filters: list[tuple[str, str]]) -> bool:
     """Tell whether a container passes: any of the same key, all of different keys, and all labels."""
     labels = [value for key, value in filters if key == "label"]
     keys = {key for key, _ in filters if key != "label"}
-    return all(_has_label(row.description.labels, label) for label in labels) and all(
+    return all(has_label(row.description.labels, label) for label in labels) and all(
         any(_is(row, key, value) for other, value in filters if other == key) for key in keys
     )
-
-
-def _has_label(labels: dict[str, str], wanted: str) -> bool:
-    name, equals, value = wanted.partition("=")
-    return name in labels and (not equals or labels[name] == value)
 
 
 def _is(row: Row, key: str, value: str) -> bool:

@@ -4,7 +4,8 @@ import sys
 from typing import Final
 
 from runtime import config
-from runtime.cli.options import Option, Usage, read_pairs
+from runtime.cli.labels import read_labels
+from runtime.cli.options import Option, Usage
 from runtime.errors import UsageError
 from runtime.volumes import Volumes, invent_name
 
@@ -30,6 +31,6 @@ def main(arguments: list[str]) -> int:
         raise UsageError(f"--driver {options.last('--driver')}: there is only the driver local")
     anonymous = not options.operands
     name = invent_name() if anonymous else options.operands[0]
-    volumes.make(name, read_pairs(options.all("--label")), anonymous=anonymous)
+    volumes.make(name, read_labels(options.all("--label")), anonymous=anonymous)
     sys.stdout.write(f"{name}\n")
     return 0

@@ -1,5 +1,6 @@
 """Which volumes ``preg volume ls`` and ``preg volume prune`` are asked for."""
 
+from runtime.cli.labels import has_label
 from runtime.errors import UsageError
 from runtime.volumes import Volume
 
@@ -24,6 +25,4 @@ def matches(volume: Volume, key: str, value: str, *, used: bool) -> bool:
         return value in volume.name
     if key == "driver":
         return value == "local"
-    name, equals, wanted = value.partition("=")
-    has = name in volume.labels and (not equals or volume.labels[name] == wanted)
-    return has == (key == "label")
+    return has_label(volume.labels, value) == (key == "label")
