@@ -1,0 +1,269 @@
+"""The life of a container, from its start to its last end: its process, its log, its exit status and its restarts."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from runtime import cgroup, remains
+from runtime import frames as f
+from runtime.container import EXITED, RESTARTING, RUNNING, State
+from runtime.containers import Containers
+from runtime.errors import Damaged
+from runtime.executions import Executions
+from runtime.kernel import MNT_DETACH, unmount
+from runtime.lean import from_json, signal, suppress
+from runtime.log import LogWriter
+from runtime.process import Process
+from runtime.removal import remove_tree
+from runtime.restart import is_due, next_delay
+from runtime.visitors import Visitors
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from runtime.container import HealthCheck
+    from runtime.executions import Listener
+    from runtime.health import Monitor
+    from runtime.order import Order
+
+
+class Life:
+    """One container, and those who visit it meanwhile; ``held`` is the lock on it, which is ours."""
+
+    def __init__(self, order: Order, held: int) -> None:
+        self._order = order
+        self._held = held
+        self._containers = Containers(order.home, order.state)
+        self._container = self._containers.get(order.identifier)
+        self._description = self._container.describe()
+        self._state = State()
+        policy = self._description.log
+        self._log = (
+            None
+            if policy.driver == "none"
+            else LogWriter(f"{self._container.directory}/output.log", policy.size, policy.files)
+        )
+        self.process = Process(
+            self._container.running,
+            terminal=self._description.terminal,
+            stdin=self._description.stdin,
+            stdin_once=self._description.stdin_once,
+        )
+        self.executions = Executions(self._container.running, order.identifier, order.engine, order.environ)
+        self.visitors = Visitors(self._container.running, self.process)
+        self.over = False
+        """It has ended for good."""
+        self._began = 0.0
+        self._delay = 0.0
+        self._wake_at: float | None = None
+        """When to kill a container that was asked to end, or to start one that has ended."""
+        self._stopping = False
+        """A person wants it to end, if only to be started again."""
+        self._monitor: Monitor | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether it has started, and has not ended."""
+        return self._state.status == RUNNING
+
+    # Its beginning
+
+    def begin(self) -> bytes | None:
+        """Start the container for the first time; give what its engine says if that fails, with which all is over."""
+        failure = self._start()
+        if failure is not None:
+            self._put_away()
+        return failure
+
+    def _start(self) -> bytes | None:
+        """Start the container; give what its engine says if that fails."""
+        cgroup.hasten()
+        engine = self.process.launch(self._order.run, self._container.id, self._order.environ)
+        if os.waitpid(engine, 0)[1] or not self.process.take_over():
+            failure = self.process.give_up()
+            remains.remove_half_made(self._order)
+            return failure
+        self._began = time.monotonic()
+        self._set(status=RUNNING, pid=self.process.pid, started=time.time(), finished=0.0, oom_killed=False)
+        self.note("start")
+        if self._description.health is not None:
+            self._watch(self._description.health)
+        return None
+
+    def _watch(self, check: HealthCheck) -> None:
+        from runtime.health import Monitor  # noqa: PLC0415 - most containers need none, and each has a supervisor
+
+        with open(f"{self._container.directory}/config.json", encoding="utf-8") as file:
+            described = {**from_json(file.read())["process"], "args": check.command, "terminal": False}
+
+        def start(listener: Listener) -> Callable[[], None]:
+            execution = self.executions.start(described, listener, stdin=False)
+            return lambda: execution.signal(signal.SIGKILL)
+
+        def report(*, changed: bool) -> None:
+            self._set(health=monitor.describe())
+            if changed:
+                self.note(f"health_status: {monitor.status}")
+
+        self._monitor = monitor = Monitor(check, start, report)
+        self._set(health=monitor.describe())
+
+    # What happens to it
+
+    def print(self, kind: int, data: bytes) -> None:
+        """Take note of what the container prints."""
+        self._write_log(lambda log: log.write(b"stderr" if kind == f.STDERR else b"stdout", data))
+        self.visitors.show(kind, data)
+
+    def _write_log(self, write: Callable[[LogWriter], None]) -> None:
+        """Write to the log; a disk that is full must not end the container."""
+        try:
+            if self._log is not None:
+                write(self._log)
+        except OSError as error:
+            self._set(error=f"output was lost: the log could not be written: {error.strerror}")
+
+    def due(self) -> float | None:
+        """Give when ``wake`` is to be called (monotonic), if it is at all."""
+        times = [] if self._wake_at is None else [self._wake_at]
+        if self._monitor is not None:
+            times.append(self._monitor.due)
+        return min(times, default=None)
+
+    def wake(self) -> None:
+        """Do what is due by now."""
+        if self._wake_at is not None and time.monotonic() >= self._wake_at:
+            self._wake_at = None
+            if self.running:
+                self._signal(signal.SIGKILL)
+            else:
+                self._start_delayed()
+        if self._monitor is not None and time.monotonic() >= self._monitor.due:
+            self._monitor.wake(frozen=cgroup.is_frozen(self._container.id))
+
+    def signal(self, number: int) -> None:
+        """Send the container a signal, as a person wants."""
+        if number in (signal.SIGKILL, self._description.stop_signal):
+            self._set(stopped=True)
+        self._signal(number)
+
+    def stop(self, number: int, seconds: int, *, restart: bool) -> None:
+        """End the container as a person wants: by a signal, and kill it later if that is to be (-1: never)."""
+        self._stopping = True
+        if not restart:
+            self._set(stopped=True)
+        self._stop(number, seconds)
+
+    def cut_off(self) -> None:
+        """End the container with its host, for it to be started again with that."""
+        self._set(cut_off=True)
+        self._stop(self._description.stop_signal, self._description.stop_timeout)
+
+    def _stop(self, number: int, seconds: int) -> None:
+        if self._state.status == RESTARTING:
+            self._wake_at = None
+            if self.visitors.want_restart:
+                self._start_again()
+            else:
+                self._finish(status=EXITED)
+            return
+        cgroup.set_frozen(self._container.id, frozen=False)
+        self._signal(number)
+        if seconds >= 0:
+            self._wake_at = time.monotonic() + seconds
+
+    def _signal(self, number: int) -> None:
+        if number == signal.SIGKILL and cgroup.is_frozen(self._container.id):
+            cgroup.set_frozen(self._container.id, frozen=False)
+        self.process.signal(number)
+        self.note("kill", signal=str(int(number)))
+
+    # Its end
+
+    def end(self, code: int) -> None:
+        """The container has ended: start it again, now or later, or put it away."""
+        self._wake_at = self._monitor = None
+        for kind, data in self.process.drain():
+            self.print(kind, data)
+        self.executions.end()
+        self._write_log(LogWriter.flush)
+        oom_killed = cgroup.oom_kills(self._container.id) > 0
+        remains.remove(self._order)
+        self._state = self._state._replace(exit_code=code, pid=0, finished=time.time(), oom_killed=oom_killed)
+        if oom_killed:
+            self.note("oom")
+        self.note("die", exitCode=str(code))
+        if self._stopping:
+            self.note("stop")
+        if self.visitors.want_restart:
+            self._start_again()
+        elif not self._state.cut_off and is_due(self._description.restart, self._state):
+            self._delay = next_delay(self._delay, time.monotonic() - self._began)
+            self._wake_at = time.monotonic() + self._delay
+            self._set(status=RESTARTING, restarts=self._state.restarts + 1)
+            self.visitors.say_goodbye(code)
+        else:
+            self._finish(status=EXITED)
+
+    def _start_again(self) -> None:
+        """Start it again at once, as somebody wants."""
+        self.visitors.say_goodbye(self._state.exit_code)
+        self._stopping = False
+        self._state = self._state._replace(stopped=False, restarts=0)
+        failure = self._start()
+        self.visitors.welcome(failure)
+        if failure is None:
+            self.note("restart")
+        else:
+            self._finish(status=EXITED, exit_code=128, error=_said(failure))
+
+    def _start_delayed(self) -> None:
+        """Start it again after the delay that its restart policy demands."""
+        failure = self._start()
+        if failure is not None:
+            self._finish(status=EXITED, exit_code=125, error=_said(failure))
+
+    def _finish(self, **changes: Any) -> None:
+        """Put it away for good; with ``--rm`` nothing of it is left."""
+        self._set(**changes)
+        self.over = True
+        self._put_away()
+        if self._description.remove:
+            with suppress(OSError):  # a mount of its own, or none at all
+                unmount(f"{self._container.directory}/root", MNT_DETACH)
+            self._containers.forget(self._container, volumes=True)
+            # Nobody has to wait until what it has written is deleted.
+            self.visitors.say_goodbye(self._state.exit_code)
+            remove_tree(self._container.directory)
+        os.close(self._held)
+        self.visitors.say_goodbye(self._state.exit_code)
+
+    def _put_away(self) -> None:
+        self.visitors.door.close()
+        if self._log is not None:
+            self._log.close()
+        if self._order.network:
+            from runtime.network.entries import release  # noqa: PLC0415 - not to be held while the container runs
+
+            with suppress(OSError):  # then 'preg system check' finds it
+                release(self._order.state, self._container.id)
+        remove_tree(self._container.running)
+
+    # What is written down
+
+    def note(self, action: str, **more: str) -> None:
+        """Write down what happens to the container."""
+        with suppress(FileNotFoundError, Damaged):
+            self._containers.note(self._container, action, more)
+
+    def _set(self, **changes: Any) -> None:
+        """Write down how it fares."""
+        self._state = self._state._replace(**changes)
+        self._container.write_state(self._state)
+
+
+def _said(failure: bytes) -> str:
+    return failure.decode(errors="replace").strip()
