@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.parts import docker as docker_part
 from tests.parts import server as server_part
@@ -17,6 +18,10 @@ from tests.parts.netns import remove_networks
 from tests.parts.server import Server
 from tests.parts.tls import Authority
 from tests.parts.tunnel import tunnelling
+
+# How long a property takes says something of the machine, and nothing of us.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session", autouse=True)

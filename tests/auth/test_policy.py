@@ -74,7 +74,7 @@ def allowed(rules: list[Rule], principal: Principal, action: Action, repository:
     return any(concerns(*grant) for grant in principal.grants)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.lists(RULES, max_size=6), PRINCIPALS, st.sampled_from(Action), NAMES)
 def test_it_decides_as_the_model_does(rules: list[Rule], principal: Principal, action: Action, repository: str) -> None:
     policy = Policy(rules, "the model")
@@ -85,13 +85,11 @@ def test_it_decides_as_the_model_does(rules: list[Rule], principal: Principal, a
     assert first.reason
 
 
-@settings(deadline=None)
 @given(GLOBS, NAMES)
 def test_globs_match_as_the_model_does(glob: str, name: str) -> None:
     assert matches((glob,), name) is covers(glob, name)
 
 
-@settings(deadline=None)
 @given(st.lists(RULES, max_size=6), RULES, PRINCIPALS, st.sampled_from(Action), NAMES)
 def test_another_rule_that_denies_never_allows_more(
     rules: list[Rule], rule: Rule, principal: Principal, action: Action, repository: str

@@ -335,7 +335,7 @@ async def test_a_key_that_is_trusted_may_be_in_the_token(tokens: Tokens, key: Pr
     assert (await tokens.verify(token(key, kid=None, jwk=jwk(key.public_key())))).principal.name == "alice"
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 async def test_no_token_survives_a_change(tokens: Tokens, data: st.DataObject) -> None:
     text = RIGHTS[data.draw(st.integers(0, 2))]
@@ -357,7 +357,7 @@ async def test_each_bit_counts(tokens: Tokens, index: int) -> None:
             await tokens.verify(changed)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(header=st.binary(max_size=60), claimed=st.binary(max_size=60))
 async def test_any_bytes_are_refused_even_if_signed(tokens: Tokens, header: bytes, claimed: bytes) -> None:
     for text in (raw(ED25519, header, claimed), raw(ED25519, HEADER, claimed), raw(ED25519, header, CLAIMS)):
@@ -373,7 +373,7 @@ json_values = st.recursive(
 FIELDS = ("alg", "kid", "jwk", "x5c", "typ")
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(fields=st.dictionaries(st.sampled_from(FIELDS), json_values), signer=st.sampled_from([ED25519, STRANGER]))
 async def test_any_header_is_refused_or_that_of_our_key(
     tokens: Tokens, fields: dict[str, Any], signer: PrivateKey

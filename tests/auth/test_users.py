@@ -111,7 +111,7 @@ EDITS = st.lists(
 REMARKS = st.lists(st.sampled_from(["", "# a remark", "#dave:x", "  ", "\t# ü"]), max_size=4)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(remarks=REMARKS, edits=EDITS, ended=st.booleans())
 def test_edits_change_one_line_and_keep_all_others(
     tmp_path_factory: pytest.TempPathFactory, remarks: list[str], edits: list[tuple[str, ...]], ended: bool

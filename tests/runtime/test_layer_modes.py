@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtime.config import DIRECTORIES, EROFS
@@ -81,7 +81,7 @@ ENTRIES = st.one_of(
 )
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(XATTRS, ENTRIES), max_size=8))
 def test_any_archive_is_the_same_tree_or_refused_alike(entries: list[tuple[dict[str, bytes], bytes]]) -> None:
     archive = b"".join((pax({f"SCHILY.xattr.{k}": v for k, v in x.items()}) if x else b"") + e for x, e in entries)
