@@ -123,7 +123,7 @@ def build(  # noqa: PLR0913 - what the host adds to what image and person want
     wishes: Wishes,
     user: "User",
     *,
-    identifier: str,
+    control_group: str,
     hostname: str,
     root: str,
     files: "Sequence[Mount]",
@@ -136,7 +136,7 @@ def build(  # noqa: PLR0913 - what the host adds to what image and person want
     """
     linux: dict[str, Any] = {
         "namespaces": _namespaces(wishes, network_namespace, cgroup_namespace=isolation.cgroup_namespace),
-        "cgroupsPath": f"/preg/{identifier}",
+        "cgroupsPath": control_group,
         "resources": {
             "devices": rules(isolation.nodes, privileged=wishes.privileged),
             **wishes.resources.render(swap=isolation.swap),

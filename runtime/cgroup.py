@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 
+from runtime.config import CALLER
 from runtime.lean import suppress
 
 TYPE_CHECKING = False
@@ -14,16 +15,12 @@ if TYPE_CHECKING:
 _ROOT: Final = "/sys/fs/cgroup"
 #: What stops and wakes a container, and what is written there: with cgroup v1, v2, and both where v1 has none.
 _FREEZERS: Final = {
-    "freezer/preg/{}/freezer.state": ("FROZEN", "THAWED"),
-    "preg/{}/cgroup.freeze": ("1", "0"),
-    "unified/preg/{}/cgroup.freeze": ("1", "0"),
+    "/freezer{}/freezer.state": ("FROZEN", "THAWED"),
+    "{}/cgroup.freeze": ("1", "0"),
+    "/unified{}/cgroup.freeze": ("1", "0"),
 }
 #: What counts the processes that were killed for want of memory: with cgroup v1, v2, and both where v1 has none.
-_MEMORY: Final = (
-    "memory/preg/{}/memory.oom_control",
-    "preg/{}/memory.events",
-    "unified/preg/{}/memory.events",
-)
+_MEMORY: Final = ("/memory{}/memory.oom_control", "{}/memory.events", "/unified{}/memory.events")
 #: A group whose last process has just been reaped may be busy for a moment.
 _TRIES: Final = 50
 
@@ -42,8 +39,10 @@ def counts_swap() -> bool:
         return os.path.exists(f"{_ROOT}/memory/memory.memsw.limit_in_bytes")
     with open("/proc/self/cgroup", encoding="utf-8") as file:
         ours = next(line.rstrip("\n").partition("::")[2] for line in file if line.startswith("0::"))
-    # The root of all groups has no limits.
-    return ours == "/" or os.path.exists(f"{_ROOT}{ours}/memory.swap.max")
+    # Not every group has limits of memory, and the root of all has none.
+    while ours.strip("/") and not os.path.exists(f"{_ROOT}{ours}/memory.max"):
+        ours = os.path.dirname(ours)
+    return not ours.strip("/") or os.path.exists(f"{_ROOT}{ours}/memory.swap.max")
 
 
 def weighs_disks() -> bool:
@@ -52,15 +51,60 @@ def weighs_disks() -> bool:
 
 
 def is_usable() -> bool:
-    """Tell whether groups can be made: in a container of another's they often cannot. It is looked for once."""
+    """Tell whether groups can be made: in a container of another's they often cannot. It is looked for once.
+
+    A user other than root can have some made by their systemd, if there is one.
+    """
     if _ROOT not in _usable:
-        _usable[_ROOT] = any(os.access(path, os.W_OK) for path in _hierarchies())
+        if CALLER == 0:
+            _usable[_ROOT] = any(os.access(parent, os.W_OK) for parent in _hierarchies())
+        else:
+            _usable[_ROOT] = is_unified() and os.path.exists(manager_socket())
     return _usable[_ROOT]
+
+
+def do_without() -> None:
+    """Take it that no groups can be made."""
+    _usable[_ROOT] = False
+
+
+def manager_socket() -> str:
+    """Give where the systemd of this user listens, who is not root (systemd's src/core/dbus.c)."""
+    return f"/run/user/{CALLER}/systemd/private"
+
+
+def parent() -> str:
+    """Give the group that systemd has set aside for a user, by its path in each hierarchy; root has all."""
+    return "" if CALLER == 0 else f"/user.slice/user-{CALLER}.slice/user@{CALLER}.service"
+
+
+def missing(wanted: set[str]) -> set[str]:
+    """Tell which of these controllers of cgroup v2 are not ours to limit anything with."""
+    try:
+        return wanted - set(_read(f"{_ROOT}{parent()}/cgroup.controllers").split())
+    except FileNotFoundError:
+        return set()
+
+
+def directory(path: str) -> str:
+    """Give where a group of cgroup v2 is."""
+    return f"{_ROOT}{path}"
+
+
+def path(identifier: str) -> str:
+    """Give the group of a container, by its path in each hierarchy."""
+    return f"/preg/{identifier}" if CALLER == 0 else f"{scope(identifier)}/container"
+
+
+def scope(identifier: str) -> str:
+    """Give the group that a user's systemd makes for a container and its supervisor."""
+    return f"{parent()}/preg.slice/preg-{identifier}.scope"
 
 
 def groups(identifier: str) -> list[str]:
     """List the directories of a container: one with cgroup v2, one for each controller with v1."""
-    return [path for parent in _hierarchies() if os.path.isdir(path := f"{parent}/preg/{identifier}")]
+    ours = path(identifier)
+    return [group for root in _hierarchies() if os.path.isdir(group := f"{root}{ours}")]
 
 
 def _hierarchies() -> list[str]:
@@ -129,31 +173,48 @@ def remove(identifier: str) -> None:
             except OSError:
                 if tries == _TRIES - 1:
                     raise
+                for below in reversed(_tree(group)[1:]):
+                    with suppress(OSError):
+                        os.rmdir(below)
                 time.sleep(0.002)
 
 
 def kill(identifier: str) -> None:
     """Kill the processes of a container."""
     for group in groups(identifier):
-        with suppress(FileNotFoundError):
-            for pid in _read(f"{group}/cgroup.procs").split():
-                with suppress(ProcessLookupError):
-                    os.kill(int(pid), 9)
+        for pid in _processes(group):
+            with suppress(ProcessLookupError):
+                os.kill(pid, 9)
 
 
 def processes(identifier: str) -> set[int]:
     """List the processes of a container; none where it has no group."""
-    for group in groups(identifier):
+    return next((found for group in groups(identifier) if (found := _processes(group))), set())
+
+
+def _processes(group: str) -> set[int]:
+    """List the processes in a group, and in those that the container has made below it."""
+    found: set[int] = set()
+    for each in _tree(group):
         with suppress(OSError):
-            return {int(pid) for pid in _read(f"{group}/cgroup.procs").split()}
-    return set()
+            found.update(int(pid) for pid in _read(f"{each}/cgroup.procs").split())
+    return found
+
+
+def _tree(group: str) -> list[str]:
+    """List a group and all below it, each before those below it."""
+    found = [group]
+    for each in found:
+        with suppress(OSError):
+            found += [entry.path for entry in os.scandir(each) if entry.is_dir(follow_symlinks=False)]
+    return found
 
 
 def oom_kills(identifier: str) -> int:
     """Count the processes of a container that were killed because it wanted more memory than it may have."""
     for name in _MEMORY:
         with suppress(OSError, ValueError):
-            words = _read(f"{_ROOT}/{name.format(identifier)}").split()
+            words = _read(f"{_ROOT}{name.format(path(identifier))}").split()
             return int(words[words.index("oom_kill") + 1])
     return 0
 
@@ -162,7 +223,7 @@ def set_frozen(identifier: str, *, frozen: bool) -> bool:
     """Stop or wake all processes of a container; False if it has no group to do it with."""
     for name, values in _FREEZERS.items():
         with suppress(FileNotFoundError):
-            _write(f"{_ROOT}/{name.format(identifier)}", values[0 if frozen else 1])
+            _write(f"{_ROOT}{name.format(path(identifier))}", values[0 if frozen else 1])
             return True
     return False
 
@@ -171,7 +232,7 @@ def is_frozen(identifier: str) -> bool:
     """Tell whether the processes of a container are stopped."""
     for name, values in _FREEZERS.items():
         with suppress(OSError):
-            return _read(f"{_ROOT}/{name.format(identifier)}") != values[1]
+            return _read(f"{_ROOT}{name.format(path(identifier))}") != values[1]
     return False
 
 

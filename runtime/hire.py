@@ -11,15 +11,24 @@ import runtime.containers
 import runtime.kernel
 import runtime.order  # noqa: F401 - as the two before, for both of them once they part
 from runtime.cgroup import hasten
+from runtime.config import CALLER
 from runtime.fork import fork
+from runtime.sockets import Socket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
-    from runtime.sockets import Socket
 
-_waiting: Final[list[Socket]] = []
+class Hired(Socket):
+    """The socket for the order of a supervisor, which ends if it is closed before."""
+
+    def __init__(self, process: int, connection: Socket) -> None:
+        super().__init__(connection.detach())
+        self.process = process
+
+
+_waiting: Final[list[Hired]] = []
 
 
 def hire_ahead() -> None:
@@ -28,19 +37,20 @@ def hire_ahead() -> None:
         _waiting.append(_hire())
 
 
-def hire() -> Socket:
-    """Give the socket for the order of a supervisor that has no container yet; it ends if that is closed."""
+def hire() -> Hired:
+    """Give one that has no container yet."""
     return _waiting.pop() if _waiting else _hire()
 
 
-def _hire() -> Socket:
-    return fork(_supervise)[1]
+def _hire() -> Hired:
+    return Hired(*fork(_supervise))
 
 
 def _supervise(connection: Socket) -> None:
     os.setsid()
-    # In time for the container, as the order takes as long to come.
-    hasten()
+    if CALLER == 0:
+        # In time for the container, as the order takes as long to come. Others will be moved by then.
+        hasten()
     from runtime.supervisor import main  # noqa: PLC0415 - not for those who hire
 
     main(connection)

@@ -10,7 +10,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from runtime import cgroup
 from runtime.config import CALLER
+from runtime.delegation import CONTROLLERS, HOW_TO_GET_CONTROLLERS, how_to_get_groups
 from runtime.engine import KNOWN, find
 from runtime.errors import Fault
 from runtime.network.nftables import Firewall
@@ -68,9 +70,16 @@ def memory() -> int:
 
 def cgroup_version() -> int:
     """Tell which version of control groups limits containers; 0 is none."""
-    if (_CGROUPS / "cgroup.controllers").exists():
+    if cgroup.is_unified():
         return 2
     return 1 if any(_CGROUPS.glob("*/tasks")) else 0
+
+
+def cgroup_driver() -> str:
+    """Tell who makes the control groups of containers, in Docker's words."""
+    if not cgroup.is_usable():
+        return "none"
+    return "cgroupfs" if CALLER == 0 else "systemd"
 
 
 def has_nftables() -> bool:
@@ -139,6 +148,12 @@ def _without_root() -> Iterator[Lack]:
         yield Lack("newuidmap is not installed, so no container runs without root", "apt install uidmap", needed=True)
     if cure := how_to_get_ranges(CALLER):
         yield Lack("you have no IDs in /etc/subuid and /etc/subgid, so containers have one user", cure, needed=False)
+    if not cgroup.is_usable():
+        what = "you have no control groups, so nothing limits your containers, and they cannot be paused"
+        yield Lack(what, how_to_get_groups(), needed=False)
+    elif missing := cgroup.missing(set(CONTROLLERS)):
+        what = f"your systemd has no control groups with {', '.join(sorted(missing))}, so some limits cannot be kept"
+        yield Lack(what, HOW_TO_GET_CONTROLLERS, needed=False)
     if shutil.which("slirp4netns") is None:
         yield Lack(
             "slirp4netns is not installed, so containers without root have no network of their own",

@@ -6,6 +6,7 @@ import os
 
 from runtime import cgroup
 from runtime.capabilities import EVERY, grant, held_by_us
+from runtime.config import CALLER
 from runtime.devices import find_nodes
 from runtime.errors import Fault
 from runtime.lean import NamedTuple
@@ -80,17 +81,31 @@ def _grant(wishes: Wishes, *, with_devices_kept: bool) -> list[str]:
 
 
 def _check_limits(wishes: Wishes, engine: Engine, *, usable: bool, of_host: bool) -> None:
-    if not of_host and wishes.resources != Resources():
-        raise Fault("limits such as --memory and --cpus are kept by control groups, which are root's: leave them out")
-    if not usable and wishes.resources != Resources():
-        raise Fault(
-            "limits such as --memory and --cpus are kept by control groups, and this host lets preg make none: "
-            "mount /sys/fs/cgroup so that it can be written to"
-        )
+    if wishes.resources != Resources():
+        if not usable:
+            raise Fault(f"limits such as --memory and --cpus are kept by control groups, {_why_unusable()}")
+        if cgroup.is_unified() and (missing := cgroup.missing(wishes.resources.controllers())):
+            raise Fault(f"the limits need control groups with {' and '.join(sorted(missing))}, {_why_missing()}")
     if not usable and of_host and engine.name != "crun":
         raise Fault(f"{engine.name} needs control groups, and this host lets preg make none: apt install crun")
     if wishes.resources.blkio_weight and not cgroup.weighs_disks():
         raise Fault("--blkio-weight: this kernel has no weights for the use of disks")
+
+
+def _why_unusable() -> str:
+    if CALLER == 0:
+        return "and this host lets preg make none: mount /sys/fs/cgroup so that it can be written to"
+    from runtime.delegation import how_to_get_groups  # noqa: PLC0415 - not for root
+
+    return f"and you have none: {how_to_get_groups()}, or leave them out"
+
+
+def _why_missing() -> str:
+    if CALLER == 0:
+        return "which this host keeps to itself: leave them out"
+    from runtime.delegation import HOW_TO_GET_CONTROLLERS  # noqa: PLC0415 - not for root
+
+    return f"which your systemd has not been given: {HOW_TO_GET_CONTROLLERS}, or leave them out"
 
 
 def _thermal_paths() -> list[str]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 
-from runtime import bundle
+from runtime import bundle, cgroup
 from runtime import frames as f
+from runtime.config import CALLER
 from runtime.engine import ENVIRON, Engine, read_failure
 from runtime.errors import Fault
 from runtime.host_files import name_host, write_host_files
@@ -27,10 +28,11 @@ if TYPE_CHECKING:
     from runtime.attach import Session
     from runtime.config import Config
     from runtime.container import Container, Description
+    from runtime.hire import Hired
     from runtime.sockets import Socket
 
 
-def start(here: Config, container: Container, held: int, supervisor: Socket, *, attach: bool) -> Session:
+def start(here: Config, container: Container, held: int, supervisor: Hired, *, attach: bool) -> Session:
     """Start a container that we hold the lock of, and hand it over to a supervisor.
 
     With ``attach`` all that it prints comes to the session. Raises Fault if it cannot be started; then it is as it was,
@@ -47,6 +49,10 @@ def start(here: Config, container: Container, held: int, supervisor: Socket, *, 
         config = images.config(Digest(description.image_id), description.image)
         images.layers.ready(config.rootfs.diff_ids)
         unshare_mounts()
+        if CALLER != 0:
+            from runtime.delegation import obtain  # noqa: PLC0415 - root has control groups
+
+            obtain(container.id, supervisor.process)
         engine.prepare()
         root = images.layers.mount(config.rootfs.diff_ids, container.directory, passing=description.remove)
         _make_bundle(here, container, description, config.config or Process(), root, engine)
@@ -117,7 +123,7 @@ def _make_bundle(  # noqa: PLR0913, PLR0917 - all that a container is made of
         image,
         wishes,
         user,
-        identifier=container.id,
+        control_group=cgroup.path(container.id),
         hostname=hostname,
         root=root,
         files=files,

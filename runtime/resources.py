@@ -29,6 +29,17 @@ class Resources(NamedTuple):
     pids_limit: int = 0
     blkio_weight: int = 0
 
+    def controllers(self) -> set[str]:
+        """Name those of cgroup v2 that keep what was asked."""
+        needed = {
+            "memory": self.memory or self.memory_swap or self.memory_reservation,
+            "cpu": self.nano_cpus or self.cpu_shares or self.cpu_period or self.cpu_quota,
+            "cpuset": self.cpuset_cpus or self.cpuset_mems,
+            "pids": self.pids_limit > 0,
+            "io": self.blkio_weight,
+        }
+        return {name for name, asked in needed.items() if asked}
+
     def render(self, *, swap: bool) -> dict[str, "Any"]:
         """Give what was asked as ``linux.resources``; ``swap`` says whether this host counts that."""
         period, quota = self.cpu_period, self.cpu_quota

@@ -14,6 +14,7 @@ import errno
 import os
 import sys
 
+from runtime import cgroup
 from runtime.config import CALLER
 from runtime.errors import Fault
 from runtime.lean import NamedTuple, suppress
@@ -111,8 +112,12 @@ def _check_ids(user: dict[str, Any], granted: Privileges) -> None:
 
 
 def _adapt_limits(linux: dict[str, Any], granted: Privileges) -> None:
-    # Control groups are the host's root's: without a path engines go on without, with one they insist.
-    del linux["cgroupsPath"], linux["resources"]
+    if CALLER != 0 and cgroup.is_usable():
+        # Whose rules take a privilege of the host's root, who alone makes devices.
+        del linux["resources"]["devices"]
+    else:
+        # Without a path engines go on without control groups, with one they insist.
+        del linux["cgroupsPath"], linux["resources"]
     if "net.ipv4.ping_group_range" in linux.get("sysctl", {}):
         linux["sysctl"]["net.ipv4.ping_group_range"] = f"0 {granted.gids - 1}"
 
@@ -144,7 +149,7 @@ def how_to_get_ranges(uid: int) -> str:
     """Give the command that gives a user IDs for the users of containers; empty if there are some."""
     if any(_ranges("/etc/subuid", uid)) and any(_ranges("/etc/subgid", uid)):
         return ""
-    return f"usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {_user_name(uid)}"
+    return f"usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {user_name(uid)}"
 
 
 def inside(pid: int, work: Callable[[], None]) -> None:
@@ -269,7 +274,7 @@ def _map(own: int, ranges: list[tuple[int, int]]) -> list[str]:
 
 def _ranges(path: str, uid: int) -> Iterator[tuple[int, int]]:
     """List the ranges of a user, each with its first ID and its length."""
-    owners = (_user_name(uid), str(uid))
+    owners = (user_name(uid), str(uid))
     for line in _read(path).splitlines():
         owner, _, numbers = line.partition(":")
         first, _, count = numbers.partition(":")
@@ -277,7 +282,8 @@ def _ranges(path: str, uid: int) -> Iterator[tuple[int, int]]:
             yield int(first), int(count)
 
 
-def _user_name(uid: int) -> str:
+def user_name(uid: int) -> str:
+    """Give the name of a user of this host, or the ID if there is none."""
     import pwd  # noqa: PLC0415 - not for root
 
     try:

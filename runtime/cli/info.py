@@ -59,7 +59,7 @@ def describe(here: config.Config, warnings: list[str]) -> dict[str, Any]:
         ],
         "DefaultRuntime": runtimes[0].name if runtimes else "",
         "Runtimes": {found.name: {"path": found.program, "version": found.version} for found in runtimes},
-        "CgroupDriver": "cgroupfs" if host.cgroup_version() and config.CALLER == 0 else "none",
+        "CgroupDriver": host.cgroup_driver(),
         "CgroupVersion": str(host.cgroup_version()),
         "SecurityOptions": [
             *(["name=seccomp"] if host.has_seccomp() else []),

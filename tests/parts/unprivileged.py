@@ -31,6 +31,7 @@ _FORBID = (
     *("/usr/bin/unshare", "--user", f"--map-users=0,0,{UID + 1}", f"--map-groups=0,0,{UID + 1}", "--", "/bin/sh", "-c"),
     *('echo 0 > /proc/sys/user/max_user_namespaces; exec "$@"', "sh"),
 )
+_JOIN = ("/bin/sh", "-c", 'echo 0 > "$0/cgroup.procs" && exec "$@"')
 
 
 @dataclass(frozen=True)
@@ -42,13 +43,16 @@ class User:
     place: tuple[str, ...]
     """The words that lead to the namespace."""
     kept_from_namespaces: bool = False
+    group: Path | None = None
+    """The control group that commands are run in."""
 
     @property
     def words(self) -> list[str]:
         """What stands before a command that is run as this user."""
         who = (f"--reuid={UID}", f"--regid={UID}", "--clear-groups")
         forbid = _FORBID if self.kept_from_namespaces else ()
-        return [required("nsenter"), *self.place, "--", *forbid, required("setpriv"), *who, "--"]
+        join = (*_JOIN, str(self.group)) if self.group else ()
+        return [required("nsenter"), *self.place, "--", *join, *forbid, required("setpriv"), *who, "--"]
 
 
 @contextlib.contextmanager

@@ -29,7 +29,7 @@ def made(user: User = ROOT, wishes: Wishes = NOTHING, *, cgroup_namespace: bool 
         image,
         wishes,
         user,
-        identifier="abc",
+        control_group="/preg/abc",
         hostname="abc",
         root="/r",
         files=(),

@@ -44,7 +44,7 @@ def made(*words: str, swap: bool = True) -> dict[str, Any]:
     granted = grant(asked.cap_add, asked.cap_drop, ALL, privileged=asked.privileged)
     isolation = Isolation(granted, None, [], [], [], "", "", cgroup_namespace=False, swap=swap)
     image, root = Process(cmd=["sh"]), User(0, 0, (), "/root")
-    places = {"identifier": "abc", "hostname": "abc", "root": "/r", "network_namespace": "/n"}
+    places = {"control_group": "/preg/abc", "hostname": "abc", "root": "/r", "network_namespace": "/n"}
     return build(image, asked, root, files=(), isolation=isolation, **places)
 
 
