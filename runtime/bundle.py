@@ -9,7 +9,7 @@ from runtime.ulimits import Ulimit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from typing import Any, Final
 
     from runtime.images import Process
@@ -97,25 +97,40 @@ def arguments(image: "Process", wishes: Wishes) -> list[str]:
 
     Raises Fault if neither names anything.
     """
-    if wishes.entrypoint is not None:
-        words = [*wishes.entrypoint, *wishes.command]
-    else:
-        words = [*(image.entrypoint or ()), *(wishes.command or image.cmd or ())]
+    entrypoint, command = entrypoint_and_command(image, wishes)
+    words = [*entrypoint, *command]
     if not words:
         raise Fault("the image names no command: give one behind its name")
     return words
 
 
+def entrypoint_and_command(image: "Process", wishes: Wishes) -> "tuple[Sequence[str], Sequence[str]]":
+    """Give the two parts of what is executed."""
+    if wishes.entrypoint is not None:
+        return wishes.entrypoint, wishes.command
+    return image.entrypoint or (), wishes.command or image.cmd or ()
+
+
 def environment(image: "Process", wishes: Wishes, hostname: str, home: str) -> list[str]:
     """List the variables: what is given later wins, and Docker's defaults come first."""
-    variables = {"PATH": DEFAULT_PATH, "HOSTNAME": hostname}
+    ours = {"PATH": DEFAULT_PATH, "HOSTNAME": hostname}
     if wishes.terminal:
-        variables["TERM"] = "xterm"
-    for item in (*(image.env or ()), *wishes.environment):
+        ours["TERM"] = "xterm"
+    all_of_them = ours | variables(image, wishes)
+    all_of_them.setdefault("HOME", home)
+    return [f"{name}={value}" for name, value in all_of_them.items()]
+
+
+def variables(image: "Process", wishes: Wishes) -> dict[str, str]:
+    """Give the variables that person and image want: of two with one name the person's counts, or the later."""
+    wanted = dict(_pairs(wishes.environment))
+    return wanted | {name: value for name, value in _pairs(image.env or ()) if name not in wanted}
+
+
+def _pairs(variables: "Iterable[str]") -> "Iterator[tuple[str, str]]":
+    for item in variables:
         name, _, value = item.partition("=")
-        variables[name] = value
-    variables.setdefault("HOME", home)
-    return [f"{name}={value}" for name, value in variables.items()]
+        yield name, value
 
 
 def build(  # noqa: PLR0913 - what the host adds to what image and person want

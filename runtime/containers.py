@@ -42,6 +42,7 @@ class Containers:
 
     def find(self, text: str) -> Container:
         """Find a container by its ID, its name, or the first characters of its ID. Raises Fault."""
+        text = plain_name(text)
         with suppress(OSError):
             if not text.startswith(".") and "/" not in text:
                 container = self.get(os.readlink(f"{self._names}/{text}"))
@@ -210,6 +211,11 @@ class Containers:
 
     def _identifiers(self) -> list[str]:
         return _listed(f"{self.home}/containers")
+
+
+def plain_name(text: str) -> str:
+    """Give a name without the slash that ``inspect`` writes before it, and that Docker takes there."""
+    return text.removeprefix("/")
 
 
 def _is_called(container: Container, name: str) -> bool:

@@ -7,6 +7,7 @@ import time
 
 from runtime import bundle
 from runtime.container import Description, LogPolicy, Restart
+from runtime.containers import plain_name
 from runtime.errors import Fault, UsageError
 from runtime.images import Process
 from runtime.lean import NamedTuple, signal, suppress
@@ -141,8 +142,9 @@ def _make_volumes(containers: Containers, mounts: Sequence[Mount]) -> None:
 
 def _take_name(containers: Containers, container: Container, wanted: str | None) -> str:
     if wanted is not None:
-        containers.take_name(wanted, container)
-        return wanted
+        name = plain_name(wanted)
+        containers.take_name(name, container)
+        return name
     while True:
         name = invent_name()
         with suppress(Fault):

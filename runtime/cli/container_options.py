@@ -215,7 +215,7 @@ def _find(images: Images, name: str, platform: Platform | None) -> tuple[Digest,
 def _read_wanted(options: Options, *, attached: bool) -> Wanted:
     wanted = Wanted(
         image=options.operands[0],
-        name=options.last("--name"),
+        name=options.last("--name") or None,
         remove="--rm" in options,
         stdin="--interactive" in options,
         attached=attached,

@@ -7,6 +7,7 @@ from runtime.bundle import Wishes
 from runtime.cli.host_config import describe_isolation
 from runtime.cli.network_settings import show_bindings, show_settings
 from runtime.cli.options import Option, Usage
+from runtime.cli.process_config import describe_mounts, describe_process
 from runtime.cli.table import print_found
 from runtime.cli.targets import here, networks
 from runtime.cli.times import show_time
@@ -131,6 +132,7 @@ def describe(containers: Containers, container: Container) -> dict[str, Any]:
                 "MaximumRetryCount": description.restart.retries,
             },
             "Runtime": description.engine,
+            **describe_mounts(asked),
             **describe_isolation(asked),
         },
         "Mounts": [_show_mount(container, mount) for mount in wishes.get("mounts", ())],
@@ -142,6 +144,7 @@ def describe(containers: Containers, container: Container) -> dict[str, Any]:
             "Tty": description.terminal,
             "OpenStdin": description.stdin,
             "StdinOnce": description.stdin_once,
+            **describe_process(container, description, asked),
             "Image": description.image,
             "Labels": description.labels,
             "StopSignal": signal_name(description.stop_signal),

@@ -38,21 +38,27 @@ Examples:
 def main(arguments: list[str]) -> int:
     """Run the command."""
     options = USAGE.parse(arguments)
-    tail = options.last("--tail") or "all"
-    if tail != "all" and not tail.isdecimal():
-        raise UsageError(f"--tail {tail}: it is a number of lines, or all")
+    limit = _read_tail(options.last("--tail") or "all")
     since, until = (_read(options.last(name), name) for name in ("--since", "--until"))
     containers = here()
     container = containers.find(options.operands[0])
     if container.describe().log.driver == "none":
         raise Fault(f"nothing of what {options.operands[0]} prints is kept: it was made with --log-driver none")
     printer = _Printer(stamps="--timestamps" in options)
-    limit = None if tail == "all" else int(tail)
     for entry in read_log(containers, container, limit, since, follow="--follow" in options):
         if until and entry.time > until:
             break
         printer.write(entry)
     return 0
+
+
+def _read_tail(text: str) -> int | None:
+    """Read a number of lines; none for all, as is -1 to Docker."""
+    if text in ("all", "-1"):
+        return None
+    if not text.isdecimal():
+        raise UsageError(f"--tail {text}: it is a number of lines, or all")
+    return int(text)
 
 
 def _read(text: str | None, option: str) -> bytes:

@@ -3,6 +3,7 @@
 import sys
 from typing import Final
 
+from runtime.cli.name_filter import fits_name
 from runtime.cli.options import Option, Usage
 from runtime.cli.table import FORMAT, write_records, write_table
 from runtime.cli.targets import networks
@@ -87,7 +88,7 @@ def _is(record: dict[str, str], key: str, value: str) -> bool:
     if key == "id":
         return record["ID"].startswith(value)
     if key == "name":
-        return value in record["Name"]
+        return fits_name(record["Name"], value)
     if key == "driver":
         return record["Driver"] == value
     if key == "type":

@@ -1,5 +1,6 @@
 """The network of a container as ``preg inspect`` tells it, in the names of Docker's API."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -18,13 +19,8 @@ def show_settings(networks: Networks, container: Container, plan: Plan) -> dict[
         binding = {"HostIp": port.address, "HostPort": f"{port.host_port}"}
         ports[port.inside] = [*(ports.get(port.inside) or []), binding]
     first = _show_endpoint(endpoints[0]) if endpoints else _NOTHING
-    if plan.kind == SHARED:
-        named = {}
-    elif plan.kind != BRIDGES:
-        named = {plan.kind: _NOTHING | {"NetworkID": PREDEFINED[plan.kind]}}
-    else:
-        named = {name: _NOTHING | {"NetworkID": network} for name, network in _planned(networks, plan)}
-        named |= {endpoint.network_name: _show_endpoint(endpoint) for endpoint in endpoints}
+    named = {name: _NOTHING | {"NetworkID": network} for name, network in networks_of(networks, plan, endpoints)}
+    named |= {endpoint.network_name: _show_endpoint(endpoint) for endpoint in endpoints}
     own = {name: first[name] for name in ("Gateway", "IPAddress", "IPPrefixLen", "MacAddress")}
     return {"SandboxKey": f"{container.running}/netns", "Ports": ports, **own, "Networks": named}
 
@@ -61,10 +57,15 @@ def _show_endpoint(endpoint: Endpoint) -> dict[str, Any]:
     }
 
 
-def _planned(networks: Networks, plan: Plan) -> list[tuple[str, str]]:
-    found = []
+def networks_of(networks: Networks, plan: Plan, endpoints: Sequence[Endpoint]) -> list[tuple[str, str]]:
+    """List the networks that a container is in, or will be in when it runs, by name and ID."""
+    if plan.kind == SHARED:
+        return []
+    if plan.kind != BRIDGES:
+        return [(plan.kind, PREDEFINED[plan.kind])]
+    found = {endpoint.network_name: endpoint.network for endpoint in endpoints}
     for attachment in plan.attachments:
         with suppress(Fault):
             network = networks.find(attachment.network)
-            found.append((network.name, network.id))
-    return found
+            found[network.name] = network.id
+    return list(found.items())

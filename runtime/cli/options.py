@@ -150,12 +150,14 @@ class Usage(NamedTuple):
             raise UsageError(f"{name} is on or off, so {value!r} cannot be its value")
 
     def _read_short(self, word: str, words: Iterator[str], found: Options) -> None:
-        """Read ``-it``, ``-eA=b`` or ``-e A=b``."""
+        """Read ``-it``, ``-eA=b``, ``-e A=b`` or ``-i=false``."""
         for position, letter in enumerate(word[1:], start=2):
-            option = self._find(f"-{letter}", "short")
+            option, rest = self._find(f"-{letter}", "short"), word[position:]
             if option.value:
-                rest = word[position:].removeprefix("=")
-                found.add(option.name, rest if word[position:] else self._next(words, option))
+                found.add(option.name, rest.removeprefix("=") if rest else self._next(words, option))
+                return
+            if rest.startswith("="):
+                self._read_long(f"{option.name}{rest}", words, found)
                 return
             found.add(option.name, "true")
 

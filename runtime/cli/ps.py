@@ -93,7 +93,8 @@ def main(arguments: list[str]) -> int:
     if "--quiet" in options:
         sys.stdout.writelines(f"{row.container.id if wide else row.container.short_id}\n" for row in rows)
     else:
-        _write([_show(row, wide=wide) for row in rows], form)
+        networks = form == "json" or "Networks" in (form or "").split(",")
+        _write([_show(row, wide=wide, networks=networks) for row in rows], form)
     sys.stderr.writelines(f"preg: {damage}\n" for damage in damaged)
     return 1 if damaged else 0
 
@@ -142,7 +143,8 @@ def _rows(containers: Containers) -> tuple[list[Row], list[Damaged]]:
     return rows, damaged
 
 
-def _show(row: Row, *, wide: bool) -> dict[str, str]:
+def _show(row: Row, *, wide: bool, networks: bool) -> dict[str, str]:
+    """Write each field; the networks, for which more files are read, only if they are wanted."""
     from runtime.cli.times import show_duration, show_time  # noqa: PLC0415
 
     program, *arguments = row.description.arguments
@@ -160,8 +162,16 @@ def _show(row: Row, *, wide: bool) -> dict[str, str]:
         "Ports": _show_ports(row),
         "Names": row.description.name,
         "Labels": ",".join(f"{name}={value}" for name, value in row.description.labels.items()),
-        "Networks": ",".join(endpoint.network_name for endpoint in row.endpoints),
+        "Networks": ",".join(name for name, _ in _networks_of(row)) if networks else "",
     }
+
+
+def _networks_of(row: Row) -> list[tuple[str, str]]:
+    from runtime.cli.network_settings import networks_of  # noqa: PLC0415 - for those who want to know
+    from runtime.cli.targets import networks  # noqa: PLC0415
+    from runtime.network.plan import read_plan  # noqa: PLC0415
+
+    return networks_of(networks(), read_plan(row.container.directory), row.endpoints)
 
 
 def _show_ports(row: Row) -> str:
@@ -199,11 +209,13 @@ def _is(row: Row, key: str, value: str) -> bool:
     if key == "id":
         return row.container.id.startswith(value)
     if key == "name":
-        return value.removeprefix("/") in row.description.name
+        from runtime.cli.name_filter import fits_name  # noqa: PLC0415 - for those who filter so
+
+        return any(fits_name(name, value) for name in (row.description.name, f"/{row.description.name}"))
     if key == "status":
         return row.status == value
     if key == "network":
-        return any(value in (endpoint.network_name, endpoint.network) for endpoint in row.endpoints)
+        return any(value in network for network in _networks_of(row))
     if key == "health":
         return bool(value == (row.state.health or {"Status": "none"})["Status"])
     if key == "exited":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from runtime.cli.options import Usage
 from runtime.cli.targets import here
+from runtime.containers import plain_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,5 +25,5 @@ def main(arguments: list[str]) -> int:
     """Run the command."""
     word, name = USAGE.parse(arguments).operands
     containers = here()
-    containers.rename(containers.find(word), name)
+    containers.rename(containers.find(word), plain_name(name))
     return 0

@@ -15,7 +15,7 @@ USAGE: Final = Usage(
     "rm [OPTION...] CONTAINER...",
     "Remove containers, with all that they have written outside of volumes.",
     (
-        Option("--force", "Kill those that run", short="-f"),
+        Option("--force", "Kill those that run; it is no fault if there is none", short="-f"),
         Option("--volumes", "Remove their volumes as well that have no name", short="-v"),
     ),
     notes="""
@@ -36,4 +36,5 @@ def main(arguments: list[str]) -> int:
         containers,
         options.operands,
         lambda container: remove(containers, container, force=force, volumes=volumes),
+        missing=0 if force else 1,
     )

@@ -6,7 +6,7 @@ import sys
 
 from runtime import config
 from runtime.containers import Containers
-from runtime.errors import Fault
+from runtime.errors import Fault, NotFound
 from runtime.leftovers import sweep
 
 TYPE_CHECKING = False
@@ -33,15 +33,19 @@ def networks() -> Networks:
     return Networks(place.home, place.state)
 
 
-def each(containers: Containers, words: list[str], work: Callable[[Container], str | None]) -> int:
+def each(containers: Containers, words: list[str], work: Callable[[Container], str | None], *, missing: int = 1) -> int:
     """Do the work for each container, and print its name as it was given, or what the work gives.
 
-    A container that fails does not keep the others from being dealt with. Give the exit status.
+    A container that fails does not keep the others from being dealt with. Give the exit status, which is ``missing``
+    if all that was wrong is that there is no such container.
     """
     status = 0
     for word in words:
         try:
             said = work(containers.find(word))
+        except NotFound as fault:
+            sys.stderr.write(f"preg: {fault}\n")
+            status = status or missing
         except FileNotFoundError:
             sys.stderr.write(f"preg: the container {word!r} was removed just now\n")
             status = 1

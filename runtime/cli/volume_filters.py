@@ -1,6 +1,7 @@
 """Which volumes ``preg volume ls`` and ``preg volume prune`` are asked for."""
 
 from runtime.cli.labels import has_label
+from runtime.cli.name_filter import fits_name
 from runtime.errors import UsageError
 from runtime.volumes import Volume
 
@@ -22,7 +23,7 @@ def matches(volume: Volume, key: str, value: str, *, used: bool) -> bool:
     if key == "dangling":
         return used != (value in ("true", "1"))
     if key == "name":
-        return value in volume.name
+        return fits_name(volume.name, value)
     if key == "driver":
         return value == "local"
     return has_label(volume.labels, value) == (key == "label")

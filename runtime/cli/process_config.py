@@ -1,0 +1,50 @@
+"""What was asked of a container's process and mounts, in the names of Docker's API."""
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from runtime import bundle
+from runtime.errors import Fault
+from runtime.images import Images, Process
+from storage.oci.digest import Digest
+
+if TYPE_CHECKING:
+    from runtime.bundle import Wishes
+    from runtime.container import Container, Description
+    from runtime.mounts import Mount
+
+
+def describe_process(container: "Container", description: "Description", wishes: "Wishes") -> dict[str, Any]:
+    """Give the part of ``Config`` that image and person decide together."""
+    image = Process()
+    with suppress(Fault, OSError):  # what the person wants can be told even if the image is damaged
+        images = Images(container.home)
+        image = images.config(Digest(description.image_id), description.image).config or image
+    entrypoint, command = bundle.entrypoint_and_command(image, wishes)
+    volumes = [*(image.volumes or ()), *(mount.target for mount in wishes.mounts if mount.anonymous)]
+    return {
+        "Env": [f"{name}={value}" for name, value in bundle.variables(image, wishes).items()],
+        "Cmd": list(command) or None,
+        "Entrypoint": list(entrypoint) or None,
+        "WorkingDir": wishes.working_dir or image.working_dir,
+        "Volumes": {volume: {} for volume in volumes} or None,
+    }
+
+
+def describe_mounts(wishes: "Wishes") -> dict[str, Any]:
+    """Give the part of ``HostConfig`` that says what is mounted: as ``-v`` has it, and what only ``--mount`` says."""
+    named = [mount for mount in wishes.mounts if not mount.anonymous]
+    binds = [mount for mount in named if mount.kind == "volume" or mount.make]
+    others = [_show_mount(mount) for mount in named if mount not in binds]
+    return {"Binds": [_show_bind(mount) for mount in binds] or None, "Mounts": others or None}
+
+
+def _show_bind(mount: "Mount") -> str:
+    mode = mount.mode or ("" if mount.writable else "ro")
+    return f"{mount.source}:{mount.target}:{mode}".removesuffix(":")
+
+
+def _show_mount(mount: "Mount") -> dict[str, Any]:
+    source = {"Source": mount.source} if mount.source else {}
+    read_only = {} if mount.writable else {"ReadOnly": True}
+    return {"Type": mount.kind, **source, "Target": mount.target, **read_only}
