@@ -8,7 +8,7 @@ from runtime import cgroup
 from runtime import frames as f
 from runtime.attach import visit
 from runtime.container import RUNNING
-from runtime.errors import Fault
+from runtime.errors import CommandNotExecutable, Fault
 from runtime.lean import NamedTuple, from_json, to_json
 from runtime.leftovers import look
 
@@ -103,7 +103,10 @@ def _find_user(text: str, own: dict[str, Any], own_home: str | None, root: str) 
         passwd, group = read_inside(opened, b"etc/passwd"), read_inside(opened, b"etc/group")
     finally:
         os.close(opened)
-    user = find_user(text, passwd, group)
+    try:
+        user = find_user(text, passwd, group)
+    except Fault as fault:
+        raise CommandNotExecutable(str(fault)) from fault
     chosen = own_home is not None and own_home != find_user(str(own["uid"]), passwd, group).home
     ids = {"uid": user.uid, "gid": user.gid, "additionalGids": [user.gid, *user.groups]}
     return {**own, **ids}, own_home if chosen and own_home is not None else user.home

@@ -19,6 +19,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
+    from runtime.container import Container, Description
+    from runtime.containers import Containers
+
 USAGE: Final = Usage(
     "attach [OPTION...] CONTAINER",
     "Be at the other end of a running container's standard streams, until it ends.",
@@ -37,6 +40,11 @@ def main(arguments: list[str]) -> int:
     """Run the command."""
     options, containers = USAGE.parse(arguments), here()
     manner, container = MANNER.read(options, Manner()), containers.find(options.operands[0])
+    return attach(containers, container, manner, stdin="--no-stdin" not in options)
+
+
+def attach(containers: Containers, container: Container, manner: Manner, *, stdin: bool) -> int:
+    """Be at the other end of a container's streams until it ends, and give its exit status. Raises Fault."""
     state, description = look(containers, container), container.describe()
     if state.status != RUNNING:
         raise Fault(
@@ -44,9 +52,8 @@ def main(arguments: list[str]) -> int:
         )
     if cgroup.is_frozen(container.id):
         raise Fault(f"the container {description.name} is paused: 'preg unpause {description.name}' lets it go on")
-    stdin = description.stdin and "--no-stdin" not in options
-    if stdin and description.terminal and not sys.stdin.isatty():
-        raise Fault(f"the container {description.name} has a terminal, and standard input is none: give --no-stdin")
+    stdin = stdin and description.stdin
+    check_stdin(description, stdin=stdin)
     session = visit(container)
     if session is None:
         raise Fault(f"the container {description.name} has ended just now")
@@ -57,3 +64,9 @@ def main(arguments: list[str]) -> int:
     except Detached:
         sys.stderr.write("read escape sequence\n")
         return 0
+
+
+def check_stdin(description: Description, *, stdin: bool) -> None:
+    """Raise Fault if a container has a terminal, and is to be typed to from something else."""
+    if stdin and description.terminal and not sys.stdin.isatty():
+        raise Fault(f"the container {description.name} has a terminal, and standard input is none: pass nothing on")

@@ -32,7 +32,7 @@ USAGE: Final = Usage(
     ),
     notes="""
 Exit status: that of the command, or 128 plus the number of the signal that ended it; 127 if it was not found, 126 if
-it cannot be executed, 1 if the container does not run.
+it cannot be executed or there is no such user, 1 if the container does not run.
 
 Examples:
   preg exec -it web sh

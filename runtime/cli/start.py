@@ -66,9 +66,13 @@ def start_again(containers: Containers, container: Container) -> None:
 
 
 def _start_attached(containers: Containers, container: Container, manner: Manner, *, stdin: bool) -> int:
-    description = container.describe()
+    from runtime.cli.attach import attach, check_stdin  # noqa: PLC0415 - most are started to go on alone
+
     if look(containers, container).alive:
-        raise Fault(f"the container {description.name} is running: 'preg attach' shows what it prints")
+        return attach(containers, container, manner, stdin=stdin)
+    description = container.describe()
+    stdin = stdin and description.stdin
+    check_stdin(description, stdin=stdin)
     with hire() as supervisor:
         held = _take(container)
         try:
@@ -76,7 +80,7 @@ def _start_attached(containers: Containers, container: Container, manner: Manner
         finally:
             os.close(held)
         try:
-            return session.relay(stdin=stdin and description.stdin, terminal=description.terminal, manner=manner)
+            return session.relay(stdin=stdin, terminal=description.terminal, manner=manner)
         except Detached:
             return 0
 

@@ -35,7 +35,7 @@ _NETWORKS: Final = "docker's engine here has no networks; tests/runtime/test_net
 _PRIVILEGED: Final = (
     "docker asks for capabilities that root of this host may lack; tests/runtime/test_isolation.py looks"
 )
-_KEYS: Final = "tests/runtime/test_attach.py types them; a table has no terminal to type on"
+_KEYS: Final = "tests/runtime/test_containers.py types them; a table has no terminal to type on"
 
 #: What ``run`` and ``create`` have in common, told with ``run --rm``.
 _CONTAINER: Final[Rows] = {
@@ -282,7 +282,7 @@ ROWS: Final[dict[str, Rows]] = {
         ),
         "--attach": ("run --rm -a stdout {image} sh -c 'echo out; echo err >&2'",),
         "--detach-keys": _KEYS,
-        "--sig-proxy": "tests/runtime/test_attach.py sends signals, which a table does not",
+        "--sig-proxy": "tests/runtime/test_containers.py sends signals, which a table does not",
         **_CONTAINER,
     },
     "create": {
@@ -370,7 +370,7 @@ ROWS: Final[dict[str, Rows]] = {
         "--tty": ("run -d --name c1 {image} sleep 1000", "exec -t c1 sh -c 'test -t 1 && echo terminal'"),
         "--env": ("run -d --name c1 -e A=1 {image} sleep 1000", "exec -e A=2 -e B=3 c1 sh -c 'echo $A $B'"),
         "--env-file": ("run -d --name c1 {image} sleep 1000", "exec --env-file {files}/env c1 sh -c 'echo $A,$B,$C'"),
-        "--user": ("run -d --name c1 {image} sleep 1000", "exec -u user c1 id"),
+        "--user": ("run -d --name c1 {image} sleep 1000", "exec -u user c1 id", "?exec -u nobody-here c1 id"),
         "--workdir": ("run -d --name c1 {image} sleep 1000", "exec -w /tmp c1 sh -c pwd"),
         "--privileged": _PRIVILEGED,
     },

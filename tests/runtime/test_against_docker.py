@@ -16,7 +16,7 @@ from runtime.cli import GROUPS
 from runtime.cli.options import Usage
 from tests.parts.docker import Docker
 from tests.parts.images import Image, busybox, push
-from tests.parts.required import require_root, required
+from tests.parts.required import ROOT, require_root, required
 from tests.parts.server import Server
 from tests.runtime.conftest import Preg
 from tests.runtime.docker_table import ROWS
@@ -38,6 +38,13 @@ def test_the_table_has_a_row_for_every_command_and_option() -> None:
         assert isinstance(usage, Usage)
         wanted |= {(command.name, option) for option in ("", *(option.name for option in usage.options))}
     assert {(name, option) for name, rows in ROWS.items() for option in rows} == wanted
+
+
+def test_a_test_that_the_table_names_is_there() -> None:
+    reasons = {row for rows in ROWS.values() for row in rows.values() if isinstance(row, str)}
+    named = {name for reason in reasons for name in re.findall(r"tests/\S+\.py", reason)}
+    assert named
+    assert [name for name in named if not (ROOT / name).exists()] == []
 
 
 class Command(Protocol):

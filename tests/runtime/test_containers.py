@@ -147,6 +147,21 @@ def test_attach_sees_types_and_ends_with_the_container(host: Preg, image: str, n
     assert "is not running" in host.fails("attach", name)
 
 
+def test_who_starts_what_runs_is_attached_to_it(host: Preg, image: str, names: Names) -> None:
+    name = names()
+    host.ok("run", "-d", "-i", "--name", name, image, "sh", "-c", "read word; echo got $word; exit 3")
+    done = host.run("start", "-a", "-i", name, stdin="typed\n")
+    assert (done.stdout, done.returncode) == ("got typed\n", 3)
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_a_terminal_is_not_typed_to_from_a_file(host: Preg, image: str, names: Names, *, running: bool) -> None:
+    name = names()
+    host.ok("run" if running else "create", *(["-d"] if running else []), "-i", "-t", "--name", name, image, "sh")
+    assert "terminal" in host.fails("start", "-a", "-i", name)
+    assert host.ok("inspect", "-f", "State.Running", name) == f"{running}\n".lower()
+
+
 def test_signals_reach_a_container_through_attach_if_they_are_to(host: Preg, image: str, names: Names) -> None:
     name = names()
     script = "trap 'exit 6' USR1; while :; do echo x; sleep 0.02; done"

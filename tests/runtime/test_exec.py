@@ -52,7 +52,7 @@ def test_much_is_passed_on_whole(host: Preg, container: str) -> None:
         ([], "no-such-command", 127, "was not found"),
         ([], "/text", 126, "cannot be executed"),
         (["-w", "/no/such/folder"], "true", 126, "cannot be executed in its directory"),
-        (["-u", "nobody-here"], "true", 1, "no user 'nobody-here'"),
+        (["-u", "nobody-here"], "true", 126, "no user 'nobody-here'"),
     ],
 )
 def test_what_cannot_be_executed(  # noqa: PLR0917 - fixtures are arguments
