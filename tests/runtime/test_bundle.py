@@ -115,8 +115,8 @@ def test_later_variables_win_and_home_is_the_users() -> None:
         "HOSTNAME=abc",
         "TERM=xterm",
         "A=mine",
-        "EMPTY=",
         "B=x=y",
+        "EMPTY=",
         "HOME=/home/web",
     ]
     assert "HOME=/mine" in environment(image, Wishes(environment=("HOME=/mine",)), "abc", "/home/web")
