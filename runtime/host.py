@@ -16,7 +16,7 @@ from runtime.delegation import CONTROLLERS, HOW_TO_GET_CONTROLLERS, how_to_get_g
 from runtime.engine import KNOWN, find
 from runtime.errors import Fault
 from runtime.network.nftables import Firewall
-from runtime.rootless import how_to_get_ranges
+from runtime.rootless import how_to_get_ranges, user_name
 
 if TYPE_CHECKING:
     from runtime.config import Config
@@ -151,7 +151,9 @@ def _without_root() -> Iterator[Lack]:
     if not cgroup.is_usable():
         what = "you have no control groups, so nothing limits your containers, and they cannot be paused"
         yield Lack(what, how_to_get_groups(), needed=False)
-    elif missing := cgroup.missing(set(CONTROLLERS)):
+    elif not Path("/var/lib/systemd/linger", user_name(CALLER)).exists():
+        yield Lack("your containers end when you log out", f"loginctl enable-linger {user_name(CALLER)}", needed=False)
+    if cgroup.is_usable() and (missing := cgroup.missing(set(CONTROLLERS))):
         what = f"your systemd has no control groups with {', '.join(sorted(missing))}, so some limits cannot be kept"
         yield Lack(what, HOW_TO_GET_CONTROLLERS, needed=False)
     if shutil.which("slirp4netns") is None:

@@ -112,6 +112,7 @@ def test_limits_that_systemd_was_not_given_are_refused(host: Rootless, image: st
     told = host.run("info")
     assert "CgroupDriver: systemd" in told.stdout
     assert "Delegate=" in told.stderr
+    assert "loginctl enable-linger" in told.stderr
     assert host.left() == []
 
 
