@@ -9,7 +9,7 @@ from runtime.capabilities import EVERY, grant, held_by_us
 from runtime.config import CALLER
 from runtime.devices import find_nodes
 from runtime.errors import Fault
-from runtime.lean import NamedTuple
+from runtime.lean import NamedTuple, suppress
 from runtime.resources import Resources
 from runtime.rootless import privileges
 from runtime.seccomp import UNCONFINED, find_filter
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from runtime.seccomp import Filter
 
 _CPUS: Final = "/sys/devices/system/cpu"
+_APPARMOR: Final = "/sys/kernel/security/apparmor"
 
 
 class Isolation(NamedTuple):
@@ -123,6 +124,11 @@ def _init() -> str:
 
 def _apparmor(wishes: Wishes) -> str:
     """Give the profile that was asked for, where the kernel has such things; where not it is passed over."""
-    if not wishes.apparmor or not os.path.exists("/sys/kernel/security/apparmor"):
+    wanted = wishes.apparmor
+    if not wanted or not os.path.exists(_APPARMOR):
         return ""
-    return wishes.apparmor
+    # The engines would say that the command is not there. The list is root's to read.
+    with suppress(OSError), open(f"{_APPARMOR}/profiles", encoding="utf-8") as file:
+        if wanted not in ("unconfined", *(line.rpartition(" (")[0] for line in file)):
+            raise Fault(f"--security-opt apparmor={wanted}: no such profile is loaded: 'apparmor_parser -r FILE' does so")
+    return wanted

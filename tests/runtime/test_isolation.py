@@ -317,3 +317,25 @@ def test_where_no_control_groups_can_be_made_crun_does_without(host: Preg, image
     seen = flat(done.stdout)
     assert seen["status Seccomp"] == "2"
     assert {value for key, value in seen.items() if key.startswith("device_rules make")} == {"EPERM"}
+
+
+def test_an_apparmor_profile_that_is_not_loaded_is_named(host: Preg, image: str, oci_runtime: str) -> None:
+    # As on a host with AppArmor, as far as who lists the profiles can tell.
+    pretend = "mount -t tmpfs tmpfs /sys/kernel/security && cd /sys/kernel/security && mkdir apparmor"
+    pretend += " && echo 'some (enforce)' > apparmor/profiles"
+    command = host.command("run", "--rm", "--runtime", oci_runtime, "--security-opt", "apparmor=other", image, "true")
+    unshared = ["unshare", "--mount", "sh", "-c", f'{pretend} && exec "$@"', "sh", *command]
+    done = subprocess.run(unshared, env=host.environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 125
+    assert done.stderr.startswith("preg: --security-opt apparmor=other: no such profile is loaded: ")
+
+
+def test_control_groups_that_a_container_has_made_go_with_it(host: Preg, image: str, oci_runtime: str) -> None:
+    script = "for each in /sys/fs/cgroup /sys/fs/cgroup/*; do mkdir -p $each/made/below; done; echo made; sleep 1000"
+    options = ["--runtime", oci_runtime, "--privileged", "--cgroupns", "private"]
+    name = host.ok("run", "-d", *options, image, "sh", "-c", script).strip()
+    with host.following("logs", "-f", name) as lines:
+        assert "made" in lines
+    assert list(Path("/sys/fs/cgroup").glob(f"**/{name}/made/below"))
+    host.ok("rm", "-f", name)
+    assert not list(Path("/sys/fs/cgroup").glob(f"**/{name}"))
