@@ -130,5 +130,5 @@ def _apparmor(wishes: Wishes) -> str:
     # The engines would say that the command is not there. The list is root's to read.
     with suppress(OSError), open(f"{_APPARMOR}/profiles", encoding="utf-8") as file:
         if wanted not in ("unconfined", *(line.rpartition(" (")[0] for line in file)):
-            raise Fault(f"--security-opt apparmor={wanted}: no such profile is loaded: 'apparmor_parser -r FILE' does so")
+            raise Fault(f"--security-opt apparmor={wanted}: no such profile is loaded: 'apparmor_parser FILE' does")
     return wanted
