@@ -23,6 +23,8 @@ _FREEZERS: Final = {
 _MEMORY: Final = ("/memory{}/memory.oom_control", "{}/memory.events", "/unified{}/memory.events")
 #: A group whose last process has just been reaped may be busy for a moment.
 _TRIES: Final = 50
+#: Seconds to wait for killed processes: on a busy host it may take a while until they run once more, which is to end.
+_PATIENCE: Final = 10.0
 
 
 _usable: Final[dict[str, bool]] = {}
@@ -180,11 +182,19 @@ def remove(identifier: str) -> None:
 
 
 def kill(identifier: str) -> None:
-    """Kill the processes of a container."""
+    """Kill the processes of a container, and wait until they have ended, but not for those that the kernel holds up."""
+    limit = time.monotonic() + _PATIENCE
+    with suppress(OSError):
+        # Else they would not run once more.
+        set_frozen(identifier, frozen=False)
     for group in groups(identifier):
-        for pid in _processes(group):
-            with suppress(ProcessLookupError):
-                os.kill(pid, 9)
+        while pids := _processes(group):
+            for pid in pids:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, 9)
+            if time.monotonic() > limit:
+                return
+            time.sleep(0.002)
 
 
 def processes(identifier: str) -> set[int]:
