@@ -1,13 +1,13 @@
 """Clients that reach preg through the nginx configuration we ship, with TLS."""
 
 import os
+import socket
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.parts import server as server_part
 from tests.parts.docker import Docker
 from tests.parts.images import data, push, read_oci_layout, write_oci_layout
 from tests.parts.nginx import Proxy, proxying
@@ -85,10 +85,12 @@ def test_plain_http_is_sent_to_https(proxy: Proxy) -> None:
 
 
 def test_a_registry_that_is_down_is_told_as_json(authority: Authority, tmp_path: Path) -> None:
-    with server_part.serving(tmp_path / "storage") as server:
-        address = server.address
-    with proxying(tmp_path / "nginx", address, authority) as proxy:
-        answer = Wire(f"https://{proxy.tls}", authority.client()).ask("GET", "/v2/")
+    # Whoever does not listen refuses, and nobody else does on a port that is taken.
+    with socket.socket() as down:
+        down.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{down.getsockname()[1]}"
+        with proxying(tmp_path / "nginx", address, authority) as proxy:
+            answer = Wire(f"https://{proxy.tls}", authority.client()).ask("GET", "/v2/")
     assert answer.status == 503
     assert answer.headers["Content-Type"] == "application/json"
     assert answer.json()["errors"][0]["code"] == "UNAVAILABLE"

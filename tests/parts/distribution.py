@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from tests.parts.nginx import free_ports
 from tests.parts.process import output, running
 from tests.parts.required import required
 from tests.parts.seaweed import ACCESS
@@ -26,20 +25,20 @@ def distribution(release: str, storage: Path | str, auth: Mapping[str, Any] | No
     `storage` is what `preg serve --storage` takes, `auth` the registry's own section of that name.
     """
     program = required(PROGRAMS[release])
-    (port,) = free_ports(1)
-    with _configured(storage, port, auth) as config, running([program, "serve", str(config)], _env()) as process:
-        process.stderr.wait_for(lambda line: "listening on " in line)
-        yield Wire(f"http://127.0.0.1:{port}")
+    with _configured(storage, auth) as config, running([program, "serve", str(config)], _env()) as process:
+        said = process.stderr.wait_for(lambda line: '"listening on ' in line)
+        address = said.partition('"listening on ')[2].partition('"')[0]
+        yield Wire(f"http://{address}")
 
 
 def collect_garbage(release: str, storage: Path | str) -> str:
     """Run the registry's own garbage collection; what it printed."""
-    with _configured(storage, 0) as config:
+    with _configured(storage) as config:
         return output(required(PROGRAMS[release]), "garbage-collect", str(config), env=_env())
 
 
 @contextlib.contextmanager
-def _configured(storage: Path | str, port: int, auth: Mapping[str, Any] | None = None) -> Iterator[Path]:
+def _configured(storage: Path | str, auth: Mapping[str, Any] | None = None) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="preg-distribution-") as folder:
         config = Path(folder, "config.yml")
         # JSON is YAML.
@@ -48,7 +47,7 @@ def _configured(storage: Path | str, port: int, auth: Mapping[str, Any] | None =
                 {
                     "version": "0.1",
                     # One secret for all: an upload's state is signed with it, and goes on after a restart.
-                    "http": {"addr": f"127.0.0.1:{port}", "secret": "tests"},
+                    "http": {"addr": "127.0.0.1:0", "secret": "tests"},
                     "storage": {
                         **_driver(str(storage)),
                         "delete": {"enabled": True},

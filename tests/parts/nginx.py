@@ -39,33 +39,33 @@ class Proxy:
 def proxying(folder: Path, upstream: str, files: Authority) -> Iterator[Proxy]:
     """nginx with deploy/nginx/preg.conf before the server at `upstream`, for a `with`."""
     program = required("nginx")
-    tls, plain = (f"127.0.0.1:{port}" for port in free_ports(2))
-    site = _substituted(
-        (ROOT / "deploy" / "nginx" / "preg.conf").read_text(),
-        {
-            "server 127.0.0.1:5000;": f"server {upstream};",
-            "listen 80;": f"listen {plain};",
-            "listen 443 ssl;": f"listen {tls} ssl;",
-            "/etc/ssl/certs/registry.example.com.pem": str(files.certificate),
-            "/etc/ssl/private/registry.example.com.key": str(files.key),
-        },
-    )
-    folder.mkdir(parents=True)
-    (folder / "preg.conf").write_text(site)
-    (folder / "nginx.conf").write_text(_MAIN.format(folder=folder))
-    command = [program, "-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", "stderr"]
-    with running(command) as process:
-        process.stderr.wait_for(lambda line: "start worker process " in line)
-        yield Proxy(tls, plain)
+    with _held_address() as tls, _held_address() as plain:
+        site = _substituted(
+            (ROOT / "deploy" / "nginx" / "preg.conf").read_text(),
+            {
+                "server 127.0.0.1:5000;": f"server {upstream};",
+                "listen 80;": f"listen {plain} reuseport;",
+                "listen 443 ssl;": f"listen {tls} ssl reuseport;",
+                "/etc/ssl/certs/registry.example.com.pem": str(files.certificate),
+                "/etc/ssl/private/registry.example.com.key": str(files.key),
+            },
+        )
+        folder.mkdir(parents=True)
+        (folder / "preg.conf").write_text(site)
+        (folder / "nginx.conf").write_text(_MAIN.format(folder=folder))
+        command = [program, "-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", "stderr"]
+        with running(command) as process:
+            process.stderr.wait_for(lambda line: "start worker process " in line)
+            yield Proxy(tls, plain)
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on; nginx cannot be told to choose one itself."""
-    with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
+@contextlib.contextmanager
+def _held_address() -> Iterator[str]:
+    """HOST:PORT for nginx, which cannot choose a port itself: nobody else is given it, for it is taken here as well."""
+    with socket.socket() as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        held.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{held.getsockname()[1]}"
 
 
 def _substituted(text: str, replacements: dict[str, str]) -> str:
