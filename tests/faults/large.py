@@ -6,6 +6,7 @@ import socket
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.parts.process import PATIENCE
 from tests.parts.server import Server
 from tests.parts.wire import Answer
 
@@ -38,7 +39,7 @@ class Talk:
         self.socket = socket.socket()
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self.socket.settimeout(120)
+        self.socket.settimeout(PATIENCE)
         self.socket.connect((host, int(port)))
         self._file = self.socket.makefile("rb")
 

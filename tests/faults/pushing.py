@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from tests.parts import images
 from tests.parts.images import MANIFEST
+from tests.parts.process import PATIENCE
 from tests.parts.server import Server
 from tests.parts.wire import sha256
 
@@ -55,7 +56,7 @@ class Push:
 
     def run(self, server: Server, acknowledged: Acknowledged) -> None:
         """Push. Raises OSError or HTTPException where the server goes away."""
-        connection = http.client.HTTPConnection(server.address, timeout=60)
+        connection = http.client.HTTPConnection(server.address, timeout=PATIENCE)
         try:
             for digest, content in self.image.blobs.items():
                 self._push_blob(connection, digest, content)

@@ -16,9 +16,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.parts import cgroups
 from tests.parts.images import busybox, push
 from tests.parts.mounts import unmount_below
 from tests.parts.netns import Netns, netns
+from tests.parts.process import PATIENCE, kill, parent
 from tests.parts.required import require_root, required
 from tests.parts.server import Server
 from tests.runtime.conftest import Preg
@@ -39,7 +41,7 @@ class Host(Preg):
 
     def traces(self) -> dict[str, object]:
         """All that a container could leave."""
-        identifiers = {path.name for path in Path("/sys/fs/cgroup").glob("**/preg/*")} & set(self.made())
+        identifiers = {path.name for path in cgroups.of_preg()} & set(self.made())
         return {
             "containers": self.made(),
             "processes": list(lasting(str(self.home))),
@@ -62,11 +64,12 @@ def listed(folder: Path) -> list[str]:
 
 def lasting(home: str) -> Iterator[str]:
     """The processes that were started by a preg with this home, and do not end by themselves."""
+    limit = time.monotonic() + PATIENCE
     for path in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(FileNotFoundError, ProcessLookupError, PermissionError):
             if f"PREG_HOME={home}\0".encode() in (path / "environ").read_bytes():
                 process = os.pidfd_open(int(path.name))
-                if not select.select([process], [], [], 10)[0]:
+                if not select.select([process], [], [], max(0, limit - time.monotonic()))[0]:
                     yield (path / "cmdline").read_text(errors="replace")
                 os.close(process)
 
@@ -141,8 +144,6 @@ def test_supervisors_that_are_killed_leave_nothing(host: Host, image: str) -> No
     for _ in range(8):
         host.ok("run", "-d", "--rm", image, "sleep", "1000")
     pids = [int(pid) for pid in host.ok("inspect", "-f", "State.Pid", *host.ok("ps", "-q").split()).split()]
-    for pid in pids:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-        os.kill(int(stat.rpartition(")")[2].split()[1]), signal.SIGKILL)
+    kill(*map(parent, pids))
     assert host.run("system", "check").returncode == 1
     assert host.run("system", "check", "--repair").returncode == 0

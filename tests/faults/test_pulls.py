@@ -12,7 +12,7 @@ import pytest
 from runtime.config import DIRECTORIES, EROFS
 from tests.parts.fault_proxy import Call, cut_in_the_body, faulty
 from tests.parts.images import data, push
-from tests.parts.process import output
+from tests.parts.process import PATIENCE, output
 from tests.parts.required import require_root, required
 from tests.parts.server import Server
 from tests.runtime.conftest import Preg
@@ -90,8 +90,9 @@ def test_a_pull_that_is_killed_leaves_nothing_that_the_next_minds(server: Server
     with stuck(server) as (address, reached):
         command = preg.command("pull", f"{address}/{repository}:1")
         with subprocess.Popen(command, env=preg.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as pull:
-            assert reached.wait(60)
+            came = reached.wait(PATIENCE)
             pull.send_signal(signal.SIGKILL)
+            assert came
             # It is read to its end when the processes that make layers are gone, too.
             pull.communicate()
     assert not is_clean(preg)

@@ -13,6 +13,7 @@ import pytest
 from tests.faults.large import MIB, Talk, Zeros, open_session, upload
 from tests.faults.store import Store
 from tests.parts import server as server_part
+from tests.parts.process import PATIENCE
 from tests.parts.server import Server
 
 
@@ -33,7 +34,7 @@ def terminate(server: Server) -> None:
     """Send SIGTERM, and wait until nobody is let in any more."""
     os.kill(server.process.pid, signal.SIGTERM)
     host, _, port = server.address.rpartition(":")
-    limit = time.monotonic() + 30
+    limit = time.monotonic() + PATIENCE
     while time.monotonic() < limit:
         try:
             socket.create_connection((host, int(port))).close()

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from storage.oci import wire
+from tests.parts.process import PATIENCE
 
-# Who waits longer than this was forgotten by the server.
-PATIENCE = 30.0
 # What a server that waits for the rest of a request is given to say something all the same.
 GRACE = 0.05
 

@@ -12,6 +12,7 @@ from tests.fuzz.exchange import Connection, Request, Response, judge
 from tests.fuzz.grammar import Client
 from tests.parts import images
 from tests.parts import server as server_part
+from tests.parts.process import PATIENCE
 from tests.parts.server import Server
 
 REQUESTS = 20_000
@@ -84,6 +85,6 @@ def open_files(server: Server) -> int:
 
 async def closed(server: Server, idle: int) -> None:
     """Wait until the server has let go of every connection and file."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         while open_files(server) > idle:
             await asyncio.sleep(0.05)

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
+from tests.parts.process import PATIENCE
+
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _ERROR = b"<Error><Code>InternalError</Code><Message>try again</Message></Error>"
 
@@ -127,7 +129,7 @@ class FaultProxy:
     def wait_for(self, text: str) -> None:
         """Wait until a call whose first line has this text came."""
         with self._changed:
-            assert self._changed.wait_for(lambda: any(text in line for line in self.calls), 60), self.calls
+            assert self._changed.wait_for(lambda: any(text in line for line in self.calls), PATIENCE), self.calls
 
     def take(self, call: Call) -> None:
         with self._changed:

@@ -6,9 +6,8 @@ import socketserver
 import threading
 from collections.abc import Iterator
 
+from tests.parts.process import PATIENCE
 from tests.parts.tunnel import relay
-
-_PATIENCE = 60
 
 
 class Gate:
@@ -24,7 +23,7 @@ class Gate:
 
     def wait_until_closed(self) -> None:
         """Wait for the first byte that may not pass."""
-        assert self._closed.wait(_PATIENCE), "so many bytes never came"
+        assert self._closed.wait(PATIENCE), "so many bytes never came"
 
     def open(self) -> None:
         """Let pass what waits, and all that comes."""

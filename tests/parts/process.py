@@ -1,13 +1,17 @@
 """A child process whose lines are read as they come, ended by its own pid."""
 
 import contextlib
+import os
+import select
+import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import IO
 
-START_SECONDS = 60.0
-STOP_SECONDS = 30.0
+#: How long something may take that is expected to come: no machine is so busy, and only what fails waits so long.
+PATIENCE = 300.0
 
 
 class Lines:
@@ -34,7 +38,7 @@ class Lines:
         with self._changed:
             return iter(list(self._lines))
 
-    def wait_for(self, wanted: Callable[[str], bool], seconds: float = START_SECONDS) -> str:
+    def wait_for(self, wanted: Callable[[str], bool]) -> str:
         """The first line that `wanted` accepts, among those printed or to come.
 
         Raises AssertionError with all the output if the process ends, or is silent, before that.
@@ -46,7 +50,7 @@ class Lines:
                     if wanted(line):
                         return line
                 seen = len(self._lines)
-                if self._ended or not self._changed.wait(seconds):
+                if self._ended or not self._changed.wait(PATIENCE):
                     output = "\n".join(self._lines)
                     raise AssertionError(f"the awaited line never came; printed was:\n{output}")
 
@@ -85,7 +89,7 @@ class Process:
     def wait(self) -> int:
         """Wait for the process to end, and give its exit status."""
         try:
-            self._child.wait(STOP_SECONDS)
+            self._child.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             self.kill()
             raise
@@ -125,3 +129,28 @@ def output(*command: str, env: Mapping[str, str] | None = None) -> str:
     done = run(*command, env=env)
     assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}{done.stderr}"
     return done.stdout.strip()
+
+
+@contextlib.contextmanager
+def ending(pid: int) -> Iterator[None]:
+    """For a process that is to end by what is done in the `with`: wait until it has, whosever child it is."""
+    file = os.pidfd_open(pid)
+    try:
+        yield
+        assert select.select([file], [], [], PATIENCE)[0], f"the process {pid} goes on"
+    finally:
+        os.close(file)
+
+
+def kill(*pids: int) -> None:
+    """Kill processes, and wait until they have ended: before that they may hold their locks."""
+    with contextlib.ExitStack() as all_of_them:
+        for pid in pids:
+            all_of_them.enter_context(ending(pid))
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+
+
+def parent(pid: int) -> int:
+    """The parent of a process; of a container's first one it is the supervisor."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])

@@ -17,6 +17,7 @@ from storage.oci.digest import Digest
 from tests.auth.forging import PARTIES, b64, claims, key_set, kid, raw, token
 from tests.parts import accounts
 from tests.parts.accounts import basic, bearer
+from tests.parts.process import PATIENCE
 from tests.registry.client import Answer
 from tests.registry.doors import Guarded, guarded
 
@@ -243,7 +244,7 @@ class TestRights:
         (await server.ask("GET", "/v2/team/app/tags/list", headers=headers)).refused(404, "NAME_UNKNOWN")
         deny = '\n[[rule]]\nwho = ["reader"]\nrepositories = ["**"]\nactions = ["pull"]\ndeny = true\n'
         (tmp_path / "policy.toml").write_text(accounts.POLICY + deny)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             while (answer := await server.ask("GET", "/v2/team/app/tags/list", headers=headers)).status != 401:
                 await asyncio.sleep(0.05)
         answer.refused(401, "UNAUTHORIZED")

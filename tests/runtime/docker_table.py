@@ -377,7 +377,7 @@ ROWS: Final[dict[str, Rows]] = {
     "attach": {
         "": ("create -i --name c1 {image} cat", "?attach c1", "start c1", "attach c1 <<< typed", "?attach nothing"),
         "--detach-keys": _KEYS,
-        "--no-stdin": ("run -d --name c1 {image} sh -c 'sleep 0.5; exit 3'", "attach --no-stdin c1"),
+        "--no-stdin": ("run -d --name c1 {image} sh -c 'sleep 5; exit 3'", "attach --no-stdin c1"),
         "--sig-proxy": "as with run",
     },
     "restart": {

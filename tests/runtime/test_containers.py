@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from runtime import frames as f
 from runtime.attach import visit
 from runtime.container import Container
+from tests.parts.process import kill, parent
 from tests.runtime.conftest import Preg
 from tests.runtime.terminals import terminal
 
@@ -40,10 +42,11 @@ def test_a_container_from_create_to_rm(host: Preg, image: str, names: Names, oci
 
 def test_stop_asks_and_then_kills(host: Preg, image: str, names: Names) -> None:
     polite, deaf = names(), names()
-    host.ok("run", "-d", "--name", polite, image, "sh", "-c", "trap 'exit 9' TERM; while :; do sleep 0.02; done")
+    script = "trap 'exit 9' TERM; echo ready; while :; do sleep 0.02; done"
+    host.ok("run", "-d", "--name", polite, image, "sh", "-c", script)
     host.ok("run", "-d", "--name", deaf, image, "sleep", "1000")
     assert host.ok("stop", "-t", "0", deaf) == f"{deaf}\n"
-    host.ok("exec", polite, "true")
+    wait_for_line(host, polite, "ready")
     assert host.ok("stop", polite) == f"{polite}\n"
     assert state(host, polite)["ExitCode"] == 9
     assert state(host, deaf)["ExitCode"] == 128 + signal.SIGKILL
@@ -198,11 +201,12 @@ def test_what_is_attached_to_can_be_chosen(host: Preg, image: str) -> None:
 
 def test_top_lists_the_containers_processes_alone(host: Preg, image: str, names: Names) -> None:
     name = names()
-    host.ok("run", "-d", "--name", name, image, "sleep", "1234")
+    host.ok("run", "-d", "-i", "--name", name, image, "sh", "-c", "echo ready; read line")
+    wait_for_line(host, name, "ready")
     head, row = host.ok("top", name).splitlines()
     assert head.split()[:2] == ["UID", "PID"]
-    assert row.endswith("sleep 1234")
-    assert host.ok("top", name, "-o", "pid,comm").split() == ["PID", "COMMAND", str(state(host, name)["Pid"]), "sleep"]
+    assert row.endswith("sh -c echo ready; read line")
+    assert host.ok("top", name, "-o", "pid,comm").split() == ["PID", "COMMAND", str(state(host, name)["Pid"]), "sh"]
     assert "without a column PID" in host.fails("top", name, "-o", "comm", status=2)
 
 
@@ -222,7 +226,7 @@ def test_a_container_whose_supervisor_is_killed_is_ended_by_the_next_command(
     name = names()
     host.ok("run", "-d", "--name", name, image, "sleep", "1000")
     pid = int(str(state(host, name)["Pid"]))
-    os.kill(supervisor_of(pid), signal.SIGKILL)
+    kill(parent(pid))
     assert host.ok("wait", name) == "137\n"
     assert "lost its supervisor" in str(state(host, name)["Error"])
     assert not Path(f"/proc/{pid}/root/bin/sh").exists()
@@ -240,10 +244,11 @@ def test_an_engine_that_is_killed_while_it_starts_a_container_leaves_nothing(
     )
     engine.chmod(0o755)
     name = names()
-    done = host.run("run", "-d", "--name", name, "--runtime", str(engine), image, "sleep", "4321")
+    seconds = str(uuid.uuid4().int % 10**9)
+    done = host.run("run", "-d", "--name", name, "--runtime", str(engine), image, "sleep", seconds)
     assert done.returncode == 125
     assert "could not start the container" in done.stderr
-    assert subprocess.run(["pgrep", "-f", "^sleep 4321"], stdout=-1, check=False).stdout == b""
+    assert subprocess.run(["pgrep", "-f", f"^sleep {seconds}"], stdout=-1, check=False).stdout == b""
 
 
 @pytest.mark.parametrize(
@@ -276,7 +281,7 @@ def test_a_supervisor_is_small(host: Preg, image: str, names: Names) -> None:
     name = names()
     host.ok("run", "-d", "--name", name, image, "sleep", "1000")
     host.ok("exec", name, "true")
-    pid = supervisor_of(int(str(state(host, name)["Pid"])))
+    pid = parent(int(str(state(host, name)["Pid"])))
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     (size,) = [int(line.split()[1]) for line in lines if line.startswith("Pss_Anon:")]
     assert size <= 6 * 1024
@@ -287,14 +292,9 @@ def test_no_container_can_write_to_its_oci_runtime(host: Preg, image: str, oci_r
     name = names()
     host.ok("run", "-d", "--name", name, "--runtime", oci_runtime, image, "sleep", "1000")
     host.ok("exec", name, "true")
-    files = Path(f"/proc/{supervisor_of(int(str(state(host, name)['Pid'])))}/fd").iterdir()
+    files = Path(f"/proc/{parent(int(str(state(host, name)['Pid'])))}/fd").iterdir()
     (program,) = [file for file in files if file.is_file() and file.samefile(oci_runtime)]
     assert os.statvfs(program).f_flag & os.ST_RDONLY
-
-
-def supervisor_of(pid: int) -> int:
-    """The parent of a container's first process."""
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def wait_for_line(host: Preg, name: str, line: str, times: int = 1) -> None:

@@ -234,7 +234,7 @@ def pids_of(host: Preg, container: str, text: str) -> list[int]:
     found = []
     for path in Path("/proc").glob("[0-9]*"):
         try:
-            words = (path / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            words = (path / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
             if (path / "ns/pid").stat().st_ino == inside and words.startswith(text):
                 found.append(int(path.name))
         except OSError:  # it has ended, or is not ours

@@ -2,10 +2,8 @@
 
 import asyncio
 import base64
-import contextlib
 import json
 import os
-import pty
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +17,7 @@ from tests.parts.guarded import PASSWORD, USER, Guarded
 from tests.parts.images import data
 from tests.parts.required import require_terminals
 from tests.runtime.conftest import Preg
+from tests.runtime.terminals import terminal
 
 IMAGE = data("login", layers=2, size=1000)
 BASIC = 'Basic realm="here"'
@@ -150,21 +149,11 @@ async def test_a_password_as_an_argument_is_taken_with_a_warning(guarded: Guarde
 def typed(preg: Preg, arguments: list[str], answers: list[tuple[bytes, bytes]]) -> tuple[int, bytes]:
     """Run preg on a terminal, type each answer when its question has come; exit status and all that was to be seen."""
     require_terminals()
-    child, terminal = pty.fork()
-    if child == 0:
-        command = preg.command(*arguments)
-        os.execve(command[0], command, preg.environ)  # noqa: S606 - in the place of a child that forkpty made
-    seen = b""
-    # A terminal whose other side has gone is an error to read.
-    with contextlib.suppress(OSError):
+    with terminal(preg.command(*arguments), preg.environ) as person:
         for question, answer in answers:
-            while not seen.endswith(question):
-                seen += os.read(terminal, 4096)
-            os.write(terminal, answer + b"\n")
-        while piece := os.read(terminal, 4096):
-            seen += piece
-    os.close(terminal)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), seen
+            person.wait_for(question)
+            person.type(answer + b"\n")
+        return person.end(), person.printed
 
 
 async def test_what_is_missing_is_asked_for_without_echo(guarded: Guarded, preg: Preg) -> None:

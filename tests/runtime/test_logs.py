@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.log import LogWriter, files, parse
+from tests.parts.process import parent
 from tests.runtime.conftest import Preg
 
 Names = Callable[[], str]
@@ -24,7 +25,11 @@ def test_both_streams_are_kept_apart_and_in_order(host: Preg, image: str, names:
 
 def test_the_last_lines_and_those_of_a_time(host: Preg, image: str, names: Names) -> None:
     name = names()
-    host.ok("run", "--name", name, image, "sh", "-c", "echo 1; echo 2; sleep 0.02; echo 3")
+    host.ok("run", "-d", "-i", "--name", name, image, "sh", "-c", "echo 1; echo 2; read line; echo 3")
+    with host.following("logs", "-f", name) as lines:
+        assert [next(lines) for _ in range(2)] == ["1", "2"]
+    # What is printed together has come at one time.
+    assert host.ok("attach", name, stdin="go on\n") == "3\n"
     assert host.ok("logs", "--tail", "2", name) == "2\n3\n"
     assert host.ok("logs", "-n", "0", name) == ""
     stamped = host.ok("logs", "-t", name).splitlines()
@@ -51,7 +56,7 @@ def test_a_follower_ends_with_a_supervisor_that_is_killed(host: Preg, image: str
     pid = int(host.ok("inspect", "--format", "State.Pid", name))
     with host.following("logs", "-f", name) as lines:
         assert next(lines) == "ready"
-        os.kill(int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]), signal.SIGKILL)
+        os.kill(parent(pid), signal.SIGKILL)
         assert list(lines) == []
 
 

@@ -264,9 +264,12 @@ def supervisor_of(host: Host, told: dict[str, Any]) -> int:
 
 def test_a_restart_keeps_the_address_and_the_ports(host: Host, image: str) -> None:
     web = host.serve(image, "web", "-p", "8080:80", "--restart", "always")
-    with running(host.command("logs", "-f", "web"), host.environ) as log:
+    starts = ("events", "--since", "1h", "--filter", "container=web", "--filter", "event=start")
+    with running(host.command("logs", "-f", "web"), host.environ) as log, host.following(*starts) as lines:
+        next(lines)
         os.kill(web["State"]["Pid"], signal.SIGKILL)
         log.stdout.wait_for(lambda _: list(log.stdout).count("ready") == 2)
+        next(lines)  # it may be ready before its supervisor has written down that it runs
     again = host.inspect("web")
     assert again["State"]["Pid"] != web["State"]["Pid"]
     assert again["NetworkSettings"] == web["NetworkSettings"]
@@ -338,11 +341,11 @@ def test_networks_are_apart_until_a_container_is_in_both(host: Host, image: str)
     address = host.serve(image, "web", "--network", "left")["NetworkSettings"]["IPAddress"]
     host.ok("run", "-d", "--name", "client", "--network", "right", image, "sleep", "1000")
     pid = host.inspect("client")["State"]["Pid"]
-    ask = ["nsenter", f"--net=/proc/{pid}/ns/net", required("busybox"), "nc", "-w", "1", address, "80"]
-    with running(ask) as attempt:
+    ask = ["nsenter", f"--net=/proc/{pid}/ns/net", required("busybox"), "nc", address, "80", "-w"]
+    with running([*ask, "1"]) as attempt:
         assert attempt.wait() != 0
     host.ok("network", "connect", "--alias", "both", "left", "client")
-    with running(ask) as attempt:
+    with running([*ask, "60"]) as attempt:
         assert attempt.wait() == 0
     assert "both" in Path(host.inspect("web")["HostsPath"]).read_text()
     assert set(host.inspect("client")["NetworkSettings"]["Networks"]) == {"left", "right"}

@@ -4,13 +4,10 @@ import contextlib
 import json
 import os
 import re
-import select
-import signal
 import subprocess
 import sys
 import time
 import urllib.request
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,12 +15,12 @@ from pathlib import Path
 import pytest
 
 from tests.parts.images import Image, busybox, push
+from tests.parts.process import PATIENCE, ending, kill, parent
 from tests.parts.required import ROOT, required
 from tests.parts.server import Server
 from tests.parts.unprivileged import FIRST, UID, User, unprivileged
 from tests.runtime.archives import CHR, DIR, END, file, header
 from tests.runtime.conftest import Preg
-from tests.runtime.test_run import parent, running
 
 
 @dataclass(frozen=True)
@@ -134,7 +131,7 @@ def test_a_volume_keeps_its_data_and_its_owners(host: Rootless, image: str) -> N
 def test_commands_reach_into_a_container_that_runs(host: Rootless, image: str, engine: str, user: User) -> None:
     (user.home / "sent").write_text("sent")
     os.chown(user.home / "sent", UID, UID)
-    words = ["--runtime", required(engine), image.replace(":1", ":user"), "sh", "-c", "while :; do sleep 1; done"]
+    words = ["--runtime", required(engine), image.replace(":1", ":user"), "sh", "-c", "sleep 1000; :"]
     host.ok("run", "-d", "--name", "reached", "--network", "none", *words)
     try:
         done = host.run("exec", "reached", "sh", "-c", "id; exit 4")
@@ -146,7 +143,7 @@ def test_commands_reach_into_a_container_that_runs(host: Rootless, image: str, e
         assert (user.home / "fetched").read_text() == "secret\n"
         assert (user.home / "fetched").stat().st_uid == UID
         assert set(host.ok("diff", "reached").split()) >= {"/work/sent", "/work/secret"}
-        assert "sleep 1" in host.ok("top", "reached")
+        assert "sleep 1000" in host.ok("top", "reached")
         host.ok("stop", "-t", "0", "reached")
         assert "secret" in host.ok("cp", "reached:/work/secret", "-")
     finally:
@@ -169,6 +166,8 @@ def test_a_container_lives_on_and_is_stopped_started_and_removed(host: Rootless,
     words = ["--runtime", required(engine), "--stop-signal", "TERM", image, "sh", "-c", script]
     identifier = host.ok("run", "-d", "--name", "long", *words).strip()
     assert host.ok("ps", "-q", "--no-trunc").strip() == identifier
+    with host.following("logs", "-f", "long") as lines:
+        assert next(lines) == "up"
     host.ok("stop", "long")
     assert host.ok("wait", "long").strip() == "3"
     host.ok("start", "long")
@@ -201,33 +200,26 @@ def test_a_published_port_leads_to_the_container_and_ends_with_it(host: Rootless
         address = host.ok("port", "web", "80").strip()
         assert fetch(f"http://{address}/text") == b"hello"
         assert f"{address}->80/tcp" in host.ok("ps")
-        carrier = carrier_of(host, identifier)
+        with ending(carrier_of(host, identifier)):
+            host.ok("rm", "-f", "web")
     finally:
-        host.ok("rm", "-f", "web")
-    assert ends(carrier)
-    os.close(carrier)
+        host.run("rm", "-f", "web")
 
 
 def test_a_carrier_of_a_killed_supervisor_ends(host: Rootless, image: str) -> None:
     required("slirp4netns")
-    command = ("sleep", str(uuid.uuid4().int % 10**9))
-    identifier = host.ok("run", "-d", "--rm", image, *command).strip()
-    (pid,) = running(*command)
-    carrier = carrier_of(host, identifier)
-    os.kill(parent(pid), signal.SIGKILL)
-    assert ends(carrier)
-    os.close(carrier)
-    assert host.ok("ps", "-q") == ""
-    assert running(*command) == []
+    identifier = host.ok("run", "-d", "--rm", image, "sleep", "1000").strip()
+    with ending(first_of(host, identifier)), ending(carrier_of(host, identifier)):
+        kill(parent(first_of(host, identifier)))
+        assert host.ok("ps", "-q") == ""
 
 
 def test_a_supervisor_is_small_also_where_the_image_was_pulled(host: Rootless, server: Server) -> None:
     required("crun")
     push(server, "tests/small", "1", busybox())
-    command = ("sleep", str(uuid.uuid4().int % 10**9))
-    identifier = host.ok("run", "-d", "--rm", "--network", "none", f"{server.address}/tests/small:1", *command).strip()
-    (pid,) = running(*command)
-    lines = Path(f"/proc/{parent(pid)}/smaps_rollup").read_text().splitlines()
+    words = ("--network", "none", f"{server.address}/tests/small:1", "sleep", "1000")
+    identifier = host.ok("run", "-d", "--rm", *words).strip()
+    lines = Path(f"/proc/{parent(first_of(host, identifier))}/smaps_rollup").read_text().splitlines()
     (size,) = [int(line.split()[1]) for line in lines if line.startswith("Pss_Anon:")]
     host.ok("rm", "-f", identifier)
     assert size <= 6 * 1024
@@ -253,25 +245,23 @@ def test_what_takes_root_is_told(host: Rootless, image: str) -> None:
     assert host.left() == []
 
 
+def first_of(host: Rootless, identifier: str) -> int:
+    """The first process of a container."""
+    return int(host.ok("inspect", "-f", "State.Pid", identifier))
+
+
 def carrier_of(host: Rootless, identifier: str) -> int:
-    """An open file that tells when the program ends that carries the packets of a container."""
+    """The program that carries the packets of a container."""
     for path in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):  # it has ended, or is not for us to see
             if os.readlink(path / "fd/1").startswith(f"{host.state}/containers/{identifier}/"):
-                return os.pidfd_open(int(path.name))
+                return int(path.name)
     raise AssertionError(f"nobody carries the packets of {identifier}")
-
-
-def ends(process: int) -> bool:
-    """Whether a process ends, if need be after a while."""
-    poll = select.poll()
-    poll.register(process, select.POLLIN)
-    return bool(poll.poll(60_000))
 
 
 def fetch(url: str) -> bytes:
     """What a server answers; it may just be starting."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while True:
         try:
             with urllib.request.urlopen(url) as answer:  # noqa: S310 - a server of ours
@@ -300,13 +290,15 @@ def test_a_user_beyond_the_ranges_is_told_so(host: Rootless, container: list[str
 
 def test_whoever_is_left_by_a_killed_supervisor_is_ended(host: Rootless, container: list[str], image: str) -> None:
     start, *rest = container
-    command = ("sleep", str(uuid.uuid4().int % 10**9))
-    host.ok(start, "-d", *rest[:-1], image.replace(":1", ":user"), *command)
-    (pid,) = running(*command)
+    script = "echo ready; sleep 1000; :"
+    identifier = host.ok(start, "-d", *rest[:-1], image.replace(":1", ":user"), "sh", "-c", script).strip()
+    with host.following("logs", "-f", identifier) as lines:
+        assert next(lines) == "ready"
+    pid = first_of(host, identifier)
     assert Path(f"/proc/{pid}").stat().st_uid == FIRST + 999
-    os.kill(parent(pid), signal.SIGKILL)
-    assert host.ok("ps", "-q") == ""
-    assert running(*command) == []
+    with ending(pid):
+        kill(parent(pid))
+        assert host.ok("ps", "-q") == ""
 
 
 def test_hostile_layers_are_as_harmless_inside(user: User) -> None:

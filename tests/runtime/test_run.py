@@ -15,6 +15,7 @@ import pytest
 
 from tests.parts.images import File, Image, busybox, layer, push
 from tests.parts.mounts import below
+from tests.parts.process import parent
 from tests.parts.required import require_terminals
 from tests.parts.server import Server
 from tests.runtime.archives import DIR, END, file, header
@@ -308,10 +309,6 @@ def started(host: Preg, *arguments: str) -> Iterator[subprocess.Popen[str]]:
         finally:
             # Not to be waited for: what goes wrong may be that it does not end. The next run removes the container.
             process.kill()
-
-
-def parent(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def running(*command: str) -> list[int]:

@@ -16,9 +16,11 @@ Names = Callable[[], str]
 
 def test_each_container_is_measured(host: Preg, image: str, names: Names, oci_runtime: str) -> None:
     busy, idle, ended = names(), names(), names()
-    options = ["-d", "--runtime", oci_runtime, "-m", "64m"]
-    host.ok("run", *options, "--name", busy, image, "sh", "-c", "while :; do :; done")
-    host.ok("run", *options, "--name", idle, image, "sleep", "1000")
+    options = ["-d", "-i", "--runtime", oci_runtime, "-m", "64m"]
+    for name, script in ((busy, "while :; do :; done"), (idle, "read line")):
+        host.ok("run", *options, "--name", name, image, "sh", "-c", f"echo ready; {script}")
+        with host.following("logs", "-f", name) as lines:
+            assert next(lines) == "ready"
     host.ok("run", "--name", ended, image, "true")
     lines = host.ok("stats", "--no-stream", "--format", "json").splitlines()
     rows = {row["Name"]: row for row in map(json.loads, lines)}

@@ -3,7 +3,6 @@
 import configparser
 import json
 import os
-import select
 import shlex
 import shutil
 import signal
@@ -14,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.parts import cgroups
 from tests.parts.docker import Docker
 from tests.parts.images import busybox, push
-from tests.parts.process import output, run
+from tests.parts.process import ending, kill, output, parent, run
 from tests.parts.required import ROOT, require_root, required
 from tests.parts.server import Server
 from tests.runtime.conftest import Preg
@@ -164,11 +164,10 @@ def test_an_address_that_cannot_be_read_hinders_nobody(preg: Preg) -> None:
 def test_a_container_that_lost_its_supervisor_is_ended(host: Preg, image: str) -> None:
     host.ok("run", "-d", "--name", "lost", image, "sleep", "1000")
     pid = int(inspect(host, "lost", "State.Pid"))
-    ended = os.pidfd_open(pid)
-    os.kill(supervisor_of(pid), signal.SIGKILL)
-    check(host, "has lost its supervisor")
-    assert inspect(host, "lost", "State.Status,State.ExitCode") == "exited\t137"
-    wait_for_end(ended)
+    with ending(pid):
+        kill(parent(pid))
+        check(host, "has lost its supervisor")
+        assert inspect(host, "lost", "State.Status,State.ExitCode") == "exited\t137"
 
 
 def test_what_the_engine_remembers_alone_is_forgotten(host: Preg, image: str) -> None:
@@ -184,10 +183,8 @@ def test_what_the_engine_remembers_alone_is_forgotten(host: Preg, image: str) ->
 
 def test_control_groups_of_what_does_not_run_are_removed(host: Preg, image: str) -> None:
     identifier = host.ok("create", image).strip()
-    root = next(
-        path for path in Path("/sys/fs/cgroup").glob("**/cgroup.procs") if path.parent.name in ("cgroup", "pids")
-    )
-    group = root.parent / "preg" / identifier
+    root = next(path for path in ("/sys/fs/cgroup/pids", "/sys/fs/cgroup") if Path(path, "cgroup.procs").exists())
+    group = Path(root, "preg", identifier)
     group.mkdir(parents=True)
     with subprocess.Popen(["sleep", "1000"]) as stray:
         (group / "cgroup.procs").write_text(str(stray.pid))
@@ -205,34 +202,17 @@ def test_a_mount_of_a_container_that_all_can_see_is_taken_away(host: Preg, image
     assert str(target) not in Path("/proc/self/mounts").read_text()
 
 
-def supervisor_of(pid: int) -> int:
-    """The process that waits for a container."""
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-
-
 # restore
 
 
 def reboot(preg: Preg, *names: str) -> None:
     """What a container sees of the power being cut: all processes are gone, and so is what is in memory."""
     pids = [int(pid) for pid in preg.ok("inspect", "-f", "State.Pid", *names).split()]
-    processes = [process for pid in pids for process in (supervisor_of(pid), pid)]
-    ended = [os.pidfd_open(process) for process in processes]
-    for process in processes:
-        os.kill(process, signal.SIGKILL)
-    for file in ended:
-        wait_for_end(file)
-    for group in Path("/sys/fs/cgroup").glob("**/preg/*"):
-        if (preg.home / "containers" / group.name).exists() and group.is_dir():
+    kill(*(process for pid in pids for process in (parent(pid), pid)))
+    for group in cgroups.of_preg():
+        if (preg.home / "containers" / group.name).exists():
             group.rmdir()
     shutil.rmtree(preg.state)
-
-
-def wait_for_end(pidfd: int) -> None:
-    poll = select.poll()
-    poll.register(pidfd, select.POLLIN)
-    assert poll.poll(60_000)
-    os.close(pidfd)
 
 
 def test_a_boot_brings_back_what_its_policy_says(host: Preg, image: str) -> None:
@@ -256,15 +236,11 @@ def test_a_host_that_shuts_down_in_order_does_so_too(host: Preg, image: str) -> 
     script = "trap 'exit 3' TERM; echo ready; while :; do sleep 0.05; done"
     for policy in ("no", "unless-stopped"):
         host.ok("run", "-d", "--name", policy, "--restart", policy, image, "sh", "-c", script)
-        process = subprocess.Popen(host.command("logs", "-f", policy), env=host.environ, stdout=subprocess.PIPE)
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"ready\n"
-        supervisor = supervisor_of(int(inspect(host, policy, "State.Pid")))
-        ended = os.pidfd_open(supervisor)
-        os.kill(supervisor, signal.SIGTERM)
-        wait_for_end(ended)
-        process.stdout.close()
-        process.wait()
+        with host.following("logs", "-f", policy) as lines:
+            assert next(lines) == "ready"
+        supervisor = parent(int(inspect(host, policy, "State.Pid")))
+        with ending(supervisor):
+            os.kill(supervisor, signal.SIGTERM)
         assert inspect(host, policy, "State.Status,State.ExitCode") == "exited\t3"
     shutil.rmtree(host.state)
     assert host.ok("system", "restore") == "unless-stopped\n"

@@ -20,6 +20,7 @@ from runtime.volumes import Volumes
 from tests.parts.docker import Docker
 from tests.parts.images import File, Image, busybox, layer, push
 from tests.parts.mounts import below
+from tests.parts.process import kill, parent
 from tests.parts.required import require_root
 from tests.parts.server import Server
 from tests.runtime.archives import DIR, END, FIFO, HARD, REG, SYM, header, listing, padded, pax, timeless
@@ -159,9 +160,7 @@ def test_volumes_without_a_name_go_with_their_container(host: Preg, image: str) 
 
 def test_volumes_of_a_container_that_is_killed_with_its_supervisor_go_as_well(host: Preg, image: str) -> None:
     identifier = host.ok("run", "-d", "--rm", image, "sleep", "1000").strip()
-    pid = host.ok("inspect", "-f", "State.Pid", identifier).strip()
-    supervisor = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    os.kill(supervisor, signal.SIGKILL)
+    kill(parent(int(host.ok("inspect", "-f", "State.Pid", identifier))))
     host.ok("ps")
     assert names(host) == []
 

@@ -17,6 +17,7 @@ from runtime.config import EROFS
 from runtime.lean import to_json
 from runtime.maker import Order
 from runtime.workshop import Workshop
+from tests.parts.process import PATIENCE
 from tests.parts.required import ROOT
 from tests.runtime.archives import END, file
 
@@ -81,5 +82,5 @@ def test_a_workshop_ends_when_whoever_has_opened_it_is_killed() -> None:
         assert opener.stdout is not None
         watched = os.pidfd_open(int(opener.stdout.readline()))
         opener.send_signal(signal.SIGKILL)
-        assert select.select([watched], [], [], 60)[0]
+        assert select.select([watched], [], [], PATIENCE)[0]
         os.close(watched)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from storage.remote.answer import HttpFault
 from storage.remote.http import _BUFFER, Http
 from tests.parts import tls
+from tests.parts.process import PATIENCE
 
 OK = b"HTTP/1.1 200 OK\r\n"
 
@@ -177,7 +178,7 @@ async def test_a_connection_over_which_more_comes_unasked_is_closed() -> None:
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as listening:
         await fetch(http, f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}")
         more.set()
-        await asyncio.wait_for(closed.wait(), 30)
+        await asyncio.wait_for(closed.wait(), PATIENCE)
 
 
 @pytest.mark.parametrize(("method", "status"), [("HEAD", b"200"), ("GET", b"204"), ("GET", b"304")])
