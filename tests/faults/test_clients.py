@@ -11,6 +11,7 @@ import pytest
 
 from tests.faults.large import MIB, Talk, Zeros, open_session, upload
 from tests.faults.store import own_files
+from tests.parts.process import PATIENCE
 from tests.parts.server import Server, serving
 from tests.parts.wire import sha256
 
@@ -26,9 +27,15 @@ def open_files(server: Server) -> int:
     return len(os.listdir(f"/proc/{server.process.pid}/fd"))
 
 
+@pytest.fixture(scope="module")
+def idle(server: Server) -> int:
+    """How many files the server has open while it has no client: it has had none yet."""
+    return open_files(server)
+
+
 def wait_until_closed(server: Server, idle: int) -> None:
     """Wait until the server has noticed that its clients are gone."""
-    limit = time.monotonic() + 60
+    limit = time.monotonic() + PATIENCE
     while open_files(server) > idle:
         assert time.monotonic() < limit, "the server keeps what belonged to clients that are gone"
         time.sleep(0.02)
@@ -54,10 +61,9 @@ def reset(talk: Talk) -> None:
         pytest.param("PUT", {"Content_Range": f"3-{3 + 8 * MIB - 1}"}, 3, id="the last chunk with its place"),
     ],
 )
-def test_an_upload_that_is_cut_can_be_resumed(  # noqa: PLR0917 # three fixtures and a row of the table
-    server: Server, repository: str, zeros: Zeros, method: str, place: dict[str, str], kept: int | None
+def test_an_upload_that_is_cut_can_be_resumed(  # noqa: PLR0917 # four fixtures and a row of the table
+    server: Server, idle: int, repository: str, zeros: Zeros, method: str, place: dict[str, str], kept: int | None
 ) -> None:
-    idle = open_files(server)
     location = open_session(server, repository)
     assert server.ask("PATCH", location, b"abc").status == 202
     content = b"abc" + bytes(8 * MIB)
@@ -79,8 +85,7 @@ def test_an_upload_that_is_cut_can_be_resumed(  # noqa: PLR0917 # three fixtures
     assert not faults(server)
 
 
-def test_a_whole_upload_that_is_cut_leaves_nothing(server: Server, repository: str, zeros: Zeros) -> None:
-    idle = open_files(server)
+def test_a_whole_upload_that_is_cut_leaves_nothing(server: Server, idle: int, repository: str, zeros: Zeros) -> None:
     before = own_files(server.storage)
     talk = Talk(server)
     talk.begin("POST", f"/v2/{repository}/blobs/uploads/?digest={zeros.digest}", Content_Length=zeros.size)
@@ -92,9 +97,8 @@ def test_a_whole_upload_that_is_cut_leaves_nothing(server: Server, repository: s
     assert not faults(server)
 
 
-def test_clients_that_stop_reading_hold_up_nobody(server: Server, repository: str, zeros: Zeros) -> None:
+def test_clients_that_stop_reading_hold_up_nobody(server: Server, idle: int, repository: str, zeros: Zeros) -> None:
     assert upload(server, repository, zeros).status == 201
-    idle = open_files(server)
     crowd = [Talk(server, receive_buffer=4096) for _ in range(CROWD)]
     for number, talk in enumerate(crowd):
         talk.begin("GET", f"/v2/{repository}/blobs/{zeros.digest}")
@@ -111,9 +115,10 @@ def test_clients_that_stop_reading_hold_up_nobody(server: Server, repository: st
     assert not faults(server)
 
 
-def test_clients_that_hang_up_at_once_are_no_fault_of_ours(server: Server, repository: str, zeros: Zeros) -> None:
+def test_clients_that_hang_up_at_once_are_no_fault_of_ours(
+    server: Server, idle: int, repository: str, zeros: Zeros
+) -> None:
     assert upload(server, repository, zeros).status == 201
-    idle = open_files(server)
     for number in range(3 * CROWD):
         talk = Talk(server)
         talk.begin("GET", f"/v2/{repository}/blobs/{zeros.digest}")
@@ -122,8 +127,7 @@ def test_clients_that_hang_up_at_once_are_no_fault_of_ours(server: Server, repos
     assert not faults(server)
 
 
-def test_clients_that_trickle_hold_up_nobody(server: Server, repository: str, zeros: Zeros) -> None:
-    idle = open_files(server)
+def test_clients_that_trickle_hold_up_nobody(server: Server, idle: int, repository: str, zeros: Zeros) -> None:
     content = b"slowly does it"
     crowd = [Talk(server) for _ in range(CROWD)]
     for talk in crowd:
@@ -140,8 +144,7 @@ def test_clients_that_trickle_hold_up_nobody(server: Server, repository: str, ze
     wait_until_closed(server, idle)
 
 
-def test_a_request_that_never_ends_holds_up_nobody(server: Server, repository: str) -> None:
-    idle = open_files(server)
+def test_a_request_that_never_ends_holds_up_nobody(server: Server, idle: int, repository: str) -> None:
     crowd = [Talk(server) for _ in range(CROWD)]
     for number, talk in enumerate(crowd):
         talk.socket.sendall(b"PUT /v2/a/manifests/b HTTP/1.1\r\nContent-Length: 9\r\n\r\n{"[: 1 + number % 55])
