@@ -81,7 +81,7 @@ _CONTAINER: Final[Rows] = {
     ),
     "--network": (
         "run --rm --network none {image} ls /sys/class/net",
-        "run --rm --network host {image} ls /sys/class/net",
+        "run --rm --network host {image} busybox readlink /proc/self/ns/net",
         "?run --rm --network nothing {image} true",
     ),
     "--platform": (
