@@ -20,8 +20,8 @@ from tests.parts.server import Server
 from tests.parts.tls import Authority
 from tests.parts.tunnel import tunnelling
 
-# How long a property takes says something of the machine, and nothing of us. Where everything is to be tested a commit is
-# judged, the same each time: examples that nobody has seen yet are for those who look for them.
+# How long a property takes says something of the machine, and nothing of us. Where everything is to be tested a commit
+# is judged, the same each time: examples that nobody has seen yet are for those who look for them.
 settings.register_profile(
     "untimed",
     deadline=None,

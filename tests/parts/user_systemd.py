@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from tests.parts.process import START_SECONDS, output, running
+from tests.parts.process import PATIENCE, output, running
 from tests.parts.required import ROOT, required
 from tests.parts.unprivileged import UID, User
 
@@ -34,7 +34,7 @@ def logged_in(user: User) -> Iterator[User]:
     python = ["env", f"PYTHONPATH={ROOT}", sys.executable, "-m", __name__]
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready:
         ready.bind("")  # a name of the kernel's choice
-        ready.settimeout(START_SECONDS)
+        ready.settimeout(PATIENCE)
         words = [*enter, "env", f"NOTIFY_SOCKET=@{ready.getsockname()[1:].decode()}", *python, str(units)]
         with running(words) as manager:
             try:

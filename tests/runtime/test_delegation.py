@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import signal
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,11 +15,12 @@ from hypothesis import strategies as st
 from runtime.dbus import STRUCTURE, Writer, read_message
 from runtime.errors import Fault
 from tests.parts.images import busybox, push
+from tests.parts.process import ending, kill, parent
 from tests.parts.required import required
 from tests.parts.server import Server
 from tests.parts.unprivileged import unprivileged
 from tests.parts.user_systemd import GROUP, logged_in
-from tests.runtime.test_rootless import Rootless, ends
+from tests.runtime.test_rootless import Rootless
 
 
 @pytest.fixture(scope="module")
@@ -64,10 +64,10 @@ def group_of(pid: object) -> str:
 
 
 def test_a_container_has_a_group_of_its_own_beside_that_of_its_supervisor(host: Rootless, container: str) -> None:
-    pid = state(host, container)["Pid"]
+    pid = int(str(state(host, container)["Pid"]))
     scope = f"/{GROUP.relative_to('/sys/fs/cgroup')}/preg.slice/preg-{container}.scope"
     assert group_of(pid) == f"{scope}/container"
-    assert group_of(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]) == f"{scope}/supervisor"
+    assert group_of(parent(pid)) == f"{scope}/supervisor"
     script = "cat /proc/self/cgroup; mkdir /sys/fs/cgroup/more || echo shut"
     *_, own, shut = host.ok("exec", container, "sh", "-c", script).splitlines()
     assert (own, shut) == ("0::/", "shut")
@@ -96,12 +96,10 @@ def test_every_start_has_a_new_scope(host: Rootless, container: str) -> None:
 
 
 def test_whoever_is_left_by_a_killed_supervisor_is_ended(host: Rootless, container: str) -> None:
-    pid = state(host, container)["Pid"]
-    process = os.pidfd_open(int(str(pid)))
-    os.kill(int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]), signal.SIGKILL)
-    host.ok("ps")
-    assert ends(process)
-    os.close(process)
+    pid = int(str(state(host, container)["Pid"]))
+    with ending(pid):
+        kill(parent(pid))
+        host.ok("ps")
     assert state(host, container)["Status"] == "exited"
 
 
