@@ -67,8 +67,13 @@ def _data(environ: Mapping[str, str], user: str) -> str:
 def _state(environ: Mapping[str, str], data: str) -> str:
     if state := environ.get("PREG_STATE"):
         return os.path.normpath(state)
-    runtime_dir = "/run" if CALLER == 0 else environ.get("XDG_RUNTIME_DIR")
-    return os.path.join(runtime_dir, "preg") if runtime_dir else os.path.join(data, "state")
+    if CALLER == 0:
+        return "/run/preg"
+    # A user has it without a login too, as in a job of cron; and su leaves the variable as it was for another.
+    for place in (environ.get("XDG_RUNTIME_DIR"), f"/run/user/{CALLER}"):
+        if place and os.access(place, os.W_OK):
+            return os.path.join(place, "preg")
+    return os.path.join(data, "state")
 
 
 def _settings(environ: Mapping[str, str], user: str) -> str:

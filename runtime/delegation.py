@@ -35,9 +35,8 @@ HOW_TO_GET_CONTROLLERS: Final = (
 
 def how_to_get_groups() -> str:
     """Tell what to do on a host where there are none for this user."""
-    if not cgroup.is_unified():
-        return "a host has them for users if it is booted with cgroup v2 alone (systemd.unified_cgroup_hierarchy=1)"
-    return f"'loginctl enable-linger {user_name(CALLER)}' starts a systemd of yours, which has them"
+    start = f"loginctl enable-linger {user_name(CALLER)}"
+    return f"on a host with cgroup v2 alone your systemd has them, and '{start}' starts it"
 
 
 def obtain(identifier: str, supervisor: int) -> None:

@@ -89,6 +89,8 @@ def _check_limits(wishes: Wishes, engine: Engine, *, usable: bool, of_host: bool
             raise Fault(f"the limits need control groups with {' and '.join(sorted(missing))}, {_why_missing()}")
     if not usable and of_host and engine.name != "crun":
         raise Fault(f"{engine.name} needs control groups, and this host lets preg make none: apt install crun")
+    if cgroup.is_unified() and (wishes.resources.memory_swappiness >= 0 or wishes.resources.oom_kill_disable):
+        raise Fault("--memory-swappiness and --oom-kill-disable are of cgroup v1, and this host has v2: leave them out")
     if wishes.resources.blkio_weight and not cgroup.weighs_disks():
         raise Fault("--blkio-weight: this kernel has no weights for the use of disks")
 

@@ -238,6 +238,19 @@ def test_what_a_host_can_do_is_told_as_its_user_sees_it(host: Rootless, image: s
     assert lack.startswith("you have no control groups, ")
 
 
+def test_what_a_reboot_may_forget_is_in_the_users_own_directory(host: Rootless, user: User) -> None:
+    def state(place: Path) -> str:
+        """Where it is for who is told that this is the user's directory."""
+        environ = {**host.environ, "XDG_RUNTIME_DIR": str(place)}
+        del environ["PREG_STATE"]
+        words = host.command("info", "--format", "StateDir")
+        return subprocess.run(words, env=environ, capture_output=True, text=True, check=False).stdout.strip()
+
+    assert state(user.home) == f"{user.home}/preg"
+    # What su leaves of root's.
+    assert state(Path("/run")) == f"{host.home}/state"
+
+
 def test_what_takes_root_is_told(host: Rootless, image: str) -> None:
     assert "take root" in host.fails("network", "create", "wanted")
     assert "low ports are root's" in host.fails("run", "--rm", "-p", "127.0.0.1:80:80", image, "true", status=125)
