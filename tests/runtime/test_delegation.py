@@ -1,19 +1,13 @@
 """Control groups of a user other than root, whom a real systemd gives them."""
 
-import contextlib
 import json
 import signal
 from collections.abc import Iterator
 from dataclasses import replace
-from io import BytesIO
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from runtime.dbus import STRUCTURE, Writer, read_message
-from runtime.errors import Fault
 from tests.parts.images import busybox, push
 from tests.parts.process import ending, kill, parent
 from tests.parts.required import required
@@ -122,33 +116,3 @@ def test_without_the_help_of_systemd_a_container_runs_with_a_warning(host: Rootl
     assert done.stderr.startswith("preg: warning: your systemd gives the container no control groups: ")
     *_, said = elsewhere.run("run", "--rm", "-m", "64m", image, "true").stderr.splitlines()
     assert said.startswith("preg: limits such as --memory and --cpus are kept by control groups, and you have none: ")
-
-
-def said(*words: str) -> bytes:
-    """A signal as systemd would send it."""
-    body = Writer()
-    for word in words:
-        body.string(word)
-    header = Writer()
-    header.data += b"l\x04\x00\x01" + len(body.data).to_bytes(4, "little") + b"\1\0\0\0"
-
-    def write() -> None:
-        header.data.append(8)
-        header.signature("g")
-        header.signature("s" * len(words))
-
-    header.array(STRUCTURE, write)
-    header.align(STRUCTURE)
-    return bytes(header.data + body.data)
-
-
-@given(st.lists(st.text(), max_size=5))
-def test_strings_are_read_as_they_were_written(words: list[str]) -> None:
-    assert read_message(BytesIO(said(*words)).read).words == words
-
-
-@given(st.binary(max_size=64), st.binary(max_size=64))
-def test_nothing_whatever_that_is_said_is_more_than_a_fault(first: bytes, rest: bytes) -> None:
-    for words in (first + rest, said("x")[: len(first)] + rest):
-        with contextlib.suppress(Fault):
-            read_message(BytesIO(words).read)
