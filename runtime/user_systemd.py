@@ -73,8 +73,7 @@ class UserSystemd:
             ("Delegate", ("b", True)),
             ("PIDs", ("au", [process])),
         ]
-        values = (name, "fail", properties, [])
-        call = new_method_call(_MANAGER, "StartTransientUnit", "ssa(sv)a(sa(sv))", values)
+        call = new_method_call(_MANAGER, "StartTransientUnit", "ssa(sv)a(sa(sv))", (name, "fail", properties, []))
         self._socket.sendall(call.serialise(serial=1))
         answer = self._next()
         while answer.header.message_type not in {MessageType.method_return, MessageType.error}:
