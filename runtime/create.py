@@ -13,7 +13,7 @@ from runtime.images import Process
 from runtime.lean import NamedTuple, signal, suppress
 from runtime.names import invent_name
 from runtime.network.plan import DEFAULT, Attachment, Plan, write_plan
-from runtime.record import plain
+from runtime.record import encode, plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -85,6 +85,7 @@ def create(  # noqa: PLR0913 - an image, what is asked, and where and by whom it
         health=_decide_health(wanted.health, settings),
         log=wanted.log,
     )
+    encode(description._asdict())  # or nobody could read it again
     container, held = containers.make()
     try:
         name = _take_name(containers, container, wanted.name)

@@ -9,8 +9,9 @@ from runtime import frames as f
 from runtime.attach import visit
 from runtime.container import RUNNING
 from runtime.errors import CommandNotExecutable, Fault
-from runtime.lean import NamedTuple, from_json, to_json
+from runtime.lean import NamedTuple, from_json
 from runtime.leftovers import look
+from runtime.record import encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,10 +46,11 @@ def execute(containers: Containers, container: Container, wanted: Execution) -> 
         raise Fault(f"the container {name} is paused: 'preg unpause {name}' lets it go on")
     with open(f"{container.directory}/config.json", encoding="utf-8") as file:
         process = describe(from_json(file.read())["process"], wanted, f"/proc/{state.pid}/root")
+    order = encode({"process": process, "stdin": wanted.stdin})
     session = visit(container)
     if session is None:
         raise Fault(f"the container {name} has ended just now")
-    session.send(f.EXEC, to_json({"process": process, "stdin": wanted.stdin}).encode())
+    session.send(f.EXEC, order)
     kind, content = session.next()
     if kind == f.STARTED:
         return session

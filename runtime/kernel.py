@@ -16,6 +16,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
+#: That of containers, and of what is made for them, as with Docker: whatever it is for those who ask.
+UMASK: Final = 0o022
 MS_RDONLY: Final = 1
 MS_NOSUID: Final = 2
 MS_NODEV: Final = 4

@@ -12,7 +12,7 @@ from runtime.errors import Fault
 from runtime.host_files import name_host, write_host_files
 from runtime.images import Images, Process
 from runtime.isolation import isolate
-from runtime.kernel import join_mounts, unshare_mounts
+from runtime.kernel import UMASK, join_mounts, unshare_mounts
 from runtime.lean import suppress, to_json
 from runtime.mounts import Mount
 from runtime.network.plan import read_plan
@@ -42,6 +42,7 @@ def start(here: Config, container: Container, held: int, supervisor: Hired, *, a
     container.register()
     engine = Engine(description.engine, here.state)
     ours = os.open("/proc/self/ns/mnt", os.O_RDONLY)
+    before = os.umask(UMASK)
     sandbox = Sandbox()
     try:
         # While what is mounted is not yet this container's alone.
@@ -82,6 +83,7 @@ def start(here: Config, container: Container, held: int, supervisor: Hired, *, a
         raise
     finally:
         sandbox.close()
+        os.umask(before)
         # What is mounted for one container must not be kept by the next one's namespace.
         join_mounts(ours)
         os.close(ours)

@@ -160,7 +160,8 @@ class Layers:
             with suppress(FileExistsError):
                 os.mkdir(f"{container}/{name}", 0o755)
         chain = ":".join(f"lower/{number}" for number in range(max(len(lowers), 1)))
-        here = os.getcwd()
+        # By an open file: it may have been removed, and has no name then.
+        here = os.open(".", os.O_PATH | os.O_DIRECTORY)
         os.chdir(container)
         try:
             options = f"lowerdir={chain},upperdir=upper,workdir=work"
@@ -168,7 +169,8 @@ class Layers:
                 options += ",userxattr"  # overlayfs keeps its marks in attributes that any owner may set
             _mount_overlay(options, passing=passing)
         finally:
-            os.chdir(here)
+            os.fchdir(here)
+            os.close(here)
         return f"{container}/root"
 
     def _lowers(self, diff_ids: Sequence[Digest]) -> list[str]:

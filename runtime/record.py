@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 
+from runtime.errors import UsageError
 from runtime.lean import from_json, to_json
 
 TYPE_CHECKING = False
@@ -43,6 +44,16 @@ def write_record(path: str, record: NamedTuple, *, durable: bool) -> None:
             file.flush()
             os.fsync(file.fileno())
     os.rename(new, path)
+
+
+def encode(value: object) -> bytes:
+    """Write as JSON. Raises UsageError for a word that is no text: what a command line holds may be any bytes."""
+    text = to_json(value, as_is=True)
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        word = text[: error.start].rpartition('"')[2] + text[error.start :].partition('"')[0]
+        raise UsageError(f"{word[:200]!r} is no UTF-8 text, and nothing else can be told to a container") from error
 
 
 def read(kind: type[R], values: object) -> R:

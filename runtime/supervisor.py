@@ -12,7 +12,7 @@ import time
 
 from runtime import frames as f
 from runtime.executions import Execution, complaint
-from runtime.kernel import adopt_orphans, give_back_memory, join_mounts, name_process, open_read_only
+from runtime.kernel import UMASK, adopt_orphans, give_back_memory, join_mounts, name_process, open_read_only
 from runtime.lean import from_json, signal, suppress
 from runtime.life import Life
 from runtime.order import take
@@ -215,6 +215,7 @@ def _leave(order: Order) -> None:
     os.close(null)
     os.close(trouble)
     os.chdir("/")
+    os.umask(UMASK)
     # What the command was called with is for nobody to read as long as the container runs.
     name_process(f"preg supervisor {order.identifier}")
 

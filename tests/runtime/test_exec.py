@@ -52,6 +52,7 @@ def test_much_is_passed_on_whole(host: Preg, container: str) -> None:
         ([], "no-such-command", 127, "was not found"),
         ([], "/text", 126, "cannot be executed"),
         (["-w", "/no/such/folder"], "true", 126, "cannot be executed in its directory"),
+        (["-e", os.fsdecode(b"A=\xff")], "true", 2, "no UTF-8 text"),
         (["-u", "nobody-here"], "true", 126, "no user 'nobody-here'"),
     ],
 )

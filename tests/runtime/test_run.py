@@ -8,7 +8,7 @@ import signal
 import stat
 import subprocess
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -320,3 +320,37 @@ def running(*command: str) -> list[int]:
             if path.read_bytes() == wanted:
                 found.append(int(path.parent.name))
     return found
+
+
+def test_the_callers_umask_is_not_the_containers(host: Preg, image: str, tmp_path: Path) -> None:
+    script = "umask; ls -ld / /made /work"
+    words = ["run", "--rm", "-u", "1000", "-v", f"{tmp_path}/made:/made", "-w", "/work", image, "sh", "-c", script]
+    told = subprocess.check_output(host.command(*words), env=host.environ, text=True, umask=0o077)
+    umask, *folders = told.splitlines()
+    assert (umask, [folder.split()[0] for folder in folders]) == ("0022", ["drwxr-xr-x"] * 3)
+
+
+def test_the_callers_directory_may_be_gone(host: Preg, image: str, tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    command = ["sh", "-c", 'rmdir "$PWD"; exec "$@"', "sh", *host.command("run", "--rm", image, "echo", "here")]
+    done = subprocess.run(command, env=host.environ, cwd=gone, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("here\n", "")
+
+
+@pytest.mark.parametrize("words", [("-e", b"A=\xff"), ("-l", b"a=\xff"), ("-v", b"/tmp/\xff:/data"), ("-h", b"\xe9")])
+def test_what_is_no_text_is_refused_before_anything_is_made(
+    words: tuple[str, bytes], host: Preg, image: str, names: Callable[[], str]
+) -> None:
+    option, value = words
+    name = names()
+    assert "no UTF-8 text" in host.fails("run", option, os.fsdecode(value), "--name", name, image, "true", status=125)
+    assert host.ok("ps", "-aq", "--filter", f"name={name}") == ""
+    assert "no UTF-8 text" in host.fails("create", image, "echo", os.fsdecode(value), status=2)
+
+
+def test_a_variable_of_ours_that_is_no_text_is_refused(host: Preg, image: str) -> None:
+    environ = host.environ | {"ODD": os.fsdecode(b"\xff")}
+    command = host.command("run", "--rm", "-e", "ODD", image, "true")
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (125, 1)
