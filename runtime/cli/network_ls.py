@@ -3,6 +3,7 @@
 import sys
 from typing import Final
 
+from runtime.cli.labels import has_label
 from runtime.cli.name_filter import fits_name
 from runtime.cli.options import Option, Usage
 from runtime.cli.table import FORMAT, write_records, write_table
@@ -38,11 +39,11 @@ def main(arguments: list[str]) -> int:
     """Run the command."""
     options = USAGE.parse(arguments)
     filters = [_read_filter(text) for text in options.all("--filter")]
-    found = networks()
-    found.default()
-    records = [_show(network) for network in found]
-    records += [_show_predefined(name, identifier) for name, identifier in PREDEFINED.items()]
-    records = [each for each in records if all(_is(each, key, value) for key, value in filters)]
+    known = networks()
+    known.default()
+    found = [(_show(network), network.labels) for network in known]
+    found += [(_show_predefined(name, identifier), {}) for name, identifier in PREDEFINED.items()]
+    records = [record for record, labels in found if all(_is(record, labels, *each) for each in filters)]
     records.sort(key=lambda record: record["Name"])
     if "--no-trunc" not in options:
         records = [{**record, "ID": record["ID"][:12]} for record in records]
@@ -84,7 +85,7 @@ def _read_filter(text: str) -> tuple[str, str]:
     return key, value
 
 
-def _is(record: dict[str, str], key: str, value: str) -> bool:
+def _is(record: dict[str, str], labels: dict[str, str], key: str, value: str) -> bool:
     if key == "id":
         return record["ID"].startswith(value)
     if key == "name":
@@ -93,5 +94,4 @@ def _is(record: dict[str, str], key: str, value: str) -> bool:
         return record["Driver"] == value
     if key == "type":
         return (record["Name"] in (DEFAULT, *PREDEFINED)) == (value == "builtin")
-    labels = record["Labels"].split(",")
-    return value in labels or any(label.partition("=")[0] == value for label in labels)
+    return has_label(labels, value)

@@ -378,14 +378,17 @@ def test_an_address_is_given_when_asked_for(host: Host, image: str) -> None:
 
 
 def test_networks_are_listed_as_docker_lists_them(host: Host) -> None:
-    identifier = host.ok("network", "create", "--label", "of=tests", "listed").strip()
+    labels = ("--label", "of=tests", "--label", "for=us,them")
+    identifier = host.ok("network", "create", *labels, "listed").strip()
     assert "already" in host.fails("network", "create", "listed")
     names = host.ok("network", "ls", "--format", "Name,Driver").splitlines()
     assert names == ["bridge\tbridge", "host\thost", "listed\tbridge", "none\tnull"]
-    for wanted in ("label=of", "label=of=tests", "name=list", "type=custom", f"id={identifier[:5]}"):
+    of_labels = ("label=of", "label=of=tests", "label=for=us,them")
+    for wanted in (*of_labels, "name=list", "type=custom", f"id={identifier[:5]}"):
         assert host.ok("network", "ls", "-q", "--filter", wanted) == f"{identifier[:12]}\n"
+    assert host.ok("network", "ls", "-q", "--filter", "label=for=us") == ""
     (told,) = json.loads(host.ok("network", "inspect", identifier[:8]))
-    assert (told["Name"], told["Id"], told["Labels"]) == ("listed", identifier, {"of": "tests"})
+    assert (told["Name"], told["Id"], told["Labels"]) == ("listed", identifier, {"of": "tests", "for": "us,them"})
     assert host.fails("network", "rm", "bridge") == "the network 'bridge' is predefined, and cannot be removed"
     assert host.ok("network", "rm", "listed") == "listed\n"
 
