@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from typing import Any, Final
 
-    from runtime.images import Process
+    from runtime.image_config import Process
     from runtime.isolation import Isolation
     from runtime.users import User
 

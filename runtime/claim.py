@@ -6,6 +6,7 @@ import os
 
 from runtime.lean import contextmanager, suppress
 from runtime.lock import lock
+from runtime.removal import remove_tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,6 +27,17 @@ def claim(parent: Path) -> Iterator[Path]:
         yield path
     finally:
         os.close(held)
+
+
+@contextmanager
+def scratch(parent: Path) -> Iterator[Path]:
+    """Claim a directory for what is half done, and remove it afterwards, as what others have left of theirs."""
+    sweep(parent, remove_tree)
+    with claim(parent) as path:
+        try:
+            yield path
+        finally:
+            remove_tree(path)
 
 
 def sweep(parent: Path, clean: Callable[[Path], None]) -> None:

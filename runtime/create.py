@@ -9,7 +9,7 @@ from runtime import bundle
 from runtime.container import Description, LogPolicy, Restart
 from runtime.containers import plain_name
 from runtime.errors import Fault, UsageError
-from runtime.images import Process
+from runtime.image_config import Process
 from runtime.lean import NamedTuple, signal, suppress
 from runtime.names import invent_name
 from runtime.network.plan import DEFAULT, Attachment, Plan, write_plan
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from runtime.containers import Containers
     from runtime.engine import Engine
     from runtime.health_check import HealthWish
-    from runtime.images import ImageConfig
+    from runtime.image_config import ImageConfig
     from runtime.mounts import Mount
     from storage.oci.digest import Digest
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runtime.images import Images
+    from runtime.workspace import Workspace
     from storage.copy import Source
     from storage.oci.digest import Digest
     from storage.oci.manifest import Descriptor
@@ -32,7 +33,9 @@ _PARALLEL: Final = 4
 class Fetching:
     """Fetches what is not here of the layers of an image."""
 
-    def __init__(self, images: "Images", source: "Source", workspace: Path, report: Callable[[Progress], None]) -> None:
+    def __init__(
+        self, images: "Images", source: "Source", workspace: "Workspace", report: Callable[[Progress], None]
+    ) -> None:
         self._images = images
         self._source = source
         self._workspace = workspace
@@ -67,7 +70,7 @@ class Fetching:
         if layer.digest.algorithm != "sha256" or diff_id.algorithm != "sha256":
             raise ManifestInvalid(f"the layer {layer.digest} has a digest other than SHA-256, which is not supported")
         async with self._slots:
-            made, coming = (self._workspace / f"{layer.digest.hex}.{suffix}" for suffix in ("made", "layer"))
+            made, coming = (self._workspace.path / f"{layer.digest.hex}.{suffix}" for suffix in ("made", "layer"))
             try:
                 made.mkdir(mode=0o700)
                 with coming.open("xb", buffering=0) as file:
@@ -76,7 +79,7 @@ class Fetching:
                 _share(made / ARCHIVE, coming, plain=layer.digest == diff_id)
                 # First the tree: content that is here says that its layer is, too.
                 self._images.layers.publish(made, diff_id)
-                self._images.add(coming, layer.digest)
+                self._workspace.add(coming, layer.digest)
             except OSError as error:
                 raise Fault(cannot_keep(layer.digest, str(coming), error)) from error
             self._report(Progress(layer.digest, "copied", layer.size, layer.size))

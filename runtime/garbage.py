@@ -2,11 +2,12 @@
 
 import os
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from runtime.errors import Fault
-from runtime.images import ImageConfig, Images
+from runtime.image_config import ImageConfig
+from runtime.images import Images
+from runtime.workspace import Workspace, pinned
 from storage.oci.digest import Digest
 
 if TYPE_CHECKING:
@@ -45,13 +46,13 @@ def measure(images: Images, garbage: Garbage) -> int:
     return content + sum(map(images.layers.size, garbage.layers))
 
 
-def discard(images: Images, garbage: Garbage, workspace: Path) -> None:
+def discard(images: Images, garbage: Garbage, workspace: Workspace) -> None:
     """Remove what may go; called while ``images.removing``.
 
     The files of layers move to ``workspace``, to be removed with that, for it takes time.
     """
     for diff_id in garbage.layers:
-        images.layers.remove(diff_id, workspace)
+        images.layers.remove(diff_id, workspace.path)
     for digest in garbage.content:
         os.unlink(images.content(digest))
 
@@ -77,9 +78,9 @@ def look_around(images: Images, containers: "Containers") -> Needed:
         needed.content.add(used.hex)
         if images.has(used):
             _keep_layers(needed, ImageConfig.parse(images.read(used), str(used)))
-    pinned = {digest.hex for digest in images.pinned()}
-    needed.content.update(pinned)
-    needed.layers.update(pinned)
+    noted = {digest.hex for digest in pinned(images)}
+    needed.content.update(noted)
+    needed.layers.update(noted)
     return needed
 
 

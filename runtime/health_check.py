@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
-    from runtime.images import Process
+    from runtime.image_config import Process
 
 _NANOSECONDS: Final = 1_000_000_000
 

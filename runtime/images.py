@@ -6,13 +6,13 @@ configuration, and ``references/`` has a file for each name, by tag or by digest
 image from which a newer one has taken the tag is still here, and nothing has to be counted: what no image, name,
 container or running command needs is found by looking (``garbage.py``).
 
-Every file appears whole by a rename: commands may run at once and be killed at any moment. What is half done lies in
-``new/``, and the next command sweeps it away. Two locks on ``images/``, each held for moments only, keep those who use
-images from those who remove them:
+Every file appears whole by a rename: commands may run at once and be killed at any moment. What is half done lies in a
+workspace below ``new/``, and the next command sweeps it away. Two locks on ``images/``, each held for moments only,
+keep those who use images from those who remove them:
 
 * ``using``, shared: to look for an image and note down in the same breath that it is needed, whether in a container's
-  description, in a name, or, by a command that fetches layers, in a list in its workspace (``pin``). Only then does it
-  look for what is here already.
+  description, in a name, or, by a command that fetches layers, in a list in its workspace (``workspace.py``). Only
+  then does it look for what is here already.
 * ``removing``, exclusive: to take names and images away, and then what nobody has noted down. It is renamed away or
   unlinked; deleting trees comes after the lock.
 
@@ -23,36 +23,28 @@ nothing, and what is published is whole. Whoever shows, copies or checks an imag
 """
 
 import os
-import time
 
 from runtime import events
 from runtime.errors import Fault
+from runtime.image_config import ImageConfig
 from runtime.layers import Layers, sync_file
-from runtime.lean import NamedTuple, contextmanager, from_json, suppress, to_json
+from runtime.lean import NamedTuple, contextmanager, from_json, suppress
 from runtime.lock import holding
-from runtime.platforms import of_image
-from runtime.record import plain, read
+from runtime.record import read
 from storage.oci.digest import Digest
 from storage.oci.shorthand import complete, full_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
     from typing import Final
 
-    from runtime.platforms import Platform
     from storage.oci.manifest import Manifest
     from storage.oci.reference import Reference
-
-#: A configuration lists a line of history for each layer; a larger one is no image's.
-CONFIG_LIMIT: "Final" = 8 * 1024 * 1024
 
 _HEX: "Final" = frozenset("0123456789abcdef")
 #: Of a file's name, without its suffix.
 _NAME_LIMIT: "Final" = 250
-#: In a workspace, the list of what must not be removed while it is there.
-_PINNED: "Final" = "pinned"
 
 
 class Record(NamedTuple):
@@ -66,76 +58,6 @@ class Record(NamedTuple):
     target: Digest
     """What the name stood for in the registry: the manifest, or an index that lists it."""
     pulled: float
-
-
-def _pascal(field: str) -> str:
-    """Give the name of a field in Docker's part of a configuration, as ``WorkingDir``."""
-    return "".join(map(str.capitalize, field.split("_")))
-
-
-class HealthTest(NamedTuple):
-    """How an image wants to be checked (docker's extension of the image-spec). Times are in nanoseconds."""
-
-    test: list[str] | None = None
-    interval: int = 0
-    timeout: int = 0
-    start_period: int = 0
-    retries: int = 0
-
-    @staticmethod
-    def json_name(field: str) -> str:
-        """Give the name of a field in a configuration."""
-        return _pascal(field)
-
-
-class Process(NamedTuple):
-    """How an image wants to be run (image-spec, config.md); Docker writes null for what is empty."""
-
-    user: str = ""
-    env: list[str] | None = None
-    entrypoint: list[str] | None = None
-    cmd: list[str] | None = None
-    working_dir: str = ""
-    exposed_ports: dict[str, object] | None = None
-    stop_signal: str = ""
-    labels: dict[str, str] | None = None
-    volumes: dict[str, object] | None = None
-    healthcheck: HealthTest | None = None
-
-    @staticmethod
-    def json_name(field: str) -> str:
-        """Give the name of a field in a configuration."""
-        return _pascal(field)
-
-
-class RootFs(NamedTuple):
-    """The layers of an image, lowest first, by the digests of their archives."""
-
-    diff_ids: tuple[Digest, ...] = ()
-
-
-class ImageConfig(NamedTuple):
-    """An image's configuration (image-spec, config.md)."""
-
-    architecture: str = ""
-    os: str = ""
-    variant: str | None = None
-    created: str | None = None
-    config: Process | None = None
-    rootfs: RootFs = RootFs()
-
-    @property
-    def platform(self) -> "Platform":
-        """What the image is for."""
-        return of_image(self.os, self.architecture, self.variant)
-
-    @classmethod
-    def parse(cls, raw: bytes, name: str) -> "ImageConfig":
-        """Read a configuration. Raises Fault if it is not one; ``name`` says of what."""
-        try:
-            return read(cls, from_json(raw))
-        except (ValueError, RecursionError) as error:
-            raise Fault(f"the configuration of {name} cannot be read: {error}") from error
 
 
 class Image:
@@ -166,11 +88,23 @@ class Images:
         self._content = f"{home}/content/sha256"
         self._records = f"{home}/images"
         self._references = f"{home}/references"
-        self._new = f"{home}/new"
+        self.new = f"{home}/new"
+        """Where commands have their workspaces."""
 
     def content(self, digest: Digest) -> str:
         """Give the file of a manifest, configuration or layer; it need not exist."""
         return f"{self._content}/{digest.hex}"
+
+    def name_file(self, reference: str) -> str:
+        """Give the file that says what a name stands for; it need not exist."""
+        name = reference.replace("/", "%2F")
+        if len(name) > _NAME_LIMIT:
+            name = Digest.of(reference.encode()).hex
+        return f"{self._references}/{name}.json"
+
+    def record_file(self, image: Digest) -> str:
+        """Give the file that says that an image is here; it need not exist."""
+        return f"{self._records}/{image.hex}.json"
 
     def has(self, digest: Digest) -> bool:
         """Tell whether content is there, which means whole."""
@@ -205,7 +139,7 @@ class Images:
 
     def _find(self, reference: str) -> Record | None:
         try:
-            raw = _read_file(self._file(reference))
+            raw = _read_file(self.name_file(reference))
         except FileNotFoundError:
             return None
         return _read_record(raw, reference)
@@ -269,93 +203,15 @@ class Images:
         with holding(_make_folder(self._records)):
             yield
 
-    def pin(self, workspace: "Path", digests: "Iterable[Digest]") -> None:
-        """Keep content, and layers by their diff IDs, from being removed for as long as the workspace is there."""
-        with self.using():
-            (workspace / _PINNED).write_text("\n".join(digests))
-
-    def pinned(self) -> set[Digest]:
-        """List what running commands have pinned; asked for while ``removing``."""
-        digests: set[Digest] = set()
-        for workspace in self._listed(self._new):
-            with suppress(OSError), open(f"{self._new}/{workspace}/{_PINNED}", encoding="utf-8") as file:
-                digests.update(map(Digest, file.read().split()))
-        return digests
-
-    @contextmanager
-    def workspace(self) -> "Iterator[Path]":
-        """Make a directory for what is half done; it is removed afterwards, if need be by a later command.
-
-        Files of layers have owners that are for root to give, so whoever is not becomes root of a user namespace.
-        """
-        from pathlib import Path  # noqa: PLC0415 - a container that starts makes nothing of this kind
-
-        from runtime.claim import claim, sweep  # noqa: PLC0415
-        from runtime.removal import remove_tree  # noqa: PLC0415
-        from runtime.rootless import enter  # noqa: PLC0415
-
-        enter()
-        sweep(Path(self._new), remove_tree)
-        with claim(Path(self._new)) as path:
-            try:
-                yield path
-            finally:
-                remove_tree(path)
-
-    def add(self, file: "Path", digest: Digest) -> None:
-        """Take over a file that is known to have this digest."""
-        _make_folder(self._content)
-        _publish(file, self.content(digest))
-
-    def add_bytes(self, workspace: "Path", raw: bytes, digest: Digest) -> None:
-        """Keep a manifest or configuration that is known to have this digest."""
-        file = workspace / digest.hex
-        file.write_bytes(raw)
-        self.add(file, digest)
-
-    def keep(self, workspace: "Path", manifest: "Manifest", target: Digest, references: "Iterable[Reference]") -> None:
-        """Say that an image is here, all of which is pinned or kept already, and let names stand for it.
-
-        ``target`` is what the registry knows it by: the manifest's digest, or that of an index.
-        """
-        if manifest.config is None:
-            raise Fault(f"{target} is no container image")
-        record = Record("", manifest.config.digest, manifest.digest, manifest.media_type, target, time.time())
-        with self.using():
-            self._write(workspace, record, self._record_file(record.image))
-            for reference in references:
-                self.name(workspace, record, reference)
-
-    def replace(self, workspace: "Path", record: Record, manifest: "Manifest") -> Record:
-        """Let an image and its names stand for another form of it, all of which is pinned; give the record then."""
-
-        def changed(record: Record) -> Record:
-            return record._replace(manifest=manifest.digest, media_type=manifest.media_type, target=manifest.digest)
-
-        with self.using():
-            for name in self.names():
-                if name.manifest == record.manifest:
-                    self._write(workspace, changed(name), self._file(name.reference))
-            found = self.find_by_id(record.image)
-            if found is not None and found.manifest == record.manifest:
-                self._write(workspace, changed(found), self._record_file(record.image))
-        return changed(record)
-
-    def name(self, workspace: "Path", record: Record, reference: "Reference") -> None:
-        """Let a name stand for an image that is here; called while ``using``."""
-        text = str(reference.decisive)
-        _make_folder(self._references)
-        self._write(workspace, record._replace(reference=text), self._file(text))
-
     def forget_name(self, reference: str) -> None:
         """Let a name stand for nothing; called while ``removing``."""
         with suppress(FileNotFoundError):
-            os.unlink(self._file(reference))
+            os.unlink(self.name_file(reference))
 
     def forget(self, image: Digest) -> None:
         """Say that an image is no longer here, whose names are gone; called while ``removing``."""
         with suppress(FileNotFoundError):
-            os.unlink(self._record_file(image))
+            os.unlink(self.record_file(image))
 
     def make_forgetting_durable(self) -> None:
         """Make sure that what is forgotten stays so, before what it stood for is removed."""
@@ -372,12 +228,6 @@ class Images:
         return self._listed(self._content)
 
     @staticmethod
-    def _write(workspace: "Path", record: Record, target: str) -> None:
-        file = workspace / "record"
-        file.write_text(to_json(plain(record)))
-        _publish(file, target)
-
-    @staticmethod
     def _read_all(folder: str, names: "Iterable[str]") -> "Iterator[Record]":
         for name in names:
             with suppress(FileNotFoundError):  # removed while we looked
@@ -389,15 +239,6 @@ class Images:
             return os.listdir(folder)
         except FileNotFoundError:
             return []
-
-    def _file(self, reference: str) -> str:
-        name = reference.replace("/", "%2F")
-        if len(name) > _NAME_LIMIT:
-            name = Digest.of(reference.encode()).hex
-        return f"{self._references}/{name}.json"
-
-    def _record_file(self, image: Digest) -> str:
-        return f"{self._records}/{image.hex}.json"
 
 
 def _read_record(raw: bytes, name: str) -> Record:
@@ -415,10 +256,3 @@ def _read_file(path: str) -> bytes:
 def _make_folder(path: str) -> str:
     os.makedirs(path, mode=0o700, exist_ok=True)
     return path
-
-
-def _publish(file: "Path", target: str) -> None:
-    with file.open("rb+") as opened:
-        os.fsync(opened.fileno())
-    file.rename(target)
-    sync_file(os.path.dirname(target))

@@ -10,7 +10,8 @@ from runtime.config import CALLER
 from runtime.engine import ENVIRON, Engine, read_failure
 from runtime.errors import Fault
 from runtime.host_files import name_host, write_host_files
-from runtime.images import Images, Process
+from runtime.image_config import Process
+from runtime.images import Images
 from runtime.isolation import isolate
 from runtime.kernel import UMASK, join_mounts, unshare_mounts
 from runtime.lean import suppress, to_json

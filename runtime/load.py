@@ -10,7 +10,8 @@ from typing import Final, NamedTuple
 import msgspec
 
 from runtime.errors import Fault
-from runtime.images import CONFIG_LIMIT, ImageConfig, Images
+from runtime.image_config import CONFIG_LIMIT, ImageConfig
+from runtime.images import Images
 from runtime.platforms import Platform
 from runtime.pull import Chosen, Report, bring, choose
 from runtime.saved import Files, Part, SavedBlob

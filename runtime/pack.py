@@ -12,6 +12,7 @@ from typing import Final
 
 from runtime.errors import Fault
 from runtime.images import Image, Images
+from runtime.workspace import open_workspace
 from storage.oci import media
 from storage.oci.digest import Digest
 from storage.oci.manifest import Descriptor, Manifest, write_manifest
@@ -26,26 +27,26 @@ def pack(images: Images, image: Image) -> Image:
     layers, config = image.manifest.layers, image.manifest.config
     if config is None or not any(layer.media_type == media.OCI_LAYER for layer in layers):
         return image
-    with images.workspace() as workspace:
-        images.pin(workspace, [image.id, *(layer.digest for layer in layers), *image.config.rootfs.diff_ids])
+    with open_workspace(images) as workspace:
+        workspace.pin([image.id, *(layer.digest for layer in layers), *image.config.rootfs.diff_ids])
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            packed = list(pool.map(lambda layer: _pack(images, layer, workspace), layers))
+            packed = list(pool.map(lambda layer: _pack(images, layer, workspace.path), layers))
         manifest = Manifest.parse(write_manifest(config, packed))
-        images.pin(workspace, [image.id, manifest.digest, *(layer.digest for layer in packed)])
+        workspace.pin([image.id, manifest.digest, *(layer.digest for layer in packed)])
         for layer in packed:
-            file = workspace / layer.digest.hex
+            file = workspace.path / layer.digest.hex
             if file.exists():
-                images.add(file, layer.digest)
-        images.add_bytes(workspace, manifest.raw, manifest.digest)
-        record = images.replace(workspace, image.record, manifest)
+                workspace.add(file, layer.digest)
+        workspace.add_bytes(manifest.raw, manifest.digest)
+        record = workspace.replace(image.record, manifest)
     return images.open(record)
 
 
-def _pack(images: Images, layer: Descriptor, workspace: Path) -> Descriptor:
+def _pack(images: Images, layer: Descriptor, folder: Path) -> Descriptor:
     if layer.media_type != media.OCI_LAYER:
         return layer
     plain = images.content(layer.digest)
-    half = workspace / f"{layer.digest.hex}.gz"
+    half = folder / f"{layer.digest.hex}.gz"
     try:
         with open(plain, "rb") as source, half.open("wb") as target:
             packer = zlib.compressobj(_LEVEL, wbits=31)
@@ -57,5 +58,5 @@ def _pack(images: Images, layer: Descriptor, workspace: Path) -> Descriptor:
     with half.open("rb") as file:
         digest = Digest.of_pieces(iter(lambda: file.read(_PIECE), b""))
     size = half.stat().st_size
-    half.rename(workspace / digest.hex)
+    half.rename(folder / digest.hex)
     return Descriptor(media_type=media.OCI_LAYER_GZIP, digest=digest, size=size)

@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from runtime.errors import Fault
 from runtime.fetch import Fetching
-from runtime.images import CONFIG_LIMIT, ImageConfig, Images
+from runtime.image_config import CONFIG_LIMIT, ImageConfig
+from runtime.images import Images
 from runtime.platforms import Platform, check, of_image, this_host, this_machine
+from runtime.workspace import open_workspace
 from storage.copy import Progress
 from storage.oci import media
 from storage.oci.digest import Digest
@@ -68,7 +70,7 @@ async def bring(
     """
     manifest, shown = chosen.manifest, chosen.shown
     config = _check_config(manifest, shown)
-    with images.workspace() as workspace:
+    with open_workspace(images) as workspace:
         raw = await _read_config(images, source, config)
         parsed = ImageConfig.parse(raw, shown)
         fits(parsed.platform)
@@ -77,11 +79,11 @@ async def bring(
             raise Fault(f"{shown} has {len(manifest.layers)} layers, and its configuration lists {len(diff_ids)}")
         # Only now may we look for what is here already.
         contents = [manifest.digest, config.digest, *(layer.digest for layer in manifest.layers)]
-        images.pin(workspace, [*contents, *diff_ids])
+        workspace.pin([*contents, *diff_ids])
         await Fetching(images, source, workspace, report).layers(list(zip(manifest.layers, diff_ids, strict=True)))
-        images.add_bytes(workspace, raw, config.digest)
-        images.add_bytes(workspace, manifest.raw, manifest.digest)
-        images.keep(workspace, manifest, chosen.target, chosen.names)
+        workspace.add_bytes(raw, config.digest)
+        workspace.add_bytes(manifest.raw, manifest.digest)
+        workspace.keep(manifest, chosen.target, chosen.names)
 
 
 async def choose(source: "Source", named: "Manifest", wanted: Platform | None, name: str) -> "Manifest":

@@ -6,7 +6,6 @@ container runs; what a stopped container needs to be started stays whatever happ
 
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from runtime.errors import Fault
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from runtime.container import Container
     from runtime.containers import Containers
     from runtime.images import Images, Record
+    from runtime.workspace import Workspace
     from storage.oci.digest import Digest
 
 
@@ -31,7 +31,9 @@ class Step(NamedTuple):
 class Removal:
     """The removal of images; used while ``images.removing``."""
 
-    def __init__(self, images: "Images", containers: "Containers", workspace: Path, *, keep_layers: bool) -> None:
+    def __init__(
+        self, images: "Images", containers: "Containers", workspace: "Workspace", *, keep_layers: bool
+    ) -> None:
         self._images = images
         self._containers = containers
         self._workspace = workspace

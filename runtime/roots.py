@@ -26,6 +26,7 @@ from runtime.provision import prepare
 from runtime.record import read
 from runtime.rootless import enter
 from runtime.tree_writer import TreeWriter
+from runtime.workspace import open_workspace
 from storage.oci.digest import Digest
 
 if TYPE_CHECKING:
@@ -70,8 +71,8 @@ def opened_image(container: "Container") -> Iterator[int]:
     images = Images(container.home)
     layers = _layers(images, container)
     images.layers.ready(layers)
-    with images.workspace() as place, _own_mounts():
-        path = images.layers.mount(layers, str(place), passing=True)
+    with open_workspace(images) as workspace, _own_mounts():
+        path = images.layers.mount(layers, str(workspace.path), passing=True)
         root = os.open(path, _ROOT)
         try:
             yield root

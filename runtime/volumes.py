@@ -160,17 +160,12 @@ class Volumes:
         """Give a directory for what is half made or half removed; it is removed then, if need be by a later command."""
         from pathlib import Path  # noqa: PLC0415 - a supervisor that has no volumes does without
 
-        from runtime.claim import claim, sweep  # noqa: PLC0415
-        from runtime.removal import remove_tree  # noqa: PLC0415
+        from runtime.claim import scratch  # noqa: PLC0415
 
         os.makedirs(self._folder, mode=0o700, exist_ok=True)
         enter()  # what containers have left belongs to other IDs
-        sweep(Path(self._new), remove_tree)
-        with claim(Path(self._new)) as place:
-            try:
-                yield place
-            finally:
-                remove_tree(place)
+        with scratch(Path(self._new)) as place:
+            yield place
 
 
 def users_of(containers: Containers) -> dict[str, dict[str, str]]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from runtime import config
     from runtime.cli.options import Options
     from runtime.container import Container
-    from runtime.images import ImageConfig
+    from runtime.image_config import ImageConfig
     from runtime.platforms import Platform
     from storage.oci.digest import Digest
 

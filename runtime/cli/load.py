@@ -15,6 +15,7 @@ from runtime.errors import Fault
 from runtime.images import Images
 from runtime.load import load
 from runtime.saved import open_saved
+from runtime.workspace import open_workspace
 
 USAGE: Final = Usage(
     "load [OPTION...]",
@@ -40,8 +41,8 @@ def main(arguments: list[str]) -> int:
     if path is None and sys.stdin.isatty():
         raise Fault("there is nothing on standard input but a terminal: name a file with -i")
     images = Images(config.load().home)
-    with images.workspace() as workspace, progress("load") as show, as_faults():
-        files = open_saved(Path(path) if path else None, workspace)
+    with open_workspace(images) as workspace, progress("load") as show, as_faults():
+        files = open_saved(Path(path) if path else None, workspace.path)
         report = (lambda _: None) if "--quiet" in options else show
 
         async def work() -> None:

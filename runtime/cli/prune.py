@@ -14,6 +14,7 @@ from runtime.errors import Fault
 from runtime.garbage import discard, find_garbage, look_around, measure
 from runtime.images import Images
 from runtime.rmi import Removal, Step
+from runtime.workspace import open_workspace
 
 _FILTERS: Final = ("until", "label")
 USAGE: Final = Usage(
@@ -41,7 +42,7 @@ def main(arguments: list[str]) -> int:
     what = "all images that no container uses" if everything else "all images that no tag leads to"
     if "--force" not in options and not agreed(what):
         return 0
-    with images.workspace() as workspace, images.removing():
+    with open_workspace(images) as workspace, images.removing():
         removal = Removal(images, containers, workspace, keep_layers=True)
         steps: list[Step] = []
         for listed in list_images(images):

@@ -12,6 +12,7 @@ from runtime.errors import Fault, UsageError
 from runtime.images import Images, Record
 from runtime.pack import pack
 from runtime.push import StoredImage
+from runtime.workspace import open_workspace
 from storage.copy import copy
 from storage.oci.reference import Reference
 
@@ -80,8 +81,8 @@ def _push(here: config.Config, images: Images, record: Record, target: Reference
     source, tags = StoredImage(images, image, source_name.name), [target.tag] if target.tag else []
     # The image's own repository may hold the layers already, if it is in the same registry.
     near = source_name.registry == target.registry and source_name.name != target.name
-    with progress("push") as show, images.workspace() as workspace:
-        images.pin(workspace, image.digests)
+    with progress("push") as show, open_workspace(images) as workspace:
+        workspace.pin(image.digests)
 
         async def work(namespace: "RemoteNamespace") -> "Manifest":
             repository = namespace.repository(target.name)

@@ -10,6 +10,7 @@ from runtime.containers import Containers
 from runtime.errors import Fault, NotFound
 from runtime.images import Images
 from runtime.rmi import Removal
+from runtime.workspace import open_workspace
 
 USAGE: Final = Usage(
     "rmi [OPTION...] IMAGE...",
@@ -34,7 +35,7 @@ def main(arguments: list[str]) -> int:
     force, status = "--force" in options, 0
     for word in options.operands:
         try:
-            with images.workspace() as workspace, images.removing():
+            with open_workspace(images) as workspace, images.removing():
                 removal = Removal(images, containers, workspace, keep_layers=False)
                 for step in removal.remove(get_record(images, word), force=force):
                     sys.stdout.write(f"{step.kind}: {step.what}\n")

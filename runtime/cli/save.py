@@ -11,6 +11,7 @@ from runtime.cli.options import Option, Usage
 from runtime.errors import Fault, UsageError
 from runtime.images import Images, Record
 from runtime.save import Folder, Saving, save, save_archive
+from runtime.workspace import open_workspace
 from storage.oci.reference import Reference
 
 if TYPE_CHECKING:
@@ -46,9 +47,9 @@ def main(arguments: list[str]) -> int:
     if output is None and sys.stdout.isatty():
         raise Fault("an archive is nothing for a terminal: name a file with -o, or redirect the output")
     images = Images(config.load().home)
-    with images.workspace() as workspace:
+    with open_workspace(images) as workspace:
         saving = _find(images, options.operands)
-        images.pin(workspace, [digest for each in saving for digest in each.image.digests])
+        workspace.pin([digest for each in saving for digest in each.image.digests])
         if output is None:
             _write_tar(images, saving, sys.stdout.fileno(), form)
         elif form == "oci-dir":

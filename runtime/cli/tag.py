@@ -7,6 +7,7 @@ from runtime.cli.naming import get_record, read_reference
 from runtime.cli.options import Usage
 from runtime.errors import UsageError
 from runtime.images import Images
+from runtime.workspace import open_workspace
 
 USAGE: Final = Usage(
     "tag IMAGE NAME[:TAG]",
@@ -26,8 +27,8 @@ def main(arguments: list[str]) -> int:
     if name.digest is not None:
         raise UsageError(f"{target} names a digest, which cannot be given: write NAME:TAG")
     images = Images(config.load().home)
-    with images.workspace() as workspace, images.using():
+    with open_workspace(images) as workspace, images.using():
         record = get_record(images, source)
-        images.name(workspace, record, name)
+        workspace.name(record, name)
     images.note("tag", record.image, name.familiar)
     return 0

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from runtime.bundle import Wishes, arguments, build, environment
 from runtime.capabilities import ALL, grant
 from runtime.errors import Fault
-from runtime.images import Process
+from runtime.image_config import Process
 from runtime.isolation import Isolation
 from runtime.mounts import Mount
 from runtime.users import User, find_user

@@ -14,7 +14,7 @@ from runtime.container import HealthCheck
 from runtime.errors import UsageError
 from runtime.health import Monitor
 from runtime.health_check import HealthWish, decide
-from runtime.images import HealthTest, Process
+from runtime.image_config import HealthTest, Process
 from tests.parts.images import Image, busybox, push
 from tests.parts.server import Server
 from tests.runtime.conftest import Preg

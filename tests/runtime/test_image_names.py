@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from runtime.errors import Fault
 from runtime.images import Images, Record
+from runtime.workspace import open_workspace
 from storage.oci.digest import Digest
 from storage.oci.errors import RegistryError
 from storage.oci.reference import Reference
@@ -37,10 +38,10 @@ TEXTS = st.lists(
 def images() -> Iterator[Images]:
     with tempfile.TemporaryDirectory() as home:
         images = Images(home)
-        with images.workspace() as workspace, images.using():
+        with open_workspace(images) as workspace, images.using():
             for number, name in enumerate(NAMES):
                 record = Record("", Digest.of(b"%d" % number), DIGEST, "", DIGEST, 0.0)
-                images.name(workspace, record, Reference.parse(name))
+                workspace.name(record, Reference.parse(name))
         yield images
 
 
@@ -84,9 +85,9 @@ def test_the_file_of_a_name_is_named_after_it(images: Images) -> None:
 def test_a_configuration_that_cannot_be_read_is_told_from_one_that_was_damaged(tmp_path: Path) -> None:
     images = Images(str(tmp_path))
     strange, damaged = (Digest.of(raw) for raw in (b"[1]", b"{}"))
-    with images.workspace() as workspace:
-        images.add_bytes(workspace, b"[1]", strange)
-        images.add_bytes(workspace, b"{" + bytes(9), damaged)
+    with open_workspace(images) as workspace:
+        workspace.add_bytes(b"[1]", strange)
+        workspace.add_bytes(b"{" + bytes(9), damaged)
     with pytest.raises(Fault, match="the configuration of x cannot be read: ImageConfig is no object"):
         images.config(strange, "x")
     assert images.has(strange)

@@ -19,7 +19,7 @@ from runtime.cli.options import Usage
 from runtime.cli.quantities import read_cpus, read_number, read_size
 from runtime.errors import Fault, UsageError
 from runtime.host_files import hosts_lines, resolv_conf
-from runtime.images import Process
+from runtime.image_config import Process
 from runtime.isolation import Isolation
 from runtime.record import plain, read
 from runtime.resources import Resources
