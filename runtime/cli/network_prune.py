@@ -3,8 +3,8 @@
 import sys
 from typing import Final
 
-from runtime.cli.agreement import agreed
-from runtime.cli.options import Option, Usage
+from runtime.cli.options import Usage
+from runtime.cli.pruning import FORCE, agreed
 from runtime.cli.targets import here, networks
 from runtime.network.bridge import remove
 from runtime.network.plan import DEFAULT, read_plan
@@ -12,7 +12,7 @@ from runtime.network.plan import DEFAULT, read_plan
 USAGE: Final = Usage(
     "network prune [OPTION...]",
     "Remove every network that no container, running or not, is in.",
-    (Option("--force", "Do not ask", short="-f"),),
+    (FORCE,),
     notes="""
 Example:
   preg network prune -f
@@ -26,7 +26,7 @@ def main(arguments: list[str]) -> int:
     containers, known = here(), networks()
     used = {a.network for container in containers for a in read_plan(container.directory).attachments}
     unused = [network.name for network in known if network.name != DEFAULT and network.id not in used]
-    if unused and "--force" not in options and not agreed(f"the networks {', '.join(unused)}"):
+    if unused and not agreed(options, f"the networks {', '.join(unused)}"):
         return 1
     for name in unused:
         remove(known, name)

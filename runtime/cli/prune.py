@@ -1,14 +1,12 @@
 """``preg prune``: remove the images that nobody needs, and whatever else takes room for nothing."""
 
-import sys
 from contextlib import suppress
 from typing import Final
 
 from runtime import config
-from runtime.cli.agreement import agreed
 from runtime.cli.image_filters import Listed, list_images, read_filters
 from runtime.cli.options import Option, Usage
-from runtime.cli.sizes import show_size
+from runtime.cli.pruning import FORCE, agreed, report
 from runtime.containers import Containers
 from runtime.errors import Fault
 from runtime.garbage import discard, find_garbage, look_around, measure
@@ -23,7 +21,7 @@ USAGE: Final = Usage(
     (
         Option("--all", "Those with tags as well, unless a container uses them", short="-a"),
         Option("--filter", "Remove those made before (until=10m, until=2026-01-31), or with a label", "KEY=VALUE"),
-        Option("--force", "Do not ask", short="-f"),
+        FORCE,
     ),
     notes="""
 Examples:
@@ -40,8 +38,8 @@ def main(arguments: list[str]) -> int:
     everything = "--all" in options
     filters = read_filters(options.all("--filter"), _FILTERS, images)
     what = "all images that no container uses" if everything else "all images that no tag leads to"
-    if "--force" not in options and not agreed(what):
-        return 0
+    if not agreed(options, what):
+        return 1
     with open_workspace(images) as workspace, images.removing():
         removal = Removal(images, containers, workspace, keep_layers=True)
         steps: list[Step] = []
@@ -51,11 +49,7 @@ def main(arguments: list[str]) -> int:
         garbage = find_garbage(images, look_around(images, containers))
         freed = measure(images, garbage)
         discard(images, garbage, workspace)
-    if steps:
-        sys.stdout.write("Deleted Images:\n")
-        sys.stdout.writelines(f"{step.kind.lower()}: {step.what}\n" for step in steps)
-        sys.stdout.write("\n")
-    sys.stdout.write(f"Total reclaimed space: {show_size(freed)}\n")
+    report("Images", [f"{step.kind.lower()}: {step.what}" for step in steps], freed)
     return 0
 
 

@@ -2,14 +2,12 @@
 
 import os
 import stat
-import sys
 from contextlib import suppress
 from typing import Final
 
 from runtime import config
-from runtime.cli.agreement import agreed
 from runtime.cli.options import Option, Usage
-from runtime.cli.sizes import show_size
+from runtime.cli.pruning import FORCE, agreed, report
 from runtime.cli.targets import here
 from runtime.cli.volume_filters import matches, read_filter
 from runtime.errors import Fault
@@ -22,7 +20,7 @@ USAGE: Final = Usage(
     (
         Option("--all", "Those with a name as well", short="-a"),
         Option("--filter", "Only those that have label or label! so", "KEY=VALUE"),
-        Option("--force", "Do not ask", short="-f"),
+        FORCE,
     ),
     notes="""
 Examples:
@@ -38,7 +36,7 @@ def main(arguments: list[str]) -> int:
     filters = [read_filter(text, ("label", "label!")) for text in options.all("--filter")]
     everything = "--all" in options
     what = "all volumes that no container uses" if everything else "the volumes without a name that no container uses"
-    if "--force" not in options and not agreed(what):
+    if not agreed(options, what):
         return 1
     enter()
     used = users_of(containers)
@@ -54,9 +52,7 @@ def main(arguments: list[str]) -> int:
             continue
         removed.append(volume.name)
         freed += size
-    if removed:
-        sys.stdout.write("".join(f"{line}\n" for line in ("Deleted Volumes:", *removed, "")))
-    sys.stdout.write(f"Total reclaimed space: {show_size(freed)}\n")
+    report("Volumes", removed, freed)
     return 0
 
 

@@ -135,7 +135,7 @@ def test_prune_takes_what_no_tag_leads_to(server: Server, repository: str, preg:
     for image in (old, new):
         name = pulled(preg, server, repository, image)
     asked = preg.run("prune", stdin="n\n")
-    assert (asked.returncode, asked.stdout) == (0, "")
+    assert (asked.returncode, asked.stdout) == (1, "")
     assert asked.stderr.startswith("This removes ")
     assert len(preg.ok("images", "-q").split()) == 2
     head, untagged, deleted, empty, freed = preg.ok("prune", "--force").splitlines()
