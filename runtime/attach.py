@@ -76,12 +76,9 @@ class Session:
 
     def wait(self) -> int:
         """Wait until the container ends, and give its exit status. Raises Fault if its supervisor is killed."""
-        while True:
-            kind, content = self.next()
-            if kind == f.EXIT:
-                return int(content)
-            if kind == 0:
-                raise Fault("the container's supervisor was killed, so the container is ended with the next command")
+        while (status := _exit_status(*self.next())) is None:
+            pass
+        return status
 
     def leave(self) -> None:
         """Leave what goes on without us."""
@@ -117,10 +114,8 @@ class Session:
         """Print what has come; give the exit status if that was all."""
         while True:
             kind, content = self.next()
-            if kind == f.EXIT:
-                return int(content)
-            if kind == 0:
-                raise Fault("the container's supervisor was killed, so the container is ended with the next command")
+            if (status := _exit_status(kind, content)) is not None:
+                return status
             if kind in self._shown:
                 _write(1 if kind == f.STDOUT else 2, content)
             if not self._received:
@@ -158,6 +153,13 @@ class Session:
         if (size := our_size()) is not None:
             with suppress(OSError):
                 self.send(f.RESIZE, b"".join(number.to_bytes(2, "big") for number in size))
+
+
+def _exit_status(kind: int, content: bytes) -> int | None:
+    """Read the exit status from a frame; None if it is another one. Raises Fault if no more will come."""
+    if kind == 0:
+        raise Fault("the container's supervisor was killed, so the container is ended with the next command")
+    return int(content) if kind == f.EXIT else None
 
 
 def our_size() -> tuple[int, int] | None:

@@ -9,6 +9,7 @@ from registry.http.errors import Challenged
 from registry.http.logins import authorization, certified
 from registry.http.peers import base_url
 from storage.oci.errors import NameInvalid
+from storage.oci.headers import Challenge, format_challenge
 from storage.oci.reference import parse_name
 
 if TYPE_CHECKING:
@@ -98,8 +99,8 @@ class BearerAccess:
     def _challenge(self, call: "Call", action: Action, message: str = "", error: str = "") -> Challenged:
         realm = self._service.realm or f"{base_url(call.request)}/token"
         parameters = {"realm": realm, "service": self._service.name, "scope": _scope(call, action), "error": error}
-        text = ",".join(f'{name}="{value}"' for name, value in parameters.items() if value)
-        return Challenged(message, f"Bearer {text}")
+        said = {name: value for name, value in parameters.items() if value}
+        return Challenged(message, format_challenge(Challenge("bearer", said)))
 
 
 def _scope(call: "Call", action: Action) -> str:

@@ -36,7 +36,7 @@ def main(arguments: list[str]) -> int:
     form = options.last("--format")
     if form not in (None, "json"):
         raise UsageError(f"--format {form}: events are printed as they are, or as json")
-    filters = [_read_filter(text) for text in options.all("--filter")]
+    filters = options.pairs("--filter", _KEYS)
     since, until = options.last("--since"), options.last("--until")
     # Without a beginning only what happens from now on is told.
     first = read_time(since or "0s", "--since")
@@ -54,13 +54,6 @@ def show(event: dict[str, Any]) -> str:
     attributes = ", ".join(f"{name}={value}" for name, value in sorted(event["Actor"]["Attributes"].items()))
     when = stamp(event["timeNano"]).decode()
     return f"{when} {event['Type']} {event['Action']} {event['Actor']['ID']} ({attributes})"
-
-
-def _read_filter(text: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if key not in _KEYS or not equals:
-        raise UsageError(f"--filter {text}: it is KEY=VALUE with {', '.join(_KEYS)}")
-    return key, value
 
 
 def _matches(event: dict[str, Any], filters: list[tuple[str, str]]) -> bool:

@@ -11,7 +11,7 @@ from runtime.cli.image_filters import read_created, show_age
 from runtime.cli.naming import get_record
 from runtime.cli.options import Option, Usage
 from runtime.cli.sizes import show_size
-from runtime.cli.table import FORMAT, write_records, write_table
+from runtime.cli.table import FORMAT, print_records
 from runtime.cli.times import show_time
 from runtime.errors import Fault
 from runtime.images import Image, Images
@@ -68,12 +68,10 @@ def main(arguments: list[str]) -> int:
     form = options.last("--format")
     if "--quiet" in options:
         sys.stdout.writelines(f"{record['ID']}\n" for record in records)
-    elif form is not None and form != "table":
-        write_records(records, _FIELDS, form)
     else:
-        columns = ("ID", "CreatedSince" if human else "CreatedAt", "CreatedBy", "Size", "Comment")
-        head = ("IMAGE", "CREATED" if human else "CREATED AT", "CREATED BY", "SIZE", "COMMENT")
-        write_table(head, [[record[column] for column in columns] for record in records])
+        created = {"CreatedSince": "CREATED"} if human else {"CreatedAt": "CREATED AT"}
+        columns = {"ID": "IMAGE", **created, "CreatedBy": "CREATED BY", "Size": "SIZE", "Comment": "COMMENT"}
+        print_records(records, _FIELDS, columns, form)
     return 0
 
 

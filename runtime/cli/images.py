@@ -9,7 +9,7 @@ from runtime import config
 from runtime.cli.image_filters import Listed, list_images, matches, read_filters, show_age
 from runtime.cli.options import Option, Usage
 from runtime.cli.sizes import show_size
-from runtime.cli.table import FORMAT, write_records, write_table
+from runtime.cli.table import FORMAT, print_records
 from runtime.cli.times import show_time
 from runtime.images import Images
 
@@ -17,6 +17,14 @@ if TYPE_CHECKING:
     from runtime.errors import Fault
 
 _FIELDS: Final = ("Repository", "Tag", "Digest", "ID", "CreatedSince", "CreatedAt", "Size")
+_COLUMNS: Final = {
+    "Repository": "REPOSITORY",
+    "Tag": "TAG",
+    "Digest": "DIGEST",
+    "ID": "IMAGE ID",
+    "CreatedSince": "CREATED",
+    "Size": "SIZE",
+}
 _FILTERS: Final = ("reference", "dangling", "label", "before", "since", "until")
 _NONE: Final = "<none>"
 USAGE: Final = Usage(
@@ -56,12 +64,9 @@ def main(arguments: list[str]) -> int:
     records = [row for each in chosen for row in _rows(images, _only(each, patterns), wide=wide, digests=shown)]
     if "--quiet" in options:
         sys.stdout.writelines(f"{record['ID']}\n" for record in records)
-    elif form is not None and form != "table":
-        write_records(records, _FIELDS, form)
     else:
-        columns = ("Repository", "Tag", *(("Digest",) if digests else ()), "ID", "CreatedSince", "Size")
-        head = ("REPOSITORY", "TAG", *(("DIGEST",) if digests else ()), "IMAGE ID", "CREATED", "SIZE")
-        write_table(head, [[record[column] for column in columns] for record in records])
+        columns = {name: head for name, head in _COLUMNS.items() if digests or name != "Digest"}
+        print_records(records, _FIELDS, columns, form)
     sys.stderr.writelines(f"preg: {fault}\n" for fault in faults)
     return 1 if faults else 0
 

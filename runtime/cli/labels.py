@@ -1,4 +1,4 @@
-"""Labels as they are given and asked for."""
+"""Labels as they are given, shown and asked for."""
 
 from __future__ import annotations
 
@@ -10,6 +10,11 @@ if TYPE_CHECKING:
 def read_labels(texts: Iterable[str]) -> dict[str, str]:
     """Read labels, each ``NAME=VALUE`` or a name alone; of two with one name the later counts."""
     return {name: value for name, _, value in (text.partition("=") for text in texts)}
+
+
+def show_labels(labels: Mapping[str, str]) -> str:
+    """Write labels in a line, as Docker does."""
+    return ",".join(f"{name}={value}" for name, value in labels.items())
 
 
 def has_label(labels: Mapping[str, str], wanted: str) -> bool:

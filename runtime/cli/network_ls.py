@@ -3,10 +3,10 @@
 import sys
 from typing import Final
 
-from runtime.cli.labels import has_label
+from runtime.cli.labels import has_label, show_labels
 from runtime.cli.name_filter import fits_name
-from runtime.cli.options import Option, Usage
-from runtime.cli.table import FORMAT, write_records, write_table
+from runtime.cli.options import Option, Options, Usage
+from runtime.cli.table import FORMAT, print_records
 from runtime.cli.targets import networks
 from runtime.cli.times import show_time
 from runtime.errors import UsageError
@@ -14,6 +14,8 @@ from runtime.network.networks import PREDEFINED, Network
 from runtime.network.plan import DEFAULT
 
 _FIELDS: Final = ("ID", "Name", "Driver", "Scope", "IPv6", "Internal", "Labels", "CreatedAt")
+_COLUMNS: Final = {"ID": "NETWORK ID", "Name": "NAME", "Driver": "DRIVER", "Scope": "SCOPE"}
+_KEYS: Final = ("id", "name", "driver", "label", "type")
 USAGE: Final = Usage(
     "network ls [OPTION...]",
     "List the networks of this host.",
@@ -38,7 +40,7 @@ Examples:
 def main(arguments: list[str]) -> int:
     """Run the command."""
     options = USAGE.parse(arguments)
-    filters = [_read_filter(text) for text in options.all("--filter")]
+    filters = _read_filters(options)
     known = networks()
     known.default()
     found = [(_show(network), network.labels) for network in known]
@@ -47,14 +49,10 @@ def main(arguments: list[str]) -> int:
     records.sort(key=lambda record: record["Name"])
     if "--no-trunc" not in options:
         records = [{**record, "ID": record["ID"][:12]} for record in records]
-    form = options.last("--format")
     if "--quiet" in options:
         sys.stdout.writelines(f"{record['ID']}\n" for record in records)
-    elif form in (None, "table"):
-        rows = [[record[name] for name in ("ID", "Name", "Driver", "Scope")] for record in records]
-        write_table(("NETWORK ID", "NAME", "DRIVER", "SCOPE"), rows)
     else:
-        write_records(records, _FIELDS, form or "")
+        print_records(records, _FIELDS, _COLUMNS, options.last("--format"))
     return 0
 
 
@@ -66,7 +64,7 @@ def _show(network: Network) -> dict[str, str]:
         "Scope": "local",
         "IPv6": "false",
         "Internal": str(network.internal).lower(),
-        "Labels": ",".join(f"{name}={value}" for name, value in network.labels.items()),
+        "Labels": show_labels(network.labels),
         "CreatedAt": show_time(network.created),
     }
 
@@ -76,13 +74,12 @@ def _show_predefined(name: str, identifier: str) -> dict[str, str]:
     return record | {"Driver": "null" if name == "none" else name, "IPv6": "false", "Internal": "false"}
 
 
-def _read_filter(text: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if key not in ("id", "name", "driver", "label", "type") or not equals:
-        raise UsageError(f"--filter {text}: it is KEY=VALUE with id, name, driver, label or type")
-    if key == "type" and value not in ("custom", "builtin"):
-        raise UsageError(f"--filter {text}: the type is custom or builtin")
-    return key, value
+def _read_filters(options: Options) -> list[tuple[str, str]]:
+    filters = options.pairs("--filter", _KEYS)
+    for key, value in filters:
+        if key == "type" and value not in ("custom", "builtin"):
+            raise UsageError(f"--filter {key}={value}: the type is custom or builtin")
+    return filters
 
 
 def _is(record: dict[str, str], labels: dict[str, str], key: str, value: str) -> bool:

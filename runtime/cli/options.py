@@ -55,6 +55,16 @@ class Options:
         """The value that counts where an option is given more than once."""
         return self._values[name][-1] if name in self._values else None
 
+    def pairs(self, name: str, keys: tuple[str, ...]) -> list[tuple[str, str]]:
+        """Every value of an option that takes ``KEY=VALUE`` with one of the keys. Raises UsageError."""
+        found = []
+        for text in self.all(name):
+            key, equals, value = text.partition("=")
+            if key not in keys or not equals:
+                raise UsageError(f"{name} {text}: it is KEY=VALUE with {', '.join(keys)}")
+            found.append((key, value))
+        return found
+
     def add(self, name: str, value: str) -> None:
         """Note that the option was given."""
         self._values.setdefault(name, []).append(value)

@@ -6,9 +6,9 @@ import sys
 import time
 
 from runtime import cgroup
-from runtime.cli.labels import has_label
+from runtime.cli.labels import has_label, show_labels
 from runtime.cli.options import Option, Usage
-from runtime.cli.table import FORMAT, write_records, write_table
+from runtime.cli.table import FORMAT, print_records
 from runtime.cli.targets import here
 from runtime.container import CREATED, EXITED, RESTARTING
 from runtime.errors import Damaged, UsageError
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Final
 
+    from runtime.cli.options import Options
     from runtime.container import Container, Description, State
     from runtime.containers import Containers
     from runtime.network.endpoints import Endpoint
@@ -38,6 +39,15 @@ _FIELDS: Final = (
     "Labels",
     "Networks",
 )
+_COLUMNS: Final = {
+    "ID": "CONTAINER ID",
+    "Image": "IMAGE",
+    "Command": "COMMAND",
+    "RunningFor": "CREATED",
+    "Status": "STATUS",
+    "Ports": "PORTS",
+    "Names": "NAMES",
+}
 _STATES: Final = ("created", "running", "paused", "restarting", "exited")
 _KEYS: Final = ("id", "name", "label", "status", "exited", "ancestor", "network", "health")
 _HEALTH: Final = ("starting", "healthy", "unhealthy", "none")
@@ -81,7 +91,7 @@ class Row(NamedTuple):
 def main(arguments: list[str]) -> int:
     """Run the command."""
     options = USAGE.parse(arguments)
-    filters = [_read_filter(text) for text in options.all("--filter")]
+    filters = _read_filters(options)
     last = 1 if "--latest" in options else _read_number(options.last("--last"))
     wide, form = "--no-trunc" in options, options.last("--format")
     containers = here()
@@ -94,18 +104,9 @@ def main(arguments: list[str]) -> int:
         sys.stdout.writelines(f"{row.container.id if wide else row.container.short_id}\n" for row in rows)
     else:
         networks = form == "json" or "Networks" in (form or "").split(",")
-        _write([_show(row, wide=wide, networks=networks) for row in rows], form)
+        print_records([_show(row, wide=wide, networks=networks) for row in rows], _FIELDS, _COLUMNS, form)
     sys.stderr.writelines(f"preg: {damage}\n" for damage in damaged)
     return 1 if damaged else 0
-
-
-def _write(records: list[dict[str, str]], form: str | None) -> None:
-    if form is not None and form != "table":
-        write_records(records, _FIELDS, form)
-        return
-    columns = ("ID", "Image", "Command", "RunningFor", "Status", "Ports", "Names")
-    head = ("CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "PORTS", "NAMES")
-    write_table(head, [[record[column] for column in columns] for record in records])
 
 
 def show_status(state: State, *, paused: bool) -> str:
@@ -161,7 +162,7 @@ def _show(row: Row, *, wide: bool, networks: bool) -> dict[str, str]:
         "State": row.status,
         "Ports": _show_ports(row),
         "Names": row.description.name,
-        "Labels": ",".join(f"{name}={value}" for name, value in row.description.labels.items()),
+        "Labels": show_labels(row.description.labels),
         "Networks": ",".join(name for name, _ in _networks_of(row)) if networks else "",
     }
 
@@ -183,17 +184,16 @@ def _show_ports(row: Row) -> str:
     return show_ports(published, [port for endpoint in row.endpoints for port in endpoint.exposed])
 
 
-def _read_filter(text: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if key not in _KEYS or not equals:
-        raise UsageError(f"--filter {text}: it is KEY=VALUE with {', '.join(_KEYS)}")
-    if key == "health" and value not in _HEALTH:
-        raise UsageError(f"--filter {text}: a health is {', '.join(_HEALTH)}")
-    if key == "status" and value not in _STATES:
-        raise UsageError(f"--filter {text}: a status is {', '.join(_STATES)}")
-    if key == "exited" and not value.isdecimal():
-        raise UsageError(f"--filter {text}: an exit status is a number")
-    return key, value
+def _read_filters(options: Options) -> list[tuple[str, str]]:
+    filters = options.pairs("--filter", _KEYS)
+    for key, value in filters:
+        if key == "health" and value not in _HEALTH:
+            raise UsageError(f"--filter {key}={value}: a health is {', '.join(_HEALTH)}")
+        if key == "status" and value not in _STATES:
+            raise UsageError(f"--filter {key}={value}: a status is {', '.join(_STATES)}")
+        if key == "exited" and not value.isdecimal():
+            raise UsageError(f"--filter {key}={value}: an exit status is a number")
+    return filters
 
 
 def _matches(row: Row, filters: list[tuple[str, str]]) -> bool:

@@ -6,7 +6,7 @@ from typing import Final
 
 from runtime.cli.options import Option, Usage
 from runtime.cli.sizes import show_memory, show_size
-from runtime.cli.table import FORMAT, write_records, write_table
+from runtime.cli.table import FORMAT, print_records
 from runtime.cli.targets import here
 from runtime.container import RUNNING, Container
 from runtime.containers import Containers
@@ -14,8 +14,16 @@ from runtime.leftovers import look
 from runtime.stats import Sample, processor_share, sample
 
 _FIELDS: Final = ("Container", "ID", "Name", "CPUPerc", "MemUsage", "MemPerc", "NetIO", "BlockIO", "PIDs")
-_COLUMNS: Final = ("ID", "Name", "CPUPerc", "MemUsage", "MemPerc", "NetIO", "BlockIO", "PIDs")
-_HEAD: Final = ("CONTAINER ID", "NAME", "CPU %", "MEM USAGE / LIMIT", "MEM %", "NET I/O", "BLOCK I/O", "PIDS")
+_COLUMNS: Final = {
+    "ID": "CONTAINER ID",
+    "Name": "NAME",
+    "CPUPerc": "CPU %",
+    "MemUsage": "MEM USAGE / LIMIT",
+    "MemPerc": "MEM %",
+    "NetIO": "NET I/O",
+    "BlockIO": "BLOCK I/O",
+    "PIDs": "PIDS",
+}
 #: How long is looked how much of the processors is used.
 _SECONDS: Final = 1.0
 _HOME_AND_CLEAR: Final = "\033[H\033[J"
@@ -57,10 +65,7 @@ def main(arguments: list[str]) -> int:
         ]
         if not once and sys.stdout.isatty():
             sys.stdout.write(_HOME_AND_CLEAR)
-        if form is not None and form != "table":
-            write_records(records, _FIELDS, form)
-        else:
-            write_table(_HEAD, [[record[column] for column in _COLUMNS] for record in records])
+        print_records(records, _FIELDS, _COLUMNS, form)
         sys.stdout.flush()
         if once:
             return 0

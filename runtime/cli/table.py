@@ -10,23 +10,23 @@ from runtime.lean import to_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any, Final
 
 FORMAT: Final = Option("--format", "table, json, or the fields to print with tabs between: NAME[,NAME...]", "FORMAT")
 _NARROWEST: Final = 10
 
 
-def write_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print columns that are as wide as Docker's."""
-    widths = [max(_NARROWEST, *(len(row[n]) + 3 for row in (head, *rows))) for n in range(len(head) - 1)]
-    for row in (head, *rows):
-        cells = [f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)]
-        sys.stdout.write(f"{''.join(cells)}{row[-1]}\n")
+def print_records(
+    records: Sequence[dict[str, str]], names: Sequence[str], columns: Mapping[str, str], wanted: str | None
+) -> None:
+    """Print records as ``--format`` says: as a table of the columns, whose heads are given, or by lines.
 
-
-def write_records(records: Sequence[dict[str, str]], names: Sequence[str], wanted: str) -> None:
-    """Print each record as a line of JSON, or the fields that ``wanted`` names. Raises UsageError."""
+    Each is a line of JSON, or of the fields that ``wanted`` names of ``names``. Raises UsageError.
+    """
+    if wanted is None or wanted == "table":
+        _print_table(tuple(columns.values()), [[record[name] for name in columns] for record in records])
+        return
     if wanted == "json":
         sys.stdout.writelines(f"{to_json(record, as_is=True)}\n" for record in records)
         return
@@ -35,6 +35,14 @@ def write_records(records: Sequence[dict[str, str]], names: Sequence[str], wante
         if field not in names:
             raise UsageError(f"--format {wanted}: there is no field {field!r}, but {', '.join(names)}")
     sys.stdout.writelines("\t".join(record[field] for field in fields) + "\n" for record in records)
+
+
+def _print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print columns that are as wide as Docker's."""
+    widths = [max(_NARROWEST, *(len(row[n]) + 3 for row in (head, *rows))) for n in range(len(head) - 1)]
+    for row in (head, *rows):
+        cells = [f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)]
+        sys.stdout.write(f"{''.join(cells)}{row[-1]}\n")
 
 
 def print_found(find: Callable[[str], dict[str, Any]], words: Sequence[str], wanted: str | None) -> int:

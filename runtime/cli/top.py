@@ -43,12 +43,9 @@ def main(arguments: list[str]) -> int:
     if "PID" not in head.split():
         raise UsageError(f"ps {' '.join(words)}: without a column PID it is not known whose the processes are")
     column = head.split().index("PID")
-    pids = cgroup.processes(container.id) or _in_namespace(state.pid)
-    for row in rows:
-        cells = row.split(None, column + 1)
-        if len(cells) > column and cells[column].isdecimal() and int(cells[column]) in pids:
-            head = f"{head}\n{row}"
-    sys.stdout.write(f"{head}\n")
+    pids = {str(pid) for pid in cgroup.processes(container.id) or _in_namespace(state.pid)}
+    shown = [row for row in rows if {*row.split()[column : column + 1]} & pids]
+    sys.stdout.writelines(f"{line}\n" for line in (head, *shown))
     containers.note(container, "top")
     return 0
 

@@ -2,20 +2,18 @@
 
 from runtime.cli.labels import has_label
 from runtime.cli.name_filter import fits_name
+from runtime.cli.options import Options
 from runtime.errors import UsageError
 from runtime.volumes import Volume
 
 
-def read_filter(text: str, keys: tuple[str, ...]) -> tuple[str, str]:
-    """Read ``KEY=VALUE`` with one of the keys. Raises UsageError."""
-    key, equals, value = text.partition("=")
-    if text.startswith("label!="):
-        key, value = "label!", text.removeprefix("label!=")
-    if key not in keys or not equals:
-        raise UsageError(f"--filter {text}: it is KEY=VALUE with {', '.join(keys)}")
-    if key == "dangling" and value not in ("true", "1", "false", "0"):
-        raise UsageError(f"--filter {text}: dangling is true or false")
-    return key, value
+def read_filters(options: Options, keys: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Read the filters that were given, of these keys. Raises UsageError."""
+    filters = options.pairs("--filter", keys)
+    for key, value in filters:
+        if key == "dangling" and value not in ("true", "1", "false", "0"):
+            raise UsageError(f"--filter {key}={value}: dangling is true or false")
+    return filters
 
 
 def matches(volume: Volume, key: str, value: str, *, used: bool) -> bool:

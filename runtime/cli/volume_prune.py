@@ -9,7 +9,7 @@ from runtime import config
 from runtime.cli.options import Option, Usage
 from runtime.cli.pruning import FORCE, agreed, report
 from runtime.cli.targets import here
-from runtime.cli.volume_filters import matches, read_filter
+from runtime.cli.volume_filters import matches, read_filters
 from runtime.errors import Fault
 from runtime.rootless import enter
 from runtime.volumes import Volumes, users_of
@@ -33,7 +33,7 @@ Examples:
 def main(arguments: list[str]) -> int:
     """Run the command."""
     options, volumes, containers = USAGE.parse(arguments), Volumes(config.load().home), here()
-    filters = [read_filter(text, ("label", "label!")) for text in options.all("--filter")]
+    filters = read_filters(options, ("label", "label!"))
     everything = "--all" in options
     what = "all volumes that no container uses" if everything else "the volumes without a name that no container uses"
     if not agreed(options, what):

@@ -14,7 +14,6 @@ from storage.errors import Busy, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from types import TracebackType
 
     from storage.driver import ObjectInfo
     from storage.drivers.folder import FolderDriver
@@ -84,12 +83,7 @@ class FolderUpload:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: "TracebackType | None",
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         if not self._file.closed:
             try:
                 await self._flush()

@@ -9,7 +9,6 @@ from storage.errors import AlreadyExists, Busy, NotFound, PreconditionFailed, To
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from types import TracebackType
 
 _PIECE: Final = 1024 * 1024
 
@@ -157,12 +156,7 @@ class MemoryUpload:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: "TracebackType | None",
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self._session.note = self.note
         self._session.held = False
         self._session.touched = time.monotonic()

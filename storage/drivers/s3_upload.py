@@ -29,7 +29,6 @@ from storage.errors import (
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from types import TracebackType
 
     from storage.driver import ObjectInfo
     from storage.drivers.s3 import S3Driver
@@ -217,12 +216,7 @@ class S3Upload:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: "TracebackType | None",
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         try:
             if not self._done:
                 await self._suspend()
