@@ -34,20 +34,24 @@ def changes(upper: int, image: int) -> dict[str, str]:
         try:
             before = _states(image, path)
             for name, state in _list(directory).items():
-                below = name if path == b"." else b"%s/%s" % (path, name)
+                below = _join(path, name)
                 kind = _compare(before.pop(name, None), state, below)
                 if kind is not None:
                     found[below] = kind
                 if stat.S_ISDIR(state.st_mode):
                     pending.append(below)
             if _is_opaque(directory):
-                found.update({name if path == b"." else b"%s/%s" % (path, name): DELETED for name in before})
+                found.update({_join(path, name): DELETED for name in before})
         finally:
             os.close(directory)
     for path in list(found):
         while path := path.rpartition(b"/")[0]:
             found.setdefault(path, CHANGED)
     return {f"/{os.fsdecode(path)}": kind for path, kind in sorted(found.items())}
+
+
+def _join(folder: bytes, name: bytes) -> bytes:
+    return name if folder == b"." else b"%s/%s" % (folder, name)
 
 
 def _compare(before: os.stat_result | None, now: os.stat_result, path: bytes) -> str | None:

@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 
 from runtime.events import folder, parse
 from runtime.kernel import watch_folder
+from runtime.log import whole_lines
 
 
 def read_events(home: str, *, until: int | None) -> Iterator[dict[str, Any]]:
@@ -58,10 +59,4 @@ def _open(path: str) -> BinaryIO | None:
 
 
 def _events(file: BinaryIO) -> Iterator[dict[str, Any]]:
-    """Give the events that are whole by now; the next call goes on behind them."""
-    while line := file.readline():
-        if not line.endswith(b"\n"):
-            file.seek(-len(line), os.SEEK_CUR)
-            return
-        if (event := parse(line)) is not None:
-            yield event
+    return (event for line in whole_lines(file) if (event := parse(line)) is not None)

@@ -12,7 +12,8 @@ from runtime.lean import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Final
+    from collections.abc import Iterator
+    from typing import BinaryIO, Final
 
 #: A line is parted here, so that a container that prints none does not fill our memory.
 _LINE_LIMIT: Final = 16 * 1024
@@ -35,6 +36,15 @@ def parse(line: bytes) -> Entry | None:
     if len(parts) != 4 or parts[1] not in STREAMS or not line.endswith(b"\n"):
         return None
     return Entry(parts[0], parts[1], parts[2] == b"F", parts[3])
+
+
+def whole_lines(file: BinaryIO) -> Iterator[bytes]:
+    """Give the lines of a file that grows which are whole by now; the next call goes on behind them."""
+    while line := file.readline():
+        if not line.endswith(b"\n"):
+            file.seek(-len(line), os.SEEK_CUR)
+            return
+        yield line
 
 
 def files(path: str) -> list[str]:

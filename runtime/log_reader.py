@@ -8,7 +8,7 @@ import select
 from runtime.attach import visit
 from runtime.lean import suppress
 from runtime.leftovers import look
-from runtime.log import files, parse
+from runtime.log import files, parse, whole_lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -117,10 +117,4 @@ def _is_at(path: str, file: BinaryIO) -> bool:
 
 
 def _entries(file: BinaryIO) -> Iterator[Entry]:
-    """Give the entries that are whole by now; the next call goes on behind them."""
-    while line := file.readline():
-        if not line.endswith(b"\n"):
-            file.seek(-len(line), os.SEEK_CUR)
-            return
-        if (entry := parse(line)) is not None:
-            yield entry
+    return (entry for line in whole_lines(file) if (entry := parse(line)) is not None)

@@ -26,9 +26,8 @@ BASIC = 'Basic realm="here"'
 @pytest.fixture
 async def guarded() -> AsyncIterator[Guarded]:
     registry = Guarded(IMAGE)
-    await registry.server.start_server()
-    yield registry
-    await registry.server.close()
+    async with registry.server:
+        yield registry
 
 
 @pytest.fixture

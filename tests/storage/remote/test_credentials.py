@@ -22,9 +22,8 @@ PULL = "repository:team/app:pull"
 @pytest.fixture
 async def guarded() -> AsyncIterator[Guarded]:
     registry = Guarded(IMAGE)
-    await registry.server.start_server()
-    yield registry
-    await registry.server.close()
+    async with registry.server:
+        yield registry
 
 
 async def pull(guarded: Guarded, credentials: Credentials | None = None, times: int = 1) -> None:
