@@ -17,7 +17,7 @@ from storage.remote.http import Http, Origin, Response
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Mapping
 
-    from storage.remote.http import Body
+    from storage.remote.connection import Body
 
 _HUB_HOST: Final = "registry-1.docker.io"
 _ATTEMPTS: Final = 4

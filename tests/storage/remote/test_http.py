@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storage.remote.answer import HttpFault
-from storage.remote.http import _BUFFER, Http
+from storage.remote.connection import _BUFFER
+from storage.remote.http import Http
 from tests.parts import tls
 from tests.parts.process import PATIENCE
 
