@@ -33,6 +33,19 @@ class Execution(Process):
         self.id = os.path.basename(folder)
         self.command = " ".join(described["args"])
         self._listener = listener
+        self._killed = False
+
+    def kill(self) -> None:
+        """End it, if need be as soon as the engine has started it."""
+        self._killed = True
+        self.signal(signal.SIGKILL)
+
+    def begin(self) -> None:
+        """Take note that the engine has started it."""
+        self.engine = 0
+        if self._killed:
+            self.kill()
+        self.tell(f.STARTED, b"%d" % self.pid)
 
     def tell(self, kind: int, content: bytes = b"") -> None:
         """Tell whoever listens, if they are still there."""
@@ -96,8 +109,7 @@ class Executions:
             self._forget(known)
             known.tell(f.FAILED, failure)
         else:
-            known.engine = 0
-            known.tell(f.STARTED, b"%d" % known.pid)
+            known.begin()
             if known.pid in self._unknown:
                 self._finish(known, self._unknown[known.pid])
         if not any(each.engine for each in self):

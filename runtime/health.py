@@ -50,32 +50,37 @@ class Monitor:
         self._started = 0.0
         self._output = bytearray()
         self._kill: Callable[[], None] | None = None
+        """How to end the check that goes on."""
+        self._ending = False
+        """The last check took too long, and has not ended yet."""
 
     def wake(self, *, frozen: bool) -> None:
-        """Begin a check, or end one that takes too long; not while the container is paused."""
-        if frozen:
+        """Begin a check, or end one that takes too long; not while the container is paused, or the last check ends."""
+        if frozen or self._ending:
             self.due = time.monotonic() + self._check.interval
             return
         if self._kill is not None:
-            kill, self._kill = self._kill, None
+            kill, self._kill, self._ending = self._kill, None, True
             kill()
             self._finish(_TOO_LONG, f"Health check exceeded timeout ({self._check.timeout:g}s)")
             return
-        self._output = output = bytearray()
+        self._output = bytearray()
         self._started = time.time()
         self.due = time.monotonic() + self._check.timeout
         try:
-            self._kill = self._start(lambda kind, content: self._hear(output, kind, content))
+            self._kill = self._start(self._hear)
         except OSError as error:
             self._finish(_TOO_LONG, str(error))
 
-    def _hear(self, output: bytearray, kind: int, content: bytes) -> None:
-        """Take note of what becomes of the check that prints this."""
-        if self._kill is None or output is not self._output:
-            return  # it was given up
+    def _hear(self, kind: int, content: bytes) -> None:
+        """Take note of what becomes of the check."""
         if kind in (f.STDOUT, f.STDERR):
             self._output += content[: _OUTPUT - len(self._output)]
-        elif kind in (f.EXIT, f.FAILED):
+        elif kind not in (f.EXIT, f.FAILED):
+            return
+        elif self._ending:
+            self._ending = False
+        else:
             self._kill = None
             if kind == f.FAILED:
                 self._output += content[:_OUTPUT]

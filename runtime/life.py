@@ -101,7 +101,7 @@ class Life:
 
         def start(listener: Listener) -> Callable[[], None]:
             execution = self.executions.start(described, listener, stdin=False)
-            return lambda: execution.signal(signal.SIGKILL)
+            return execution.kill
 
         def report(*, changed: bool) -> None:
             self._set(health=monitor.describe())

@@ -1,7 +1,11 @@
 """Health checks: what is asked and what images say, what is run, when, and what is told of it."""
 
 import json
+import os
+import select
+import signal
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +16,7 @@ from runtime import frames as f
 from runtime.cli.times import read_duration
 from runtime.container import HealthCheck
 from runtime.errors import UsageError
+from runtime.executions import Executions
 from runtime.health import Monitor
 from runtime.health_check import HealthWish, decide
 from runtime.image_config import HealthTest, Process
@@ -151,6 +156,54 @@ def test_so_many_failures_in_a_row_make_it_unhealthy(codes: list[int], retries: 
             expected = "unhealthy" if streak >= retries else expected
         assert (monitor.status, monitor.streak, reports[-1]) == (expected, streak, expected != before)
     assert len(monitor.log) == min(len(codes), 5)
+
+
+def test_a_check_that_took_too_long_has_ended_before_the_next_one_begins() -> None:
+    listeners: list[Callable[[int, bytes], None]] = []
+    killed: list[int] = []
+
+    def start(listener: Callable[[int, bytes], None]) -> Callable[[], None]:
+        listeners.append(listener)
+        return lambda: killed.append(len(listeners))
+
+    monitor = Monitor(HealthCheck(["CMD", "a"], 0, 0, 0, 1), start, lambda **_: None)
+    for _ in range(4):
+        monitor.wake(frozen=False)
+    assert (len(listeners), killed, monitor.status, monitor.streak) == (1, [1], "unhealthy", 1)
+    listeners[-1](f.STARTED, b"1")
+    listeners[-1](f.EXIT, b"137")
+    assert (monitor.streak, len(monitor.log)) == (1, 1)
+    monitor.wake(frozen=False)
+    listeners[-1](f.EXIT, b"0")
+    assert (len(listeners), monitor.status) == (2, "healthy")
+
+
+#: Starts a process when the file ``gate`` in its directory is opened.
+ENGINE = """
+while [ "$1" != --pid-file ]; do shift; done
+read -r _ < "${2%/*/*}/gate"
+sleep 4242 > /dev/null 2> /dev/null &
+echo $! > "$2"
+"""
+
+
+def test_what_is_ended_while_its_engine_starts_it_ends_then(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "gate")
+    executions = Executions(str(tmp_path), "0", ["/bin/sh", "-c", ENGINE, "engine"], {"PATH": os.defpath})
+    told: list[int] = []
+    execution = executions.start({"args": ["a"]}, lambda kind, _: told.append(kind), stdin=False)
+    execution.kill()
+    (tmp_path / "gate").write_text("\n")
+    engine, status = os.waitpid(execution.engine, 0)
+    process = os.pidfd_open(int(Path(execution.folder, "pid").read_text()))
+    executions.reap(engine, status)
+    ended, _, _ = select.select([process], [], [], 30)
+    if not ended:
+        signal.pidfd_send_signal(process, signal.SIGKILL)
+    os.close(process)
+    assert ended
+    executions.reap(execution.pid, 137)
+    assert told == [f.STARTED, f.EXIT]
 
 
 @given(st.text(alphabet="0123456789.hmsµx ", max_size=10))
