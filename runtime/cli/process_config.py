@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from runtime import bundle
 from runtime.errors import Fault
-from runtime.images import Images, Process
+from runtime.image_config import Process
+from runtime.images import Images
 from storage.oci.digest import Digest
 
 if TYPE_CHECKING:
