@@ -9,12 +9,13 @@ Supervisors stay small by importing little, so nothing here goes beyond a few mo
 
 from __future__ import annotations
 
+import errno
 import os
 
 from runtime.errors import Damaged
 from runtime.lean import NamedTuple, contextmanager, suppress
 from runtime.lock import lock
-from runtime.record import read_record, write_record
+from runtime.record import overwrite_record, read_record, write_record
 from runtime.removal import remove_tree
 
 TYPE_CHECKING = False
@@ -27,6 +28,8 @@ CREATED: Final = "created"
 RUNNING: Final = "running"
 RESTARTING: Final = "restarting"
 EXITED: Final = "exited"
+#: What is said when there is no more room.
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class Restart(NamedTuple):
@@ -162,8 +165,14 @@ class Container:
         write_record(f"{self.directory}/container.json", description, durable=not description.remove)
 
     def write_state(self, state: State) -> None:
-        """Write down how it fares."""
-        write_record(f"{self.directory}/state.json", state, durable=False)
+        """Write down how it fares; also on a full disk, unless it is the first time."""
+        path = f"{self.directory}/state.json"
+        try:
+            write_record(path, state, durable=False)
+        except OSError as error:
+            if error.errno not in _FULL or not os.path.exists(path):
+                raise
+            overwrite_record(path, state)
 
     def register(self) -> None:
         """Make what is here while it runs. From now on the next command finds it if we are killed."""

@@ -120,8 +120,8 @@ class Containers:
         return [name for name in _listed(self._names) if self._owner(name) is None]
 
     def release_stray(self, name: str) -> None:
-        """Remove a name that stands for no container."""
-        with self._changing_names():
+        """Remove a name, if it is there and stands for no container."""
+        with self._changing_names(), suppress(FileNotFoundError):
             if self._owner(name) is None:
                 os.unlink(f"{self._names}/{name}")
 

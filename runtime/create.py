@@ -87,17 +87,20 @@ def create(  # noqa: PLR0913 - an image, what is asked, and where and by whom it
     )
     encode(description._asdict())  # or nobody could read it again
     container, held = containers.make()
+    name = ""
     try:
         name = _take_name(containers, container, wanted.name)
+        description = description._replace(name=name)
         exposed = dict.fromkeys((*wanted.network.exposed, *_exposed(settings)))
         write_plan(container.directory, wanted.network._replace(exposed=list(exposed)), durable=not wanted.remove)
-        description = description._replace(name=name)
         container.write_description(description)
         if wishes.mounts:
             _make_volumes(containers, wishes.mounts)
     except BaseException:
         containers.remove(container, volumes=True)
         container.unregister()
+        if name:
+            containers.release_stray(name)
         raise
     containers.note(container, "create", description=description)
     return container, held

@@ -7,6 +7,7 @@ import os
 from runtime.mounts import Mount
 from runtime.network import hosts
 from runtime.network.plan import BRIDGES, HOST, SHARED
+from runtime.record import write_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,9 +51,8 @@ def write_host_files(container: Container, wishes: Wishes, hostname: str, plan: 
         )
         for name, content in zip(_NAMES, contents, strict=True):
             if f"/etc/{name}" not in taken:
-                with open(f"{folder}/{name}", "w", encoding="utf-8") as file:
-                    os.fchmod(file.fileno(), 0o644)
-                    file.write(content)
+                write_text(f"{folder}/{name}", content)
+                os.chmod(f"{folder}/{name}", 0o644)
     return [Mount(f"{folder}/{name}", f"/etc/{name}") for name in _NAMES if f"/etc/{name}" not in taken]
 
 

@@ -19,7 +19,7 @@ from runtime.mounts import Mount
 from runtime.network.plan import read_plan
 from runtime.network.sandbox import Sandbox, prepare
 from runtime.order import Order, give
-from runtime.record import read
+from runtime.record import read, write_text
 from runtime.rootless import adapt, privileges
 from runtime.users import find_user, read_inside
 from storage.oci.digest import Digest
@@ -79,7 +79,7 @@ def start(here: Config, container: Container, held: int, supervisor: Hired, *, a
 
         release(here.state, container.id)
         container.unregister()
-        with suppress(FileNotFoundError):  # it is gone already
+        with suppress(OSError):  # it is gone already, or the disk is full
             container.write_state(container.state()._replace(error=str(fault), exit_code=getattr(fault, "status", 128)))
         raise
     finally:
@@ -134,5 +134,4 @@ def _make_bundle(  # noqa: PLR0913, PLR0917 - all that a container is made of
         isolation=isolation,
     )
     adapt(described, privileges())
-    with open(f"{container.directory}/config.json", "w", encoding="utf-8") as file:
-        file.write(to_json(described))
+    write_text(f"{container.directory}/config.json", to_json(described))

@@ -10,7 +10,7 @@ from runtime import frames as f
 from runtime.container import EXITED, RESTARTING, RUNNING, State
 from runtime.containers import Containers
 from runtime.errors import Damaged
-from runtime.executions import Executions
+from runtime.executions import Executions, complaint
 from runtime.kernel import MNT_DETACH, unmount
 from runtime.lean import from_json, signal, suppress
 from runtime.log import LogWriter
@@ -87,7 +87,15 @@ class Life:
             remains.remove_half_made(self._order)
             return failure
         self._began = time.monotonic()
-        self._set(status=RUNNING, pid=self.process.pid, started=time.time(), finished=0.0, oom_killed=False)
+        started = self._state._replace(
+            status=RUNNING, pid=self.process.pid, started=time.time(), finished=0.0, oom_killed=False
+        )
+        try:
+            self._container.write_state(started)
+        except OSError as error:  # so nobody could find it
+            remains.remove_half_made(self._order)
+            return complaint(f"that it runs cannot be written down: {error.strerror}: {error.filename}")
+        self._state = started
         self.note("start")
         if self._description.health is not None:
             self._watch(self._description.health)
@@ -124,7 +132,9 @@ class Life:
             if self._log is not None:
                 write(self._log)
         except OSError as error:
-            self._set(error=f"output was lost: the log could not be written: {error.strerror}")
+            said = f"output was lost: the log could not be written: {error.strerror}"
+            if self._state.error != said:
+                self._set(error=said)
 
     def due(self) -> float | None:
         """Give when ``wake`` is to be called (monotonic), if it is at all."""
@@ -260,9 +270,12 @@ class Life:
             self._containers.note(self._container, action, more)
 
     def _set(self, **changes: Any) -> None:
-        """Write down how it fares."""
+        """Write down how it fares; what cannot be is no reason for it to end, and is written with the next change."""
         self._state = self._state._replace(**changes)
-        self._container.write_state(self._state)
+        try:
+            self._container.write_state(self._state)
+        except OSError as error:
+            os.write(2, f"{error}\n".encode(errors="replace"))
 
 
 def _said(failure: bytes) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from runtime.errors import UsageError
-from runtime.lean import from_json, to_json
+from runtime.lean import from_json, suppress, to_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,12 +38,39 @@ def write_record(path: str, record: NamedTuple, *, durable: bool) -> None:
     """Write a record, whole or not at all."""
     # Named after the writer: two processes may write it at once.
     new = f"{path}.{os.getpid()}"
-    with open(new, "w", encoding=_ENCODING) as file:
-        file.write(to_json(record._asdict()))
-        if durable:
-            file.flush()
-            os.fsync(file.fileno())
-    os.rename(new, path)
+    try:
+        write_text(new, to_json(record._asdict()), durable=durable)
+        os.rename(new, path)
+    except OSError:
+        with suppress(OSError):
+            os.unlink(new)
+        raise
+
+
+def overwrite_record(path: str, record: NamedTuple) -> None:
+    """Write a record over an older one, which a full disk has the room for. Raises OSError.
+
+    Who reads it meanwhile, or after the power was cut, may find neither of the two.
+    """
+    file = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        # Not made shorter: behind the end of JSON may be spaces.
+        os.pwrite(file, to_json(record._asdict()).encode().ljust(os.fstat(file).st_size), 0)
+    finally:
+        os.close(file)
+
+
+def write_text(path: str, text: str, *, durable: bool = False) -> None:
+    """Write a file. Raises OSError, which says what file it is about."""
+    try:
+        with open(path, "w", encoding=_ENCODING) as file:
+            file.write(text)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+    except OSError as error:
+        error.filename = path
+        raise
 
 
 def encode(value: object) -> bytes:
