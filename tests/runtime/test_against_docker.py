@@ -65,7 +65,7 @@ class Side:
         try:
             return [(line, *self._do(line.lstrip("?"), plain=line.startswith("?"))) for line in row]
         finally:
-            self.command.run("rm", "-f", "c1", "c2")
+            self.command.run("rm", "-f", "-v", "c1", "c2")
 
     def _do(self, line: str, *, plain: bool) -> tuple[int, str]:
         line, _, stdin = line.partition(" <<< ")
