@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.parts.images import Image, write_docker_archive
+from tests.parts.mounts import unmount_below
 from tests.parts.netns import Netns
 from tests.parts.process import Process, output, run, running
 from tests.parts.required import missing, require_root, required
@@ -78,8 +79,8 @@ def engine(folder: Path, ca: Path, proxy: str) -> Iterator[Docker]:
     with running(command, env) as process:
         _wait_until_ready(process)
         yield Docker(folder / "docker.sock", folder)
-    # Made for containers with the host's network, and left.
-    run("umount", str(folder / "exec" / "netns" / "default"))
+    # What it makes for containers with the host's network it leaves, and what else it could not take away in time.
+    unmount_below(folder)
 
 
 @contextlib.contextmanager
