@@ -31,7 +31,8 @@ _FORBID = (
     *("/usr/bin/unshare", "--user", f"--map-users=0,0,{UID + 1}", f"--map-groups=0,0,{UID + 1}", "--", "/bin/sh", "-c"),
     *('echo 0 > /proc/sys/user/max_user_namespaces; exec "$@"', "sh"),
 )
-_JOIN = ("/bin/sh", "-c", 'echo 0 > "$0/cgroup.procs" && exec "$@"')
+#: What stands before a control group and a command that is run in it.
+JOIN = ("/bin/sh", "-c", 'echo 0 > "$0/cgroup.procs" && exec "$@"')
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class User:
     home: Path
     """A directory that is the user's own."""
     place: tuple[str, ...]
-    """The words that lead to the namespace."""
+    """The words that lead to the namespaces."""
     kept_from_namespaces: bool = False
     group: Path | None = None
     """The control group that commands are run in."""
@@ -51,8 +52,8 @@ class User:
         """What stands before a command that is run as this user."""
         who = (f"--reuid={UID}", f"--regid={UID}", "--clear-groups")
         forbid = _FORBID if self.kept_from_namespaces else ()
-        join = (*_JOIN, str(self.group)) if self.group else ()
-        return [required("nsenter"), *self.place, "--", *join, *forbid, required("setpriv"), *who, "--"]
+        join = (*JOIN, str(self.group)) if self.group else ()
+        return [*join, required("nsenter"), *self.place, "--", *forbid, required("setpriv"), *who, "--"]
 
 
 @contextlib.contextmanager

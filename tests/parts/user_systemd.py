@@ -6,19 +6,20 @@ there are no limits; all else is.
 
 import contextlib
 import os
+import select
 import socket
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from tests.parts.process import PATIENCE, output, running
 from tests.parts.required import ROOT, required
-from tests.parts.unprivileged import UID, User
+from tests.parts.unprivileged import JOIN, UID, User
 
-_GROUPS = Path("/sys/fs/cgroup")
-#: What systemd makes for a user, and gives to that user's systemd.
-GROUP = _GROUPS / f"user.slice/user-{UID}.slice/user@{UID}.service"
+#: What systemd makes for a user, and gives to that user's systemd, below the root of all groups.
+GROUP = f"/user.slice/user-{UID}.slice/user@{UID}.service"
 _PROGRAM = "/usr/lib/systemd/systemd"
 _TARGET = "preg-tests.target"
 
@@ -30,53 +31,66 @@ def logged_in(user: User) -> Iterator[User]:
     units = user.home.parent / "units"
     units.mkdir()
     (units / _TARGET).write_text("[Unit]\nDescription=Tests\nDefaultDependencies=no\n")
-    enter = [required("nsenter"), *user.place, "--"]
-    python = ["env", f"PYTHONPATH={ROOT}", sys.executable, "-m", __name__]
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready:
+    with _groups() as root, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready:
         ready.bind("")  # a name of the kernel's choice
-        ready.settimeout(PATIENCE)
-        words = [*enter, "env", f"NOTIFY_SOCKET=@{ready.getsockname()[1:].decode()}", *python, str(units)]
-        with running(words) as manager:
+        enter = [*JOIN, str(root), required("nsenter"), *user.place, "--", "unshare", "--cgroup"]
+        environ = (f"NOTIFY_SOCKET=@{ready.getsockname()[1:].decode()}", f"PYTHONPATH={ROOT}")
+        with running([*enter, "env", *environ, sys.executable, "-m", __name__, str(units)]) as manager:
             try:
-                while b"READY=1" not in ready.recv(4096).splitlines():
-                    pass
-                yield replace(user, group=GROUP / "session")
+                _wait_until_ready(ready, manager.pid)
+                place = (*user.place, f"--cgroup=/proc/{manager.pid}/ns/cgroup")
+                yield replace(user, place=place, group=root / GROUP[1:] / "session")
             finally:
                 manager.stop()
-                output(*enter, *python)
+
+
+def _wait_until_ready(notices: socket.socket, pid: int) -> None:
+    """Wait until a process says so (sd_notify(3)). Raises AssertionError if it ends before that."""
+    process = os.pidfd_open(pid)
+    try:
+        while True:
+            said, _, _ = select.select([notices, process], [], [], PATIENCE)
+            assert said == [notices], "the user's systemd has not started"
+            if b"READY=1" in notices.recv(4096).splitlines():
+                return
+    finally:
+        os.close(process)
+
+
+@contextlib.contextmanager
+def _groups() -> Iterator[Path]:
+    """Make the user's group, and one beside systemd's own, below a group that will seem to be the root of all."""
+    mounts = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
+    unified = next(words[1] for words in mounts if words[2] == "cgroup2")
+    root = Path(tempfile.mkdtemp(prefix="preg-tests-", dir=unified))
+    root.chmod(0o755)
+    try:
+        for group in (root / GROUP[1:], root / GROUP[1:] / "session"):
+            group.mkdir(parents=True)
+            for name in ("", "cgroup.procs", "cgroup.threads", "cgroup.subtree_control"):
+                os.chown(group / name, UID, UID)
+        yield root
+    finally:
+        for folder, _, _ in os.walk(root, topdown=False):
+            with contextlib.suppress(OSError):  # somebody who was killed has not ended yet
+                os.rmdir(folder)
 
 
 def _become_manager(units: str) -> None:
-    output("umount", "--lazy", str(_GROUPS))
-    output("mount", "-t", "cgroup2", "cgroup2", str(_GROUPS))
+    output("umount", "--lazy", "/sys/fs/cgroup")
+    output("mount", "-t", "cgroup2", "cgroup2", "/sys/fs/cgroup")
     for place in ("/run/systemd", "/run/user"):
         Path(place).mkdir(exist_ok=True)
         output("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", place)
     Path("/run/systemd/system").mkdir()  # by which programs know that systemd has booted (sd_booted(3))
     Path(f"/run/user/{UID}").mkdir(mode=0o700)
     os.chown(f"/run/user/{UID}", UID, UID)
-    (GROUP / "session").mkdir(parents=True)
-    for group in (GROUP, GROUP / "session"):
-        for path in (group, *(group / name for name in ("cgroup.procs", "cgroup.threads", "cgroup.subtree_control"))):
-            os.chown(path, UID, UID)
-    (GROUP / "cgroup.procs").write_text("0")
+    Path(f"/sys/fs/cgroup{GROUP}/cgroup.procs").write_text("0")
     who = (f"--reuid={UID}", f"--regid={UID}", "--clear-groups")
     settings = (f"XDG_RUNTIME_DIR=/run/user/{UID}", f"SYSTEMD_UNIT_PATH={units}:", f"HOME={units}")
     words = [required("setpriv"), *who, "--", "env", *settings]
     os.execv(words[0], [*words, _PROGRAM, "--user", f"--unit={_TARGET}"])  # noqa: S606
 
 
-def _remove_groups() -> None:
-    """Remove what is left: systemd's own groups, and those above, which another may be using."""
-    for folder, _, _ in os.walk(GROUP, topdown=False):
-        os.rmdir(folder)
-    for folder in (GROUP.parent, GROUP.parent.parent):
-        with contextlib.suppress(OSError):
-            folder.rmdir()
-
-
 if __name__ == "__main__":
-    if sys.argv[1:]:
-        _become_manager(sys.argv[1])
-    else:
-        _remove_groups()
+    _become_manager(sys.argv[1])

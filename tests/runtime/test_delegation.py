@@ -59,9 +59,9 @@ def group_of(pid: object) -> str:
 
 def test_a_container_has_a_group_of_its_own_beside_that_of_its_supervisor(host: Rootless, container: str) -> None:
     pid = int(str(state(host, container)["Pid"]))
-    scope = f"/{GROUP.relative_to('/sys/fs/cgroup')}/preg.slice/preg-{container}.scope"
-    assert group_of(pid) == f"{scope}/container"
-    assert group_of(parent(pid)) == f"{scope}/supervisor"
+    scope = f"{GROUP}/preg.slice/preg-{container}.scope"
+    assert group_of(pid).endswith(f"{scope}/container")
+    assert group_of(parent(pid)).endswith(f"{scope}/supervisor")
     script = "cat /proc/self/cgroup; mkdir /sys/fs/cgroup/more || echo shut"
     *_, own, shut = host.ok("exec", container, "sh", "-c", script).splitlines()
     assert (own, shut) == ("0::/", "shut")
