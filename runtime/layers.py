@@ -168,6 +168,10 @@ class Layers:
             if not privileges().of_host:
                 options += ",userxattr"  # overlayfs keeps its marks in attributes that any owner may set
             _mount_overlay(options, passing=passing)
+        except OSError as error:
+            raise Fault(
+                f"{container}/root cannot be mounted: {error.strerror}; 'preg system check' tells what this host lacks"
+            ) from error
         finally:
             os.fchdir(here)
             os.close(here)

@@ -10,6 +10,7 @@ from runtime.cli.table import FORMAT, print_document
 from runtime.cli.targets import here as containers_here
 from runtime.cli.version import own_version
 from runtime.container import RUNNING
+from runtime.errors import Fault
 from runtime.images import Images
 from runtime.layer_mode import find_mode
 
@@ -44,7 +45,6 @@ def describe(here: config.Config, warnings: list[str]) -> dict[str, Any]:
     paused = [identifier for identifier in running if cgroup.is_frozen(identifier)]
     runtimes = host.runtimes(here)
     system = os.uname()
-    mode = find_mode(here.home, config.wanted_layers())
     return {
         "Containers": len(states),
         "ContainersRunning": len(running) - len(paused),
@@ -54,7 +54,7 @@ def describe(here: config.Config, warnings: list[str]) -> dict[str, Any]:
         "ServerVersion": own_version(),
         "Driver": "overlay",
         "DriverStatus": [
-            ["Layers", f"{mode.name}: {mode.reason}"],
+            ["Layers", _layers(here)],
             ["Backing Filesystem", host.file_system_of(here.home)],
         ],
         "DefaultRuntime": runtimes[0].name if runtimes else "",
@@ -77,3 +77,12 @@ def describe(here: config.Config, warnings: list[str]) -> dict[str, Any]:
         "StateDir": here.state,
         "Warnings": warnings,
     }
+
+
+def _layers(here: config.Config) -> str:
+    """Say how layers are kept; trying it out takes a home that can be written to."""
+    try:
+        mode = find_mode(here.home, config.wanted_layers())
+    except (Fault, OSError) as error:
+        return f"unknown: {error}"
+    return f"{mode.name}: {mode.reason}"

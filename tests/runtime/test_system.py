@@ -89,6 +89,40 @@ def test_what_a_host_lacks_is_named_with_its_cure(preg: Preg) -> None:
     assert "Warnings: no OCI runtime is installed" in done.stdout
 
 
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Iterator[Path]:
+    """A folder to mount something at, which is not there any more after the test."""
+    require_root()
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    yield folder
+    output("umount", str(folder))
+
+
+def test_a_home_on_an_overlay_holds_images_and_says_why_no_containers(
+    image: str, elsewhere: Path, tmp_path: Path
+) -> None:
+    for name in ("lower", "upper", "work"):
+        (tmp_path / name).mkdir()
+    options = f"lowerdir={tmp_path}/lower,upperdir={tmp_path}/upper,workdir={tmp_path}/work"
+    output("mount", "-t", "overlay", "-o", options, "preg-test", str(elsewhere))
+    preg = Preg(elsewhere / "home")
+    preg.ok("pull", image)
+    assert "'preg system check' tells what this host lacks" in preg.fails("run", "--rm", image, status=125)
+    assert "is on an overlay file system" in preg.run("system", "check").stdout
+    assert preg.left() == []
+
+
+def test_a_home_that_cannot_be_written_to_can_be_looked_at(image: str, elsewhere: Path) -> None:
+    output("mount", "-t", "tmpfs", "preg-test", str(elsewhere))
+    preg = Preg(elsewhere / "home")
+    preg.ok("pull", image)
+    output("mount", "-o", "remount,ro", str(elsewhere))
+    told = json.loads(preg.ok("info", "--format", "json"))
+    assert told["Images"] == 1
+    assert "Read-only file system" in dict(told["DriverStatus"])["Layers"]
+
+
 def test_the_version_is_the_installed_one(preg: Preg) -> None:
     line = preg.ok("--version")
     version = line.removeprefix("preg version ").strip()
