@@ -7,10 +7,10 @@ container lacks (CAP_SYS_RESOURCE), so that it is runc that starts them.
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
+from tests.parts import cgroups
 from tests.parts.images import busybox, push
 from tests.parts.required import require_root, required
 from tests.parts.server import Server
@@ -49,7 +49,7 @@ def container(host: Unified, image: str) -> Iterator[str]:
     yield identifier
     host.ok("rm", "-f", identifier)
     assert host.left() == []
-    assert not list(Path("/sys/fs/cgroup").glob(f"**/{identifier}"))
+    assert identifier not in {group.name for group in cgroups.of_preg()}
 
 
 def status(host: Unified, identifier: str) -> str:

@@ -21,6 +21,7 @@ from runtime.health import Monitor
 from runtime.health_check import HealthWish, decide
 from runtime.image_config import HealthTest, Process
 from tests.parts.images import Image, busybox, push
+from tests.parts.process import PATIENCE
 from tests.parts.server import Server
 from tests.runtime.conftest import Preg
 
@@ -197,7 +198,7 @@ def test_what_is_ended_while_its_engine_starts_it_ends_then(tmp_path: Path) -> N
     engine, status = os.waitpid(execution.engine, 0)
     process = os.pidfd_open(int(Path(execution.folder, "pid").read_text()))
     executions.reap(engine, status)
-    ended, _, _ = select.select([process], [], [], 30)
+    ended, _, _ = select.select([process], [], [], PATIENCE)
     if not ended:
         signal.pidfd_send_signal(process, signal.SIGKILL)
     os.close(process)
