@@ -5,6 +5,8 @@ import resource
 import socket
 import struct
 import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -17,10 +19,25 @@ from tests.parts.wire import sha256
 
 CROWD = 100
 
+Talks = Callable[..., Talk]
+
 
 @pytest.fixture
 def zeros(tmp_path: Path) -> Zeros:
     return Zeros.make(tmp_path / "zeros", 32)
+
+
+@pytest.fixture
+def talks(server: Server) -> Iterator[Talks]:
+    """Opens connections, which are closed after the test where it has not come to that."""
+    with ExitStack() as opened:
+
+        def open_one(**options: int) -> Talk:
+            talk = Talk(server, **options)
+            opened.callback(talk.close)
+            return talk
+
+        yield open_one
 
 
 def open_files(server: Server) -> int:
@@ -61,14 +78,21 @@ def reset(talk: Talk) -> None:
         pytest.param("PUT", {"Content_Range": f"3-{3 + 8 * MIB - 1}"}, 3, id="the last chunk with its place"),
     ],
 )
-def test_an_upload_that_is_cut_can_be_resumed(  # noqa: PLR0917 # four fixtures and a row of the table
-    server: Server, idle: int, repository: str, zeros: Zeros, method: str, place: dict[str, str], kept: int | None
+def test_an_upload_that_is_cut_can_be_resumed(  # noqa: PLR0917 # five fixtures and a row of the table
+    server: Server,
+    idle: int,
+    talks: Talks,
+    repository: str,
+    zeros: Zeros,
+    method: str,
+    place: dict[str, str],
+    kept: int | None,
 ) -> None:
     location = open_session(server, repository)
     assert server.ask("PATCH", location, b"abc").status == 202
     content = b"abc" + bytes(8 * MIB)
     query = f"?digest={sha256(content)}" if method == "PUT" else ""
-    talk = Talk(server)
+    talk = talks()
     talk.begin(method, location + query, Content_Length=8 * MIB, **place)
     talk.send(zeros, 0, 5 * MIB)
     (reset if place else Talk.close)(talk)
@@ -85,9 +109,11 @@ def test_an_upload_that_is_cut_can_be_resumed(  # noqa: PLR0917 # four fixtures 
     assert not faults(server)
 
 
-def test_a_whole_upload_that_is_cut_leaves_nothing(server: Server, idle: int, repository: str, zeros: Zeros) -> None:
+def test_a_whole_upload_that_is_cut_leaves_nothing(
+    server: Server, idle: int, talks: Talks, repository: str, zeros: Zeros
+) -> None:
     before = own_files(server.storage)
-    talk = Talk(server)
+    talk = talks()
     talk.begin("POST", f"/v2/{repository}/blobs/uploads/?digest={zeros.digest}", Content_Length=zeros.size)
     talk.send(zeros, 0, zeros.size - 1)
     talk.close()
@@ -97,9 +123,11 @@ def test_a_whole_upload_that_is_cut_leaves_nothing(server: Server, idle: int, re
     assert not faults(server)
 
 
-def test_clients_that_stop_reading_hold_up_nobody(server: Server, idle: int, repository: str, zeros: Zeros) -> None:
+def test_clients_that_stop_reading_hold_up_nobody(
+    server: Server, idle: int, talks: Talks, repository: str, zeros: Zeros
+) -> None:
     assert upload(server, repository, zeros).status == 201
-    crowd = [Talk(server, receive_buffer=4096) for _ in range(CROWD)]
+    crowd = [talks(receive_buffer=4096) for _ in range(CROWD)]
     for number, talk in enumerate(crowd):
         talk.begin("GET", f"/v2/{repository}/blobs/{zeros.digest}")
         if number % 2:
@@ -116,20 +144,22 @@ def test_clients_that_stop_reading_hold_up_nobody(server: Server, idle: int, rep
 
 
 def test_clients_that_hang_up_at_once_are_no_fault_of_ours(
-    server: Server, idle: int, repository: str, zeros: Zeros
+    server: Server, idle: int, talks: Talks, repository: str, zeros: Zeros
 ) -> None:
     assert upload(server, repository, zeros).status == 201
     for number in range(3 * CROWD):
-        talk = Talk(server)
+        talk = talks()
         talk.begin("GET", f"/v2/{repository}/blobs/{zeros.digest}")
         (reset if number % 2 else Talk.close)(talk)
     wait_until_closed(server, idle)
     assert not faults(server)
 
 
-def test_clients_that_trickle_hold_up_nobody(server: Server, idle: int, repository: str, zeros: Zeros) -> None:
+def test_clients_that_trickle_hold_up_nobody(
+    server: Server, idle: int, talks: Talks, repository: str, zeros: Zeros
+) -> None:
     content = b"slowly does it"
-    crowd = [Talk(server) for _ in range(CROWD)]
+    crowd = [talks() for _ in range(CROWD)]
     for talk in crowd:
         path = f"/v2/{repository}/blobs/uploads/?digest={sha256(content)}"
         talk.begin("POST", path, Content_Length=len(content))
@@ -144,8 +174,8 @@ def test_clients_that_trickle_hold_up_nobody(server: Server, idle: int, reposito
     wait_until_closed(server, idle)
 
 
-def test_a_request_that_never_ends_holds_up_nobody(server: Server, idle: int, repository: str) -> None:
-    crowd = [Talk(server) for _ in range(CROWD)]
+def test_a_request_that_never_ends_holds_up_nobody(server: Server, idle: int, talks: Talks, repository: str) -> None:
+    crowd = [talks() for _ in range(CROWD)]
     for number, talk in enumerate(crowd):
         talk.socket.sendall(b"PUT /v2/a/manifests/b HTTP/1.1\r\nContent-Length: 9\r\n\r\n{"[: 1 + number % 55])
     server.blob(repository, server.push_blob(repository, b"somebody else"))
@@ -156,14 +186,13 @@ def test_a_request_that_never_ends_holds_up_nobody(server: Server, idle: int, re
 
 
 def test_a_server_out_of_file_descriptors_says_try_again(tmp_path: Path, repository: str) -> None:
-    with serving(tmp_path) as server:
-        take_descriptors_away(server, repository)
+    with serving(tmp_path) as server, closing(Talk(server)) as talk:
+        take_descriptors_away(server, talk, repository)
 
 
-def take_descriptors_away(server: Server, repository: str) -> None:
+def take_descriptors_away(server: Server, talk: Talk, repository: str) -> None:
     content = b"small"
     digest = server.push_blob(repository, content)
-    talk = Talk(server)
     talk.begin("GET", "/v2/")
     assert talk.answer().status == 200
     paths = {
@@ -183,5 +212,4 @@ def take_descriptors_away(server: Server, repository: str) -> None:
             assert answer.headers["Retry-After"]
     resource.prlimit(pid, kind, (soft, hard))
     assert server.blob(repository, digest) == content
-    talk.close()
     assert "Traceback" not in "\n".join(server.process.stderr)

@@ -44,11 +44,10 @@ def test_2_gib_up_and_down_cost_a_few_mib(server: Server, repository: str, zeros
     before = peak_memory(server)
     assert upload(server, repository, zeros).status == 201
     uploaded = peak_memory(server) - before
-    talk = Talk(server)
-    talk.begin("GET", f"/v2/{repository}/blobs/{zeros.digest}")
-    assert talk.head().status == 200
-    assert talk.count_zeros(zeros.size) == zeros.size
-    talk.close()
+    with contextlib.closing(Talk(server)) as talk:
+        talk.begin("GET", f"/v2/{repository}/blobs/{zeros.digest}")
+        assert talk.head().status == 200
+        assert talk.count_zeros(zeros.size) == zeros.size
     assert uploaded < ALLOWED
     assert peak_memory(server) - before < ALLOWED
 
@@ -57,12 +56,10 @@ def test_a_download_is_sent_by_the_kernel(server: Server, repository: str, tmp_p
     zeros = Zeros.make(tmp_path / "zeros", 64)
     assert upload(server, repository, zeros).status == 201
     start, stop = 3 * MIB + 1, 61 * MIB
-    with traced(server, tmp_path / "calls"):
-        talk = Talk(server)
+    with traced(server, tmp_path / "calls"), contextlib.closing(Talk(server)) as talk:
         talk.begin("GET", f"/v2/{repository}/blobs/{zeros.digest}", Range=f"bytes={start}-{stop - 1}")
         assert talk.head().status == 206
         assert talk.count_zeros(stop - start) == stop - start
-        talk.close()
     moved = Counter[str]()
     for name, count in re.findall(r"(\w+)(?:\(| resumed).* = (\d+)$", (tmp_path / "calls").read_text(), re.MULTILINE):
         moved[name] += int(count)

@@ -143,15 +143,18 @@ def test_an_upload_goes_on_at_another_server(servers: tuple[Server, Server]) -> 
 def test_an_upload_survives_kill_9_between_its_chunks(tmp_path: Path) -> None:
     content, step = bytes(range(256)) * 10_000, 700_000
     server = server_part.start(tmp_path)
-    location = open_session(server, "killed")
-    for start in range(0, len(content), step):
-        chunk = content[start : start + step]
-        place = {"Content-Range": f"{start}-{start + len(chunk) - 1}"}
-        assert server.ask("PATCH", location, chunk, place).status == 202
+    try:
+        location = open_session(server, "killed")
+        for start in range(0, len(content), step):
+            chunk = content[start : start + step]
+            place = {"Content-Range": f"{start}-{start + len(chunk) - 1}"}
+            assert server.ask("PATCH", location, chunk, place).status == 202
+            server.process.kill()
+            server = server_part.start(tmp_path)
+            assert server.ask("GET", location).headers["Range"] == f"0-{start + len(chunk) - 1}"
+        digest = sha256(content)
+        assert server.ask("PUT", f"{location}?digest={digest}").status == 201
+        assert server.blob("killed", digest) == content
+        assert server.process.stop() == 0
+    finally:
         server.process.kill()
-        server = server_part.start(tmp_path)
-        assert server.ask("GET", location).headers["Range"] == f"0-{start + len(chunk) - 1}"
-    digest = sha256(content)
-    assert server.ask("PUT", f"{location}?digest={digest}").status == 201
-    assert server.blob("killed", digest) == content
-    assert server.process.stop() == 0

@@ -71,9 +71,12 @@ def test_the_server_is_not_loaded_to_say_that_it_cannot_run() -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_in_good_order(tmp_path: Path, number: signal.Signals) -> None:
     server = start(tmp_path)
-    assert server.ask("GET", "/v2/").status == 200
-    os.kill(server.process.pid, number)
-    assert server.process.wait() == 0
+    try:
+        assert server.ask("GET", "/v2/").status == 200
+        os.kill(server.process.pid, number)
+        assert server.process.wait() == 0
+    finally:
+        server.process.kill()
     assert any("stopping" in line for line in server.process.stderr)
 
 
