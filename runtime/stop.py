@@ -14,7 +14,7 @@ from runtime.leftovers import look
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from runtime.container import Container
+    from runtime.container import Container, Description
     from runtime.containers import Containers
 
 
@@ -23,9 +23,7 @@ def stop(containers: Containers, container: Container, seconds: int | None) -> N
 
     None leaves the seconds to the container. It is no fault if it does not run.
     """
-    description = container.describe()
-    patience = description.stop_timeout if seconds is None else seconds
-    _ask(containers, container, f.frame(f.STOP, b"%d %d" % (description.stop_signal, patience)))
+    _ask(containers, container, f.frame(f.STOP, _terms(container.describe(), seconds)))
 
 
 def kill(containers: Containers, container: Container, number: int) -> None:
@@ -47,8 +45,7 @@ def restart(containers: Containers, container: Container, seconds: int | None) -
     if session is None:
         return False
     description = container.describe()
-    patience = description.stop_timeout if seconds is None else seconds
-    session.send(f.RESTART, b"%d %d" % (description.stop_signal, patience))
+    session.send(f.RESTART, _terms(description, seconds))
     kind, content = session.next()
     session.connection.close()
     if kind == f.FAILED:
@@ -56,6 +53,11 @@ def restart(containers: Containers, container: Container, seconds: int | None) -
 
         raise read_failure(content, os.path.basename(description.engine))
     return kind == f.STARTED
+
+
+def _terms(description: Description, seconds: int | None) -> bytes:
+    """Say by which signal a container is to end, and in how many seconds."""
+    return b"%d %d" % (description.stop_signal, description.stop_timeout if seconds is None else seconds)
 
 
 def freeze(containers: Containers, container: Container, *, frozen: bool) -> None:

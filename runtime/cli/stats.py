@@ -2,6 +2,8 @@
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import Final
 
 from runtime.cli.options import Option, Usage
@@ -58,11 +60,7 @@ def main(arguments: list[str]) -> int:
             before = _measure(containers, shown)
             time.sleep(_SECONDS)
         after = _measure(containers, shown)
-        records = [
-            _show(container, before.get(container.id, Sample()), after[container.id], wide=wide)
-            for container in shown
-            if container.id in after
-        ]
+        records = list(_records(shown, before, after, wide=wide))
         if not once and sys.stdout.isatty():
             sys.stdout.write(_HOME_AND_CLEAR)
         print_records(records, _FIELDS, _COLUMNS, form)
@@ -93,6 +91,15 @@ def _measure(containers: Containers, shown: list[Container]) -> dict[str, Sample
             continue
         samples[container.id] = sample(container.id, state.pid if state.status == RUNNING else 0)
     return samples
+
+
+def _records(
+    shown: list[Container], before: dict[str, Sample], after: dict[str, Sample], *, wide: bool
+) -> Iterator[dict[str, str]]:
+    for container in shown:
+        if container.id in after:
+            with suppress(FileNotFoundError):  # removed while we looked
+                yield _show(container, before.get(container.id, Sample()), after[container.id], wide=wide)
 
 
 def _show(container: Container, before: Sample, after: Sample, *, wide: bool) -> dict[str, str]:
