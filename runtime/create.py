@@ -66,25 +66,7 @@ def create(  # noqa: PLR0913 - an image, what is asked, and where and by whom it
         from runtime.provision import complete  # noqa: PLC0415 - most containers have none
 
         wishes = complete(wishes, settings.volumes or {})
-    description = Description(
-        name=wanted.name or "",
-        created=time.time(),
-        image=wanted.image,
-        image_id=image,
-        engine=engine.program,
-        arguments=bundle.arguments(settings, wishes),
-        wishes=plain(wishes),
-        labels={**(settings.labels or {}), **wanted.labels},
-        restart=wanted.restart,
-        remove=wanted.remove,
-        terminal=wishes.terminal,
-        stdin=wanted.stdin,
-        stdin_once=wanted.stdin and wanted.attached,
-        stop_signal=_read_signal(wanted.stop_signal or settings.stop_signal),
-        stop_timeout=10 if wanted.stop_timeout is None else wanted.stop_timeout,
-        health=_decide_health(wanted.health, settings),
-        log=wanted.log,
-    )
+    description = _describe(image, settings, wishes, wanted, engine)
     encode(description._asdict())  # or nobody could read it again
     container, held = containers.make()
     name = ""
@@ -104,6 +86,29 @@ def create(  # noqa: PLR0913 - an image, what is asked, and where and by whom it
         raise
     containers.note(container, "create", description=description)
     return container, held
+
+
+def _describe(image: Digest, settings: Process, wishes: bundle.Wishes, wanted: Wanted, engine: Engine) -> Description:
+    """Put together what is asked and what the image says, but for a name that is yet to be invented."""
+    return Description(
+        name=wanted.name or "",
+        created=time.time(),
+        image=wanted.image,
+        image_id=image,
+        engine=engine.program,
+        arguments=bundle.arguments(settings, wishes),
+        wishes=plain(wishes),
+        labels={**(settings.labels or {}), **wanted.labels},
+        restart=wanted.restart,
+        remove=wanted.remove,
+        terminal=wishes.terminal,
+        stdin=wanted.stdin,
+        stdin_once=wanted.stdin and wanted.attached,
+        stop_signal=_read_signal(wanted.stop_signal or settings.stop_signal),
+        stop_timeout=10 if wanted.stop_timeout is None else wanted.stop_timeout,
+        health=_decide_health(wanted.health, settings),
+        log=wanted.log,
+    )
 
 
 def _read_signal(text: str) -> int:

@@ -59,28 +59,12 @@ def start(here: Config, container: Container, held: int, supervisor: Hired, *, a
         root = images.layers.mount(config.rootfs.diff_ids, container.directory, passing=description.remove)
         _make_bundle(here, container, description, config.config or Process(), root, engine)
         sandbox = prepare(here, container, description)
-        order = Order(
-            home=here.home,
-            state=here.state,
-            identifier=container.id,
-            run=engine.run(container.directory, f"{container.running}/log"),
-            delete=engine.delete(),
-            engine=engine.command(),
-            remains=engine.remains(container.id),
-            environ=ENVIRON,
-            attach=attach,
-            network=sandbox.namespace is not None,
-        )
+        order = _order(here, container, engine, attach=attach, network=sandbox.namespace is not None)
         with open("/proc/self/ns/mnt", "rb") as mounts:
             give(supervisor, order, [held, mounts.fileno(), *sandbox.files])
         return _wait_until_started(supervisor, engine.name)
     except (Fault, OSError) as fault:
-        from runtime.network.entries import release  # noqa: PLC0415 - for starts that fail
-
-        release(here.state, container.id)
-        container.unregister()
-        with suppress(OSError):  # it is gone already, or the disk is full
-            container.write_state(container.state()._replace(error=str(fault), exit_code=getattr(fault, "status", 128)))
+        _give_up(here, container, fault)
         raise
     finally:
         sandbox.close()
@@ -88,6 +72,31 @@ def start(here: Config, container: Container, held: int, supervisor: Hired, *, a
         # What is mounted for one container must not be kept by the next one's namespace.
         join_mounts(ours)
         os.close(ours)
+
+
+def _order(here: Config, container: Container, engine: Engine, *, attach: bool, network: bool) -> Order:
+    return Order(
+        home=here.home,
+        state=here.state,
+        identifier=container.id,
+        run=engine.run(container.directory, f"{container.running}/log"),
+        delete=engine.delete(),
+        engine=engine.command(),
+        remains=engine.remains(container.id),
+        environ=ENVIRON,
+        attach=attach,
+        network=network,
+    )
+
+
+def _give_up(here: Config, container: Container, fault: Fault | OSError) -> None:
+    """Leave a container that could not be started as it was, but for what its state says."""
+    from runtime.network.entries import release  # noqa: PLC0415 - for starts that fail
+
+    release(here.state, container.id)
+    container.unregister()
+    with suppress(OSError):  # it is gone already, or the disk is full
+        container.write_state(container.state()._replace(error=str(fault), exit_code=getattr(fault, "status", 128)))
 
 
 def _wait_until_started(supervisor: Socket, engine: str) -> Session:

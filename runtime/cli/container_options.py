@@ -18,6 +18,7 @@ from runtime.platforms import check, read_platform
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Final
 
     from runtime import config
@@ -161,46 +162,62 @@ def make(here: config.Config, options: Options, *, attached: bool) -> tuple[Cont
 
     Raises Fault.
     """
-    containers = Containers(here.home, here.state)
+    containers, cidfile = Containers(here.home, here.state), options.last("--cidfile")
     wanted = _read_wanted(options, attached=attached)
     wishes = read_wishes(options, host_network=wanted.network.kind == HOST)
-    when, name = options.last("--pull") or "missing", options.operands[0]
-    cidfile, platform_name = options.last("--cidfile"), options.last("--platform")
-    platform = read_platform(platform_name) if platform_name else None
-    if when not in _PULL:
-        raise UsageError(f"--pull is {', '.join(_PULL)}, not {when!r}")
     engine = find(options.last("--runtime"), here.path, here.state)
-    images = Images(here.home)
     if cidfile is not None and os.path.exists(cidfile):
         raise Fault(f"the file {cidfile} is there already: it may be another container's, so remove it or name another")
 
-    def create_if_here() -> tuple[Container, int] | None:
+    def make_of(image: Digest, config: ImageConfig) -> tuple[Container, int]:
+        return create(containers, image, config, wishes=wishes, wanted=wanted, engine=engine)
+
+    container, held = _with_image(here, options, make_of)
+    if cidfile is not None:
+        try:
+            with open(cidfile, "x", encoding="utf-8") as file:
+                file.write(container.id)
+        except BaseException:
+            containers.remove(container, volumes=True)
+            container.unregister()
+            os.close(held)
+            raise
+    return container, held
+
+
+def _with_image(
+    here: config.Config, options: Options, make_of: Callable[[Digest, ImageConfig], tuple[Container, int]]
+) -> tuple[Container, int]:
+    """Make a container of the image that the options name, while nobody removes that. Raises Fault."""
+    images, name, platform_name = Images(here.home), options.operands[0], options.last("--platform")
+    platform = read_platform(platform_name) if platform_name else None
+    when = options.last("--pull") or "missing"
+    if when not in _PULL:
+        raise UsageError(f"--pull is {', '.join(_PULL)}, not {when!r}")
+
+    def make_if_here() -> tuple[Container, int] | None:
         with images.using():
             found = _find(images, name, None if when == "never" else platform)
             if found is None:
                 return None
             image, config = found
             check(config.platform, platform, name)
-            return create(containers, image, config, wishes=wishes, wanted=wanted, engine=engine)
+            return make_of(image, config)
 
-    made = None if when == "always" else create_if_here()
+    made = None if when == "always" else make_if_here()
     if made is None and when == "never":
         raise Fault(f"there is no image {name} on this host, and --pull never forbids to fetch it")
     if made is None:
         _open_workshop()
         # What a short name stands for is looked up only by those who find nothing that is called so.
         name = _resolve(here, name)
-        made = None if when == "always" else create_if_here()
+        made = None if when == "always" else make_if_here()
     if made is None:
         _fetch(here, name, platform, options)
-        made = create_if_here()
+        made = make_if_here()
     if made is None:
         raise Fault(f"{name} was pulled and removed again by somebody else")
-    container, held = made
-    if cidfile is not None:
-        with open(cidfile, "x", encoding="utf-8") as file:
-            file.write(container.id)
-    return container, held
+    return made
 
 
 def _find(images: Images, name: str, platform: Platform | None) -> tuple[Digest, ImageConfig] | None:

@@ -44,6 +44,7 @@ _CONTAINER: Final[Rows] = {
     "--cidfile": (
         "create --name c1 --cidfile {own}/id {image} true",
         "?create --name c2 --cidfile {own}/id {image} true",
+        "?create --name c3 --cidfile {own}/none/id {image} true",
         "ps -a --format Names",
     ),
     "--stop-timeout": (
