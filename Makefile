@@ -18,9 +18,9 @@ serve: .venv/.installed
 	@echo "  sudo $(BIN)/preg run --rm 127.0.0.1:5000/hello"
 	@exec $(BIN)/preg serve --listen 127.0.0.1:5000 --storage ./data
 
-# By file, so that the tests of one file share its server.
+# By file, so that the tests of one file share its server. What has ended a worker would end the next as well.
 test: .venv/.developed
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(PYTEST)
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --max-worker-restart 0 $(PYTEST)
 
 lint: .venv/.developed
 	$(BIN)/ruff check
