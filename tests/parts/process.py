@@ -135,9 +135,11 @@ def output(*command: str, env: Mapping[str, str] | None = None) -> str:
 def ending(pid: int) -> Iterator[None]:
     """For a process that is to end by what is done in the `with`: wait until it has, whosever child it is."""
     file = os.pidfd_open(pid)
+    end = select.poll()
+    end.register(file, select.POLLIN)
     try:
         yield
-        assert select.select([file], [], [], PATIENCE)[0], f"the process {pid} goes on"
+        assert end.poll(PATIENCE * 1000), f"the process {pid} goes on"
     finally:
         os.close(file)
 
