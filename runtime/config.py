@@ -40,7 +40,7 @@ class Config(NamedTuple):
 
 def load(environ: Mapping[str, str] = os.environ) -> Config:
     """Read the environment. Raises Fault for a value that cannot be used."""
-    user = environ.get("HOME") or "/"
+    user = environ.get("HOME") or _home_of_caller()
     credential_files = _credential_files(environ, user)
     data = _data(environ, user)
     return Config(
@@ -52,6 +52,15 @@ def load(environ: Mapping[str, str] = os.environ) -> Config:
         settings_files=_settings_files(environ, user),
         settings_required="PREG_CONFIG" in environ,
     )
+
+
+def _home_of_caller() -> str:
+    import pwd  # noqa: PLC0415 - nearly all have HOME, but for services of the system
+
+    try:
+        return pwd.getpwuid(CALLER).pw_dir
+    except KeyError:
+        return "/"
 
 
 def _data(environ: Mapping[str, str], user: str) -> str:

@@ -113,6 +113,9 @@ class DockerConfig:
         except FileNotFoundError:
             return b""
         except OSError as error:
+            # Of a directory that is for another user, such as one that su has left in XDG_RUNTIME_DIR, no file is ours.
+            if isinstance(error, PermissionError) and not os.path.lexists(self.path):
+                return b""
             raise CredentialsUnreadable(f"{self.path} cannot be read: {error.strerror}") from error
 
     def _decode(self, raw: bytes) -> _Content:

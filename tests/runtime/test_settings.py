@@ -1,5 +1,7 @@
 """The runtime's settings: short names, mirrors, and what is said of a mistake."""
 
+import os
+import pwd
 from pathlib import Path
 
 import pytest
@@ -112,6 +114,12 @@ def test_settings_that_are_named_must_be_there(tmp_path: Path) -> None:
     with pytest.raises(Fault, match="are not there"):
         read(tmp_path / "none.toml")
     assert settings.load(config.load({"HOME": str(tmp_path)})) == Settings()
+
+
+def test_who_has_no_home_in_the_environment_has_one_all_the_same() -> None:
+    home = pwd.getpwuid(os.geteuid()).pw_dir
+    for environ in ({}, {"HOME": ""}):
+        assert config.load(environ).login_file == f"{home}/.docker/config.json"
 
 
 def test_a_mirror_is_asked_first_and_passed_over_if_it_fails(

@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import stat
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from storage.remote import credential_helper
 from storage.remote.credentials import Credentials, CredentialsUnreadable
 from storage.remote.docker_config import DockerConfig, find_credentials
 from tests.parts.credential_helpers import Helpers
+from tests.parts.required import require_root
 
 HUB = "https://index.docker.io/v1/"
 ALICE = Credentials("alice", "s3cret")
@@ -259,3 +261,20 @@ def test_a_helper_that_is_not_there_is_named(name: str, tmp_path: Path, helpers:
     what = "cannot be started" if name == "missing" else "is no name of a credential helper"
     with pytest.raises(CredentialsUnreadable, match=what):
         config(tmp_path, credsStore=name).find("r.example")
+
+
+def test_a_directory_of_another_user_has_no_file_of_ours_but_our_file_must_be_readable() -> None:
+    require_root()
+    with tempfile.TemporaryDirectory() as place:
+        os.chmod(place, 0o755)  # noqa: S103 - it holds nothing secret
+        theirs, ours = Path(place, "theirs/auth.json"), Path(place, "config.json")
+        theirs.parent.mkdir(mode=0o700)
+        for file in (theirs, ours):
+            file.touch(0o600)
+        os.seteuid(65534)
+        try:
+            assert find_credentials([theirs], "registry.example", "app") is None
+            with pytest.raises(CredentialsUnreadable, match="Permission denied"):
+                find_credentials([theirs, ours], "registry.example", "app")
+        finally:
+            os.seteuid(0)
