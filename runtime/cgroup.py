@@ -19,11 +19,18 @@ _FREEZERS: Final = {
     "{}/cgroup.freeze": ("1", "0"),
     "/unified{}/cgroup.freeze": ("1", "0"),
 }
+#: What says that all processes have stopped, and how.
+_STILL: Final = {
+    "/freezer{}/freezer.state": "FROZEN",
+    "{}/cgroup.events": "frozen 1",
+    "/unified{}/cgroup.events": "frozen 1",
+}
 #: What counts the processes that were killed for want of memory: with cgroup v1, v2, and both where v1 has none.
 _MEMORY: Final = ("/memory{}/memory.oom_control", "{}/memory.events", "/unified{}/memory.events")
 #: A group whose last process has just been reaped may be busy for a moment.
 _TRIES: Final = 50
-#: Seconds to wait for killed processes: on a busy host it may take a while until they run once more, which is to end.
+#: Seconds to wait for processes that were killed, or are to stop: on a busy host it may take a while until they run
+#: once more, which is when they do so.
 _PATIENCE: Final = 10.0
 
 
@@ -238,8 +245,22 @@ def set_frozen(identifier: str, *, frozen: bool) -> bool:
     return False
 
 
+def wait_until_still(identifier: str) -> None:
+    """Wait until the processes of a container have stopped, but not for those that the kernel holds up."""
+    limit = time.monotonic() + _PATIENCE
+    while time.monotonic() < limit and not _is_still(identifier):
+        time.sleep(0.002)
+
+
+def _is_still(identifier: str) -> bool:
+    for name, said in _STILL.items():
+        with suppress(OSError):
+            return said in _read(f"{_ROOT}{name.format(path(identifier))}")
+    return True
+
+
 def is_frozen(identifier: str) -> bool:
-    """Tell whether the processes of a container are stopped."""
+    """Tell whether the processes of a container are stopped, or are to stop where they are."""
     for name, values in _FREEZERS.items():
         with suppress(OSError):
             return _read(f"{_ROOT}{name.format(path(identifier))}") != values[1]

@@ -69,6 +69,8 @@ def freeze(containers: Containers, container: Container, *, frozen: bool) -> Non
         raise Fault(f"the container {name} is {'paused already' if frozen else 'not paused'}")
     if not cgroup.set_frozen(container.id, frozen=frozen):
         raise Fault(f"the container {name} cannot be paused: this host has no control group to do it with")
+    if frozen:
+        cgroup.wait_until_still(container.id)
     containers.note(container, "pause" if frozen else "unpause")
 
 
