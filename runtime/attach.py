@@ -117,7 +117,7 @@ class Session:
             if (status := _exit_status(kind, content)) is not None:
                 return status
             if kind in self._shown:
-                _write(1 if kind == f.STDOUT else 2, content)
+                write(1 if kind == f.STDOUT else 2, content)
             if not self._received:
                 return None
 
@@ -194,7 +194,8 @@ def visit(container: Container) -> Session | None:
     return Session(connection)
 
 
-def _write(file: int, data: bytes) -> None:
+def write(file: int, data: bytes) -> None:
+    """Print all of it."""
     view = memoryview(data)
     while view:
         try:

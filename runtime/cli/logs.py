@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-
+from runtime.attach import write
 from runtime.cli.options import Option, Usage
 from runtime.cli.targets import here
 from runtime.errors import Fault, UsageError
@@ -82,6 +81,5 @@ class _Printer:
             self._inside.discard(entry.stream)
         else:
             self._inside.add(entry.stream)
-        view = memoryview(head + entry.text + (b"\n" if entry.whole else b""))
-        while view:
-            view = view[os.write(2 if entry.stream == b"stderr" else 1, view) :]
+        text = head + entry.text + (b"\n" if entry.whole else b"")
+        write(2 if entry.stream == b"stderr" else 1, text)
