@@ -2,8 +2,6 @@
 
 import json
 import os
-import select
-import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,7 +19,7 @@ from runtime.health import Monitor
 from runtime.health_check import HealthWish, decide
 from runtime.image_config import HealthTest, Process
 from tests.parts.images import Image, busybox, push
-from tests.parts.process import PATIENCE
+from tests.parts.process import ending
 from tests.parts.server import Server
 from tests.runtime.conftest import Preg
 
@@ -183,7 +181,7 @@ def test_a_check_that_took_too_long_has_ended_before_the_next_one_begins() -> No
 ENGINE = """
 while [ "$1" != --pid-file ]; do shift; done
 read -r _ < "${2%/*/*}/gate"
-sleep 4242 > /dev/null 2> /dev/null &
+sleep 600 > /dev/null 2> /dev/null &
 echo $! > "$2"
 """
 
@@ -196,13 +194,8 @@ def test_what_is_ended_while_its_engine_starts_it_ends_then(tmp_path: Path) -> N
     execution.kill()
     (tmp_path / "gate").write_text("\n")
     engine, status = os.waitpid(execution.engine, 0)
-    process = os.pidfd_open(int(Path(execution.folder, "pid").read_text()))
-    executions.reap(engine, status)
-    ended, _, _ = select.select([process], [], [], PATIENCE)
-    if not ended:
-        signal.pidfd_send_signal(process, signal.SIGKILL)
-    os.close(process)
-    assert ended
+    with ending(int(Path(execution.folder, "pid").read_text())):
+        executions.reap(engine, status)
     executions.reap(execution.pid, 137)
     assert told == [f.STARTED, f.EXIT]
 

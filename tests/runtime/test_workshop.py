@@ -3,7 +3,6 @@
 import gzip
 import hashlib
 import os
-import select
 import signal
 import socket
 import subprocess
@@ -17,7 +16,7 @@ from runtime.config import EROFS
 from runtime.lean import to_json
 from runtime.maker import Order
 from runtime.workshop import Workshop
-from tests.parts.process import PATIENCE
+from tests.parts.process import ending
 from tests.parts.required import ROOT
 from tests.runtime.archives import END, file
 
@@ -80,7 +79,5 @@ def test_a_workshop_ends_when_whoever_has_opened_it_is_killed() -> None:
     )
     with subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, text=True) as opener:
         assert opener.stdout is not None
-        watched = os.pidfd_open(int(opener.stdout.readline()))
-        opener.send_signal(signal.SIGKILL)
-        assert select.select([watched], [], [], PATIENCE)[0]
-        os.close(watched)
+        with ending(int(opener.stdout.readline())):
+            opener.send_signal(signal.SIGKILL)
