@@ -160,8 +160,8 @@ class Layers:
             with suppress(FileExistsError):
                 os.mkdir(f"{container}/{name}", 0o755)
         chain = ":".join(f"lower/{number}" for number in range(max(len(lowers), 1)))
-        # By an open file: it may have been removed, and has no name then.
-        here = os.open(".", os.O_PATH | os.O_DIRECTORY)
+        # By an open file: it may have been removed, and has no name then, or be one that su has left us in.
+        here = os.open("/proc/self/cwd", os.O_PATH | os.O_DIRECTORY)
         os.chdir(container)
         try:
             options = f"lowerdir={chain},upperdir=upper,workdir=work"
@@ -173,7 +173,9 @@ class Layers:
                 f"{container}/root cannot be mounted: {error.strerror}; 'preg system check' tells what this host lacks"
             ) from error
         finally:
-            os.fchdir(here)
+            os.chdir("/")
+            with suppress(PermissionError):
+                os.fchdir(here)
             os.close(here)
         return f"{container}/root"
 

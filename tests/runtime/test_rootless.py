@@ -251,6 +251,12 @@ def test_what_a_reboot_may_forget_is_in_the_users_own_directory(host: Rootless, 
     assert state(Path("/run")) == f"{host.home}/state"
 
 
+def test_a_directory_that_is_closed_to_the_user_is_no_hindrance(host: Rootless, image: str, tmp_path: Path) -> None:
+    (tmp_path / "closed").mkdir(mode=0o700)
+    place = (*host.user.place, f"--wd={tmp_path / 'closed'}")
+    assert replace(host, user=replace(host.user, place=place)).ok("run", "--rm", image, "echo", "runs") == "runs\n"
+
+
 def test_what_takes_root_is_told(host: Rootless, image: str) -> None:
     assert "take root" in host.fails("network", "create", "wanted")
     assert "low ports are root's" in host.fails("run", "--rm", "-p", "127.0.0.1:80:80", image, "true", status=125)

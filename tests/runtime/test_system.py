@@ -21,7 +21,7 @@ from tests.parts.required import ROOT, require_root, required
 from tests.parts.server import Server
 from tests.runtime.conftest import Preg
 
-UNIT = ROOT / "deploy/systemd/preg-restore.service"
+UNITS = [ROOT / "deploy/systemd/preg-restore.service", ROOT / "deploy/systemd/user/preg-restore.service"]
 
 
 @pytest.fixture(scope="module")
@@ -291,9 +291,10 @@ def test_one_that_cannot_be_restored_does_not_keep_the_others(host: Preg, image:
     assert line.startswith("preg: first: the container's command was not found")
 
 
-def test_the_unit_starts_what_a_boot_brings_back(host: Preg, image: str) -> None:
+@pytest.mark.parametrize("path", UNITS)
+def test_the_unit_starts_what_a_boot_brings_back(path: Path, host: Preg, image: str) -> None:
     unit = configparser.ConfigParser()
-    unit.read(UNIT)
+    unit.read(path)
     program, *words = shlex.split(unit["Service"]["ExecStart"])
     assert program.endswith("/bin/preg")
     host.ok("run", "-d", "--name", "web", "--restart", "always", image, "sleep", "1000")
@@ -301,9 +302,10 @@ def test_the_unit_starts_what_a_boot_brings_back(host: Preg, image: str) -> None
     assert host.ok(*words) == "web\n"
 
 
-def test_systemd_takes_the_unit(tmp_path: Path) -> None:
-    copy = tmp_path / UNIT.name
-    copy.write_text(UNIT.read_text().replace("/opt/preg/bin/preg", "/bin/true"))
+@pytest.mark.parametrize("path", UNITS)
+def test_systemd_takes_the_unit(path: Path, tmp_path: Path) -> None:
+    copy = tmp_path / path.name
+    copy.write_text(path.read_text().replace("/opt/preg/bin/preg", "/bin/true"))
     done = subprocess.run(
         [required("systemd-analyze"), "verify", str(copy)], capture_output=True, text=True, check=False
     )
