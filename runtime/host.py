@@ -21,6 +21,8 @@ from runtime.rootless import how_to_get_ranges, user_name
 if TYPE_CHECKING:
     from runtime.config import Config
 
+_FILE_SYSTEMS: Final = Path("/proc/filesystems")
+_MODULES: Final = Path("/lib/modules")
 _CGROUPS: Final = Path("/sys/fs/cgroup")
 
 
@@ -97,9 +99,11 @@ def has_seccomp() -> bool:
     return Path("/proc/sys/kernel/seccomp/actions_avail").exists()
 
 
-def file_systems() -> set[str]:
-    """List the kinds of file system that the kernel knows now; it may load more when they are asked for."""
-    return {line.split()[-1] for line in Path("/proc/filesystems").read_text().splitlines()}
+def has_overlay() -> bool:
+    """Tell whether the kernel has overlayfs, or loads it when it is asked for."""
+    known = {line.split()[-1] for line in _FILE_SYSTEMS.read_text().splitlines()}
+    modules = _MODULES / os.uname().release / "modules.dep"
+    return "overlay" in known or (modules.exists() and "/overlay.ko" in modules.read_text())
 
 
 def file_system_of(place: str) -> str:
@@ -120,7 +124,7 @@ def lacks(here: "Config") -> Iterator[Lack]:
     """Tell what is missing, with what to do about it."""
     if not runtimes(here):
         yield Lack("no OCI runtime is installed, so no container runs", f"apt install {KNOWN[0]}", needed=True)
-    if "overlay" not in file_systems():
+    if not has_overlay():
         yield Lack(
             "the kernel has no overlay file system, so no container gets a root", "modprobe overlay", needed=True
         )

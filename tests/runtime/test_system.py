@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+import runtime.host
 from tests.parts import cgroups
 from tests.parts.docker import Docker
 from tests.parts.images import busybox, push
@@ -121,6 +122,18 @@ def test_a_home_that_cannot_be_written_to_can_be_looked_at(image: str, elsewhere
     told = json.loads(preg.ok("info", "--format", "json"))
     assert told["Images"] == 1
     assert "Read-only file system" in dict(told["DriverStatus"])["Layers"]
+
+
+@pytest.mark.parametrize(("modules", "there"), [("kernel/fs/overlayfs/overlay.ko.xz:\n", True), ("", False)])
+def test_a_file_system_that_the_kernel_will_load_is_not_lacking(
+    modules: str, there: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runtime.host, "_FILE_SYSTEMS", tmp_path / "filesystems")
+    monkeypatch.setattr(runtime.host, "_MODULES", tmp_path)
+    (tmp_path / "filesystems").write_text("nodev\tproc\n\text4\n")
+    (tmp_path / os.uname().release).mkdir()
+    (tmp_path / os.uname().release / "modules.dep").write_text(modules)
+    assert runtime.host.has_overlay() is there
 
 
 def test_the_version_is_the_installed_one(preg: Preg) -> None:
