@@ -31,11 +31,15 @@ if TYPE_CHECKING:
 
 
 class Life:
-    """One container, and those who visit it meanwhile; ``held`` is the lock on it, which is ours."""
+    """One container, and those who visit it meanwhile.
 
-    def __init__(self, order: Order, held: int) -> None:
+    ``held`` is the lock on it, which is ours, and ``network`` are the files that keep its network and published ports.
+    """
+
+    def __init__(self, order: Order, held: int, network: list[int]) -> None:
         self._order = order
         self._held = held
+        self._network = network
         self._containers = Containers(order.home, order.state)
         self._container = self._containers.get(order.identifier)
         self._description = self._container.describe()
@@ -76,6 +80,7 @@ class Life:
         failure = self._start()
         if failure is not None:
             self._put_away()
+            os.close(self._held)
         return failure
 
     def _start(self) -> bytes | None:
@@ -261,6 +266,9 @@ class Life:
             with suppress(OSError):  # then 'preg system check' finds it
                 release(self._order.state, self._container.id)
         remove_tree(self._container.running)
+        # Whoever is told of the end may want the same ports at once.
+        for file in self._network:
+            os.close(file)
 
     # What is written down
 

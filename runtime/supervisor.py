@@ -36,8 +36,9 @@ _IGNORED: Final = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
 class Supervisor:
     """Tells the life of a container what happens, and what visitors want; the first of them has given the order."""
 
-    def __init__(self, order: Order, held: int, connection: Socket, frames: f.Frames) -> None:
-        self._life = Life(order, held)
+    def __init__(self, order: Order, files: list[int], connection: Socket, frames: f.Frames) -> None:
+        held, *network = files
+        self._life = Life(order, held, network)
         self._visitors = self._life.visitors
         self._first = self._visitors.admit(connection, frames)
         self._first.attached = order.attach
@@ -191,18 +192,19 @@ def main(connection: Socket) -> None:
     if received is None:
         return  # who would have given it has thought better of it
     order, files = received
-    join_mounts(files[1])
-    os.close(files[1])
+    mounts = files.pop(1)
+    join_mounts(mounts)
+    os.close(mounts)
     with suppress(OSError):
         # From where no container can write to it: crun makes itself such a mount, and begins once more in there, unless
         # it is in one (crun, src/libcrun/cloned_binary.c).
         order = order.executing(f"/proc/self/fd/{open_read_only(order.engine[0])}")
     if order.network:
         # By this path the engine finds it, and everybody else.
-        os.symlink(f"/proc/{os.getpid()}/fd/{files[2]}", f"{order.state}/containers/{order.identifier}/netns")
+        os.symlink(f"/proc/{os.getpid()}/fd/{files[1]}", f"{order.state}/containers/{order.identifier}/netns")
     _leave(order)
     adopt_orphans()
-    Supervisor(order, files[0], connection, frames).run()
+    Supervisor(order, files, connection, frames).run()
 
 
 def _leave(order: Order) -> None:

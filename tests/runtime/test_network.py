@@ -245,6 +245,15 @@ def test_a_port_in_use_is_said_before_anything_starts(host: Host, image: str) ->
         assert "in use" in host.fails("run", "--rm", "-p", "9000:80", image, "true", status=125)
 
 
+def test_a_port_is_free_once_its_container_has_ended_though_it_is_not_deleted_yet(host: Host, image: str) -> None:
+    script = "i=0; while test $i -lt 10000; do i=$((i+1)); : > /tmp/$i; done; echo ready; sleep 1000"
+    host.ok("run", "-d", "--rm", "--name", "web", "-p", "8080:80", image, "sh", "-c", script)
+    with host.following("logs", "-f", "web") as lines:
+        assert next(lines) == "ready"
+    host.ok("stop", "-t", "0", "web")
+    host.ok("run", "--rm", "-p", "8080:80", image, "true")
+
+
 def test_free_ports_are_chosen_and_ranges_are_tried(host: Host, image: str) -> None:
     web = host.serve(image, "web", "-P", "--expose", "80")
     ((binding,),) = web["NetworkSettings"]["Ports"].values()
