@@ -162,7 +162,7 @@ def make(here: config.Config, options: Options, *, attached: bool) -> tuple[Cont
 
     Raises Fault.
     """
-    containers, cidfile = Containers(here.home, here.state), options.last("--cidfile")
+    containers, cidfile = Containers(here.home, here.state), options.last("--cidfile") or None
     wanted = _read_wanted(options, attached=attached)
     wishes = read_wishes(options, host_network=wanted.network.kind == HOST)
     engine = find(options.last("--runtime"), here.path, here.state)

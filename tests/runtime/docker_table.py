@@ -44,6 +44,8 @@ _CONTAINER: Final[Rows] = {
     "--cidfile": (
         "create --name c1 --cidfile {own}/id {image} true",
         "?create --name c2 --cidfile {own}/id {image} true",
+        "?create --name c2 --cidfile {own}/none/id {image} true",
+        "run --rm --cidfile '' {image} true",
         "?create --name c3 --cidfile {own}/none/id {image} true",
         "ps -a --format Names",
     ),
