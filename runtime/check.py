@@ -20,6 +20,7 @@ from runtime.errors import Damaged, Fault
 from runtime.images import Images
 from runtime.kernel import MNT_DETACH, unmount
 from runtime.lock import lock
+from runtime.network import hub
 from runtime.network.endpoints import Endpoints
 from runtime.network.entries import entries, networks, release
 from runtime.removal import remove_tree
@@ -47,6 +48,9 @@ def check(here: "Config") -> Iterator[Finding]:
     yield from _engines(containers, here)
     yield from _groups(containers)
     yield from _endpoints(here.state)
+    if hub.is_cut_off(here.state):
+        what = "slirp4netns, which joins containers' networks to the outside, was killed"
+        yield Finding(what, partial(hub.mend, here.state))
 
 
 def _half_made(folder: Path) -> Iterator[Finding]:

@@ -59,7 +59,7 @@ def start(here: Config, container: Container, held: int, supervisor: Hired, *, a
         root = images.layers.mount(config.rootfs.diff_ids, container.directory, passing=description.remove)
         _make_bundle(here, container, description, config.config or Process(), root, engine)
         sandbox = prepare(here, container, description)
-        order = _order(here, container, engine, attach=attach, network=sandbox.namespace is not None)
+        order = _order(here, container, engine, sandbox, attach=attach)
         with open("/proc/self/ns/mnt", "rb") as mounts:
             give(supervisor, order, [held, mounts.fileno(), *sandbox.files])
         return _wait_until_started(supervisor, engine.name)
@@ -74,7 +74,7 @@ def start(here: Config, container: Container, held: int, supervisor: Hired, *, a
         os.close(ours)
 
 
-def _order(here: Config, container: Container, engine: Engine, *, attach: bool, network: bool) -> Order:
+def _order(here: Config, container: Container, engine: Engine, sandbox: Sandbox, *, attach: bool) -> Order:
     return Order(
         home=here.home,
         state=here.state,
@@ -85,7 +85,8 @@ def _order(here: Config, container: Container, engine: Engine, *, attach: bool, 
         remains=engine.remains(container.id),
         environ=ENVIRON,
         attach=attach,
-        network=network,
+        network=sandbox.namespace is not None,
+        in_hub=sandbox.in_hub,
     )
 
 

@@ -22,13 +22,17 @@ _UNSEEN = 255
 
 
 def sweep(containers: Containers) -> None:
-    """Put away every container whose supervisor has ended before it."""
+    """Put away every container whose supervisor has ended before it, and mend what the others have lost."""
     for container in containers.started():
         if not os.path.exists(container.directory):
             _leave_networks(containers, container)
             remove_tree(container.running)
         else:
             _put_away_if_dead(containers, container)
+    if os.path.exists(f"{containers.state}/hub"):
+        from runtime.network import hub  # noqa: PLC0415 - not for root
+
+        hub.mend(containers.state)
 
 
 def look(containers: Containers, container: Container) -> State:

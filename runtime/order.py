@@ -21,7 +21,7 @@ class Order(NamedTuple):
     """The container, and how its engine is to be called.
 
     With it come open files: the lock of the container, the mounts it is to run in, its network namespace if it has one,
-    and what holds its published ports.
+    and what holds its published ports, or its hub.
     """
 
     home: str
@@ -38,6 +38,8 @@ class Order(NamedTuple):
     """Whoever gives the order wants to see what the container prints."""
     network: bool
     """The container has a network namespace of its own."""
+    in_hub: bool
+    """The first of the files behind that is the hub that the container is in."""
 
     def executing(self, program: str) -> Order:
         """Give the same order for another file of the engine."""

@@ -128,7 +128,7 @@ def enter(pid: int = 0) -> None:
     It is a new one, or that of a process: only in there is its own within reach, as the root of a container that runs.
     What is started from here on is inside, too. Raises Fault if this host does not allow it.
     """
-    if os.geteuid() == 0 or (pid and _join(pid)):
+    if os.geteuid() == 0 or (pid and join(pid)):
         return
     uid, gid = os.geteuid(), os.getegid()
     users, groups = list(_ranges("/etc/subuid", uid)), list(_ranges("/etc/subgid", uid))
@@ -190,8 +190,8 @@ def _is_elsewhere(pid: int) -> bool:
         return True
 
 
-def _join(pid: int) -> bool:
-    """Enter the user namespace of a process; False if that is gone or in none of ours."""
+def join(pid: int) -> bool:
+    """Become root in the user namespace of a process, with mounts of our own; False if it is gone, or not ours."""
     from runtime.kernel import join_user, unshare_mounts  # noqa: PLC0415 - loads a C library, which root needs not
 
     try:

@@ -202,6 +202,8 @@ def main(connection: Socket) -> None:
     if order.network:
         # By this path the engine finds it, and everybody else.
         os.symlink(f"/proc/{os.getpid()}/fd/{files[1]}", f"{order.state}/containers/{order.identifier}/netns")
+    if order.in_hub:
+        os.symlink(f"/proc/{os.getpid()}/fd/{files[2]}", f"{order.state}/containers/{order.identifier}/hub")
     _leave(order)
     adopt_orphans()
     Supervisor(order, files, connection, frames).run()

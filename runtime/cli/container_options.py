@@ -157,13 +157,12 @@ OPTIONS: Final = (*_OWN, *(option for family in (*_WISHES, *_WANTED) for option 
 _PULL: Final = ("always", "missing", "never")
 
 
-def make(here: config.Config, options: Options, *, attached: bool) -> tuple[Container, int]:
-    """Make the container that the options ask for, of an image that is pulled if need be; its lock is ours.
+def make(here: config.Config, options: Options, wanted: Wanted) -> tuple[Container, int]:
+    """Make the container that is wanted, of an image that is pulled if need be; its lock is ours.
 
     Raises Fault.
     """
     containers, cidfile = Containers(here.home, here.state), options.last("--cidfile") or None
-    wanted = _read_wanted(options, attached=attached)
     wishes = read_wishes(options, host_network=wanted.network.kind == HOST)
     engine = find(options.last("--runtime"), here.path, here.state)
     if cidfile is not None and os.path.exists(cidfile):
@@ -229,7 +228,8 @@ def _find(images: Images, name: str, platform: Platform | None) -> tuple[Digest,
     return record.image, config
 
 
-def _read_wanted(options: Options, *, attached: bool) -> Wanted:
+def read_wanted(options: Options, *, attached: bool) -> Wanted:
+    """Read what was asked of a container, beside what is inside it. Raises UsageError, and Fault."""
     wanted = Wanted(
         image=options.operands[0],
         name=options.last("--name") or None,

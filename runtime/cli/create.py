@@ -6,7 +6,7 @@ import os
 import sys
 
 from runtime import config
-from runtime.cli.container_options import OPTIONS, make
+from runtime.cli.container_options import OPTIONS, make, read_wanted
 from runtime.cli.options import Usage
 from runtime.containers import Containers
 from runtime.rootless import enter
@@ -33,10 +33,11 @@ Example:
 def main(arguments: list[str]) -> int:
     """Run the command."""
     options = USAGE.parse(arguments)
-    enter()
     # Whoever starts it with -i is the one whose input it reads.
+    wanted = read_wanted(options, attached=True)
+    enter()
     here = config.load()
-    container, held = make(here, options, attached=True)
+    container, held = make(here, options, wanted)
     try:
         _fill_volumes(container)
     except BaseException:

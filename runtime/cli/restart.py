@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from runtime.cli.options import Usage
-from runtime.cli.start import start_again
+from runtime.cli.start import enter_for_each, start_again
 from runtime.cli.stop import TIME, read_seconds
 from runtime.cli.targets import each, here
 from runtime.stop import restart
@@ -31,6 +31,7 @@ def main(arguments: list[str]) -> int:
     """Run the command."""
     options = USAGE.parse(arguments)
     seconds, containers = read_seconds(options.last("--time")), here()
+    enter_for_each(containers, options.operands)
     return each(containers, options.operands, lambda container: _restart(containers, container, seconds))
 
 

@@ -6,7 +6,7 @@ import os
 import sys
 
 from runtime import config
-from runtime.cli.container_options import OPTIONS, make
+from runtime.cli.container_options import OPTIONS, make, read_wanted
 from runtime.cli.options import Family, Option, Usage
 from runtime.cli.shared_options import MANNER
 from runtime.containers import Containers
@@ -16,7 +16,7 @@ from runtime.launch import start
 from runtime.lean import suppress
 from runtime.leftovers import sweep
 from runtime.manner import Detached, Manner
-from runtime.rootless import enter
+from runtime.network.sandbox import enter_for
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,9 +63,10 @@ def main(arguments: list[str]) -> int:
     here = config.load()
     containers = Containers(here.home, here.state)
     sweep(containers)
-    enter()
+    wanted = read_wanted(options, attached=not detach)
+    enter_for(here, [wanted.network])
     hire_ahead()  # or a supervisor would begin with all that it takes to pull an image
-    container, held = make(here, options, attached=not detach)
+    container, held = make(here, options, wanted)
     with hire() as supervisor:
         try:
             session = start(here, container, held, supervisor, attach=not detach)

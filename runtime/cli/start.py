@@ -11,9 +11,11 @@ from runtime.cli.targets import each, here
 from runtime.errors import Fault, UsageError
 from runtime.hire import hire
 from runtime.launch import start
+from runtime.lean import suppress
 from runtime.leftovers import look
 from runtime.manner import Detached, Manner
-from runtime.rootless import enter
+from runtime.network.plan import read_plan
+from runtime.network.sandbox import enter_for
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,7 +44,7 @@ Examples:
 def main(arguments: list[str]) -> int:
     """Run the command."""
     options, containers = USAGE.parse(arguments), here()
-    enter()
+    enter_for_each(containers, options.operands)
     if "--attach" not in options and "--interactive" not in options:
         return each(containers, options.operands, lambda container: start_again(containers, container))
     if len(options.operands) > 1:
@@ -50,6 +52,15 @@ def main(arguments: list[str]) -> int:
     container = containers.find(options.operands[0])
     manner = MANNER.read(options, Manner())
     return _start_attached(containers, container, manner, stdin="--interactive" in options)
+
+
+def enter_for_each(containers: Containers, words: list[str]) -> None:
+    """Become root, if we are not, where the containers that are named can be started, as far as they can be found."""
+    plans = []
+    for word in words if os.geteuid() != 0 else ():
+        with suppress(Fault):
+            plans.append(read_plan(containers.find(word).directory))
+    enter_for(config.load(), plans)
 
 
 def start_again(containers: Containers, container: Container) -> None:

@@ -4,12 +4,11 @@ import sys
 from typing import Final
 
 from runtime.cli.options import Usage
-from runtime.cli.start import start_again
+from runtime.cli.start import enter_for_each, start_again
 from runtime.cli.targets import here
 from runtime.errors import Damaged, Fault
 from runtime.leftovers import look
 from runtime.restart import is_due_at_boot
-from runtime.rootless import enter
 
 USAGE: Final = Usage(
     "system restore",
@@ -40,7 +39,7 @@ def main(arguments: list[str]) -> int:
             continue
         if not state.alive and is_due_at_boot(description.restart, state):
             due.append((description.created, description.name, container))
-    enter()
+    enter_for_each(containers, [container.id for _, _, container in due])
     for _, name, container in sorted(due, key=lambda each: each[0]):
         try:
             start_again(containers, container)

@@ -11,11 +11,13 @@ import os
 from runtime.errors import Fault
 from runtime.lean import suppress
 from runtime.network.endpoints import Endpoints
+from runtime.network.namespace import UPLINK, among_bridges
 from runtime.network.networks import PREDEFINED
 from runtime.network.nftables import Firewall
 from runtime.network.plan import DEFAULT
 from runtime.network.rtnetlink import Links
 from runtime.removal import remove_tree
+from runtime.rootless import privileges
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,7 +42,8 @@ def bring_up(
             link = links.get(network.interface)
     # Whoever loads a firewall's rules anew may flush ours.
     if not firewall.has(network.interface):
-        firewall.add(network.interface, network.range, internal=network.internal)
+        uplink = "" if privileges().of_host else UPLINK
+        firewall.add(network.interface, network.range, uplink, internal=network.internal)
         firewall.publish(network.interface, [mapping for endpoint in members for mapping in endpoint.mappings])
     firewall.let_through(network.interface)
     _forward()
@@ -56,7 +59,7 @@ def remove(networks: Networks, text: str) -> None:
     with members.changing():
         if members.files():
             raise Fault(f"the network {network.name!r} has {len(members.files())} running containers: stop them first")
-        _tear_down(network)
+        among_bridges(networks.state, lambda: _tear_down(network), make=False)
         networks.forget(network)
         remove_tree(members.directory)
 

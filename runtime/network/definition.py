@@ -8,9 +8,10 @@ import time
 from runtime.errors import Fault, UsageError
 from runtime.lean import NamedTuple
 from runtime.network.addresses import Subnet, choose_subnet, read_address, read_subnet, show
-from runtime.network.networks import PREDEFINED, ROOTS_OWN, Network, is_name
+from runtime.network.networks import PREDEFINED, Network, is_name
 from runtime.network.plan import DEFAULT
 from runtime.network.rtnetlink import Links
+from runtime.network.slirp import SUBNET
 from runtime.rootless import privileges
 
 TYPE_CHECKING = False
@@ -31,8 +32,6 @@ class Wanted(NamedTuple):
 
 def make(networks: Networks, wanted: Wanted) -> Network:
     """Make a network. Raises Fault if its name or its subnet is taken, UsageError if it makes no sense."""
-    if not privileges().of_host:
-        raise Fault(ROOTS_OWN)
     if not is_name(wanted.name):
         raise UsageError(f"{wanted.name!r} cannot be a network's name: letters and digits, behind the first also . _ -")
     with networks.changing():
@@ -47,6 +46,8 @@ def define(networks: Networks, wanted: Wanted) -> Network:
     """Choose what was not asked for, while nobody else does. Raises Fault, and UsageError."""
     links = Links()
     routes = [Subnet(route.destination, route.prefix) for route in links.routes()]
+    if not privileges().of_host:
+        routes.append(SUBNET)  # which a hub is in
     taken = [*networks.subnets(), *routes]
     if wanted.subnet:
         subnet = read_subnet(wanted.subnet, "--subnet")

@@ -50,6 +50,8 @@ class Endpoint(NamedTuple):
     """The published: the host's address and port, the container's port, the protocol."""
     exposed: list[str]
     """Those that the container says it listens on."""
+    hub: bool = False
+    """Its bridge is in a hub, to which a program publishes ports."""
 
     @property
     def line(self) -> str:
@@ -65,7 +67,9 @@ class Endpoint(NamedTuple):
 
     @property
     def mappings(self) -> "list[Mapping]":
-        """What the firewall is told of them."""
+        """What the firewall is told of them, if it is what publishes them."""
+        if self.hub or not self.bridge:
+            return []
         from _socket import inet_aton  # noqa: PLC0415 - not for those who only look
 
         from runtime.network.nftables import Mapping  # noqa: PLC0415
@@ -145,7 +149,11 @@ class Endpoints:
 
     def remove(self, endpoint: Endpoint) -> None:
         """Take an endpoint away, while nobody else joins or leaves."""
-        if endpoint.ports and endpoint.bridge:
+        if endpoint.ports and endpoint.hub:
+            from runtime.network import slirp  # noqa: PLC0415
+
+            slirp.withdraw(endpoint.address, f"{self._state}/hub/program")
+        elif endpoint.ports and endpoint.bridge:
             from runtime.network.nftables import Firewall  # noqa: PLC0415
 
             firewall = Firewall()

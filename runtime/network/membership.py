@@ -12,7 +12,7 @@ from runtime.network import hosts
 from runtime.network.addresses import choose_address, mac, read_address, read_mac, show, show_mac
 from runtime.network.bridge import bring_up
 from runtime.network.endpoints import Endpoint, Endpoints
-from runtime.network.networks import ROOTS_OWN
+from runtime.network.namespace import among_bridges
 from runtime.network.nftables import Firewall
 from runtime.network.plan import DEFAULT
 from runtime.network.rtnetlink import Links
@@ -29,11 +29,9 @@ if TYPE_CHECKING:
 
 def join(networks: Networks, attachment: Attachment, member: Member) -> None:
     """Put a container into a network. Raises Fault."""
-    if not privileges().of_host:
-        raise Fault(ROOTS_OWN)
     network = networks.find(attachment.network)
     try:
-        _join(networks, network, attachment, member)
+        among_bridges(networks.state, lambda: _join(networks, network, attachment, member))
     except OSError as error:
         raise Fault(
             f"the network {network.name!r} cannot be set up on this host ({error.strerror}): it needs bridges, veth and"
@@ -50,11 +48,7 @@ def _join(networks: Networks, network: Network, attachment: Attachment, member: 
         endpoint = _choose(members, network, attachment, member)
         members.write(endpoint)
         _plug_in(endpoint, links, bridge, member.namespace)
-        firewall.publish(endpoint.bridge, endpoint.mappings)
-        if udp := {port.host_port for port in member.ports if port.protocol == "udp"}:
-            from runtime.network.conntrack import forget_udp  # noqa: PLC0415 - most ports are of TCP
-
-            forget_udp(udp)
+        _publish(networks.state, endpoint, firewall)
         if endpoint.resolves:
             members.tell_names()
         else:
@@ -63,8 +57,24 @@ def _join(networks: Networks, network: Network, attachment: Attachment, member: 
     firewall.close()
 
 
+def _publish(state: str, endpoint: Endpoint, firewall: Firewall) -> None:
+    if endpoint.hub and endpoint.ports:
+        from runtime.network import hub  # noqa: PLC0415 - not for root
+
+        hub.publish(state, endpoint)
+    firewall.publish(endpoint.bridge, endpoint.mappings)
+    if udp := {mapping.host_port for mapping in endpoint.mappings if mapping.protocol == "udp"}:
+        from runtime.network.conntrack import forget_udp  # noqa: PLC0415 - most ports are of TCP
+
+        forget_udp(udp)
+
+
 def leave(networks: Networks, endpoint: Endpoint) -> None:
     """Take a container that runs out of a network."""
+    among_bridges(networks.state, lambda: _leave(networks, endpoint))
+
+
+def _leave(networks: Networks, endpoint: Endpoint) -> None:
     members = Endpoints(networks.state, endpoint.network)
     links = Links()
     with members.changing():
@@ -106,6 +116,7 @@ def _choose(members: Endpoints, network: Network, attachment: Attachment, member
         resolves=resolves,
         ports=[port.words for port in member.ports],
         exposed=list(member.exposed),
+        hub=not privileges().of_host,
     )
 
 
@@ -129,7 +140,7 @@ def _plug_in(endpoint: Endpoint, links: Links, bridge: int, namespace: int) -> N
 
 @contextmanager
 def _links_inside(namespace: int) -> Iterator[Links]:
-    ours = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    ours = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     try:
         join_network(namespace)
         links = Links()

@@ -22,10 +22,6 @@ if TYPE_CHECKING:
 
 #: What stands for no network of ours; their IDs only have to be always the same.
 PREDEFINED: "Final" = {"host": "4057" * 16, "none": "0e0e" * 16}
-#: What those hear who are not root.
-ROOTS_OWN: "Final" = (
-    "networks of 'preg network create' take root: without it a container has a network of its own, none, or the host's"
-)
 _NAME_CHARACTERS: "Final" = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
 
 

@@ -76,11 +76,11 @@ class Firewall:
             raise
         return True
 
-    def add(self, bridge: str, subnet: Subnet, *, internal: bool) -> None:
-        """Add the rules of a network, all or none. Raises OSError."""
+    def add(self, bridge: str, subnet: Subnet, uplink: str, *, internal: bool) -> None:
+        """Add the rules of a network, all or none; see ``rules.network``. Raises OSError."""
         from runtime.network import rules  # noqa: PLC0415 - networks are made once
 
-        self._change(rules.network(bridge, subnet, internal=internal))
+        self._change(rules.network(bridge, subnet, uplink, internal=internal))
 
     def delete(self, bridge: str) -> None:
         """Remove the rules of a network; it is no fault if there are none."""

@@ -52,6 +52,11 @@ class Plan(NamedTuple):
             return self.kind
         return self.attachments[0].network if self.attachments else DEFAULT
 
+    @property
+    def needs_hub(self) -> bool:
+        """Whether it is more than the default network, in which containers without root are alone."""
+        return self.kind == BRIDGES and any(attachment.network != DEFAULT for attachment in self.attachments)
+
     def published(self) -> "Iterable[Publish]":
         """Give every port that is to be published."""
         from runtime.network.ports import read_publish  # noqa: PLC0415 - for those who publish some

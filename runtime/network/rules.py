@@ -16,6 +16,7 @@ In the words of nft(8) they are, for a bridge B with the subnet S:
         oifname B ct state established,related accept
         iifname B oifname B accept
         oifname B ct status dnat accept
+        iifname U oifname B accept      (where a program publishes ports by an uplink U)
         oifname B drop
         iifname B drop          (of an internal network)
 """
@@ -69,9 +70,9 @@ _REGISTER: Final = 8
 _LOOPBACK: Final = Subnet(127 << 24, 8)
 
 
-def network(bridge: str, subnet: Subnet, *, internal: bool) -> list[Message]:
-    """Give what adds the rules of a network."""
-    return [(_NEWTABLE, CREATE, text(1, bridge)), *_maps(bridge), *_chains(bridge, subnet, internal)]
+def network(bridge: str, subnet: Subnet, uplink: str, *, internal: bool) -> list[Message]:
+    """Give what adds the rules of a network; ``uplink`` is empty where the kernel publishes ports."""
+    return [(_NEWTABLE, CREATE, text(1, bridge)), *_maps(bridge), *_chains(bridge, subnet, uplink, internal)]
 
 
 def exempt(bridge: str) -> list[Message]:
@@ -100,7 +101,7 @@ def _maps(bridge: str) -> list[Message]:
     ]
 
 
-def _chains(bridge: str, subnet: Subnet, internal: bool) -> list[Message]:
+def _chains(bridge: str, subnet: Subnet, uplink: str, internal: bool) -> list[Message]:
     publish = (_translate(with_address=True), _translate(with_address=False))
     entering, leaving = _interface(_IIFNAME, bridge), _interface(_OIFNAME, bridge)
     elsewhere = _interface(_OIFNAME, bridge, _DIFFERENT)
@@ -114,6 +115,7 @@ def _chains(bridge: str, subnet: Subnet, internal: bool) -> list[Message]:
         leaving + _ct(_CT_STATE, _ESTABLISHED_OR_RELATED) + _verdict(_ACCEPT),
         entering + leaving + _verdict(_ACCEPT),
         leaving + translated + _verdict(_ACCEPT),
+        *((_interface(_IIFNAME, uplink) + leaving + _verdict(_ACCEPT),) if uplink else ()),
         leaving + _verdict(_DROP),
         *((entering + _verdict(_DROP),) if internal else ()),
     )

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 
 from runtime.container import Container
-from runtime.errors import Fault
 from runtime.lean import NamedTuple
-from runtime.network.namespace import make_namespace, namespace_of
+from runtime.network.namespace import make_namespace, namespace_of, owner_of
 from runtime.network.plan import HOST, SHARED, read_plan
-from runtime.rootless import privileges
+from runtime.rootless import enter, privileges
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
     from runtime.config import Config
     from runtime.container import Description
-    from runtime.network.plan import Attachment, Plan
+    from runtime.network.plan import Plan
     from runtime.network.ports import Port
 
 
@@ -27,7 +26,9 @@ class Sandbox(NamedTuple):
     namespace: int | None = None
     """An open file of the network namespace; None if it is the host's."""
     held: Sequence[int] = ()
-    """Open files that keep the published ports from others."""
+    """Open files that keep the published ports from others, or a hub with the container in it."""
+    in_hub: bool = False
+    """The first of those held is the hub."""
 
     @property
     def files(self) -> list[int]:
@@ -58,29 +59,37 @@ def member_of(container: Container, description: Description, namespace: int) ->
     return Member(container, description.wishes.get("hostname") or container.short_id, description.name, namespace)
 
 
+def enter_for(here: Config, plans: Sequence[Plan]) -> None:
+    """Become root, if we are not, where containers with such networks can be started. Raises Fault."""
+    if os.geteuid() == 0:
+        return
+    if any(plan.needs_hub for plan in plans):
+        from runtime.network import hub  # noqa: PLC0415 - not for root
+
+        hub.enter(here.state)
+        return
+    # Who shares a network has to be in the same user namespace.
+    others = [f"{here.state}/containers/{plan.container}/netns" for plan in plans if plan.kind == SHARED]
+    enter(next((owner_of(link) for link in others if os.path.lexists(link)), 0))
+
+
 def prepare(here: Config, container: Container, description: Description) -> Sandbox:
     """Make the network of a container that is being started. Raises Fault, and ``release`` is due then."""
     plan = read_plan(container.directory)
     if plan.kind == HOST:
         return Sandbox()
     if plan.kind == SHARED:
-        return Sandbox(_share(Container(here.home, here.state, plan.container)))
+        return Sandbox(namespace_of(Container(here.home, here.state, plan.container)))
     ports, held = _reserve(plan)
     namespace = make_namespace()
     try:
         if plan.attachments:
             member = member_of(container, description, namespace)._replace(ports=ports, exposed=plan.exposed)
-            _join(here, plan.attachments, member, held)
+            _join(here, plan, member, held)
     except BaseException:
         Sandbox(namespace, held).close()
         raise
-    return Sandbox(namespace, held)
-
-
-def _share(other: Container) -> int:
-    if not privileges().of_host:
-        raise Fault("--network container:NAME takes root: without it each container has a network of its own")
-    return namespace_of(other)
+    return Sandbox(namespace, held, in_hub=plan.needs_hub and not privileges().of_host)
 
 
 def _reserve(plan: Plan) -> tuple[list[Port], list[int]]:
@@ -91,19 +100,23 @@ def _reserve(plan: Plan) -> tuple[list[Port], list[int]]:
     return reserve(plan.published())
 
 
-def _join(here: Config, attachments: Sequence[Attachment], member: Member, held: list[int]) -> None:
+def _join(here: Config, plan: Plan, member: Member, held: list[int]) -> None:
     """Put a container into its networks, and add to the files that are held what keeps it there."""
-    if privileges().of_host:
-        from runtime.network.membership import join  # noqa: PLC0415 - for those who are in one
-        from runtime.network.networks import Networks  # noqa: PLC0415
-
-        networks = Networks(here.home, here.state)
-        for attachment in attachments:
-            join(networks, attachment, member)
-            member = member._replace(ports=(), exposed=())
-    else:
-        from runtime.network import slirp  # noqa: PLC0415 - not for root
-
+    if not privileges().of_host:
         while held:  # the program that leads to the container is to have the ports
             os.close(held.pop())
-        held.append(slirp.join(here, attachments, member))
+        if not plan.needs_hub:
+            from runtime.network import slirp  # noqa: PLC0415 - not for root
+
+            held.append(slirp.join(here, plan.attachments[0], member))
+            return
+        from runtime.network import hub  # noqa: PLC0415 - not for root
+
+        held.extend(hub.enter(here.state).copy())
+    from runtime.network.membership import join  # noqa: PLC0415 - for those who are in one
+    from runtime.network.networks import Networks  # noqa: PLC0415
+
+    networks = Networks(here.home, here.state)
+    for attachment in plan.attachments:
+        join(networks, attachment, member)
+        member = member._replace(ports=(), exposed=())

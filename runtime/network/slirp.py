@@ -1,7 +1,8 @@
-"""The network of a container without root: slirp4netns, a program of the user's own, carries its packets.
+"""What carries packets without root: slirp4netns, a program of the user's own.
 
-It has the container's end of a network interface, and opens connections of this host for what comes out of it. It ends
-with whoever holds the socket that ``join`` gives, which is the container's supervisor.
+It has one end of a network interface whose other end is in a network namespace, and opens connections of this host for
+what comes out of it. It ends with whoever holds the other end of its lifeline: of a container that is in the default
+network alone, whose own it is, that is the container's supervisor.
 """
 
 from __future__ import annotations
@@ -11,27 +12,27 @@ from _socket import AF_UNIX, SHUT_WR, SOCK_CLOEXEC, SOCK_STREAM, socketpair
 
 from runtime.container import reachable
 from runtime.errors import Fault
-from runtime.lean import contextmanager, from_json, to_json
-from runtime.network.addresses import mac, read_address, show_mac
+from runtime.lean import contextmanager, from_json, suppress, to_json
+from runtime.network.addresses import Subnet, mac, read_address, show_mac
 from runtime.network.endpoints import Endpoint, Endpoints
-from runtime.network.networks import ROOTS_OWN, Networks
+from runtime.network.networks import Networks
 from runtime.network.plan import DEFAULT
 from runtime.sockets import Socket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from typing import Final
+    from collections.abc import Iterator
+    from typing import Any, Final
 
     from runtime.config import Config
     from runtime.network.plan import Attachment
     from runtime.network.ports import Port
     from runtime.network.sandbox import Member
 
-#: What slirp4netns gives to every container: they do not see each other (slirp4netns(1), --cidr).
+#: What slirp4netns gives to every namespace: they do not see each other (slirp4netns(1), --cidr).
 ADDRESS: Final = "10.0.2.100"
 GATEWAY: Final = "10.0.2.2"
-PREFIX: Final = 24
+SUBNET: Final = Subnet(0x0A000200, 24)
 
 _PROGRAM: Final = "slirp4netns"
 _TUN: Final = "/dev/net/tun"
@@ -46,13 +47,10 @@ _OPTIONS: Final = (
 )
 
 
-def join(here: Config, attachments: Sequence[Attachment], member: Member) -> int:
-    """Put a container into the default network, which is the only one: the network ends with the last holder of the
-    open socket that is given. Raises Fault.
+def join(here: Config, attachment: Attachment, member: Member) -> int:
+    """Put a container into the default network and no other: the network ends with the last holder of the open socket
+    that is given. Raises Fault.
     """
-    (attachment, *others) = attachments
-    if others or attachment.network != DEFAULT:
-        raise Fault(ROOTS_OWN)
     endpoint = Endpoint(
         network=Networks(here.home, here.state).find(DEFAULT).id,
         network_name=DEFAULT,
@@ -60,7 +58,7 @@ def join(here: Config, attachments: Sequence[Attachment], member: Member) -> int
         cable="",
         container=member.container.id,
         address=ADDRESS,
-        prefix=PREFIX,
+        prefix=SUBNET.prefix,
         gateway=GATEWAY,
         mac=attachment.mac or show_mac(mac(read_address(ADDRESS, "the address"))),
         names=[member.host_name],
@@ -86,14 +84,14 @@ def _connect(member: Member, address: str) -> int:
 
     Notes and the program's socket are kept with what is there while the container runs.
     """
-    _check_tun()
     folder = member.container.running
     ours, its = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC)
     try:
         with reachable(folder) as short:
-            _spawn(member.namespace, its.fileno(), address, folder, short)
-            for port in member.ports:
-                _publish(port, f"{short}/{_PROGRAM}")
+            opened = int(short.rpartition("/")[2])
+            spawn(member.namespace, "eth0", its.fileno(), opened, f"--macaddress={address}")
+        for port in member.ports:
+            publish(port, ADDRESS, folder)
     except BaseException:
         ours.close()
         raise
@@ -109,24 +107,25 @@ def _check_tun() -> None:
         raise Fault(f"{_TUN} is not yours to use, which networks without root need: chmod 666 {_TUN}, {_OTHERWISE}")
 
 
-def _spawn(namespace: int, lifeline: int, address: str, folder: str, short: str) -> None:
-    """Start the program, and wait until the interface is there."""
+def spawn(namespace: int, interface: str, lifeline: int, folder: int, *options: str) -> int:
+    """Start the program in an open folder, and wait until the interface is there: give its process. Raises Fault."""
+    _check_tun()
     ready, tell = os.pipe()
-    log = f"{folder}/{_PROGRAM}.log"
-    opened = int(short.rpartition("/")[2])
+    short = f"/proc/self/fd/{folder}"
+    log = f"{short}/{_PROGRAM}.log"
     streams = [
         (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
         (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
         (os.POSIX_SPAWN_DUP2, 1, 2),
     ]
     command = [
-        *(_PROGRAM, *_OPTIONS, f"--exit-fd={lifeline}", f"--ready-fd={tell}", f"--macaddress={address}"),
-        *(f"--api-socket={short}/{_PROGRAM}", f"/proc/self/fd/{namespace}", "eth0"),
+        *(_PROGRAM, *_OPTIONS, *options, f"--exit-fd={lifeline}", f"--ready-fd={tell}"),
+        *(f"--api-socket={short}/{_PROGRAM}", f"/proc/self/fd/{namespace}", interface),
     ]
     try:
-        with _inherited(namespace, lifeline, tell, opened):
+        with _inherited(namespace, lifeline, tell, folder):
             # In a session of its own, so that keys at our terminal are not for it.
-            os.posix_spawnp(_PROGRAM, command, os.environ, file_actions=streams, setsid=True)
+            process = os.posix_spawnp(_PROGRAM, command, os.environ, file_actions=streams, setsid=True)
     except FileNotFoundError as error:
         raise Fault(f"networks without root need {_PROGRAM}: apt install {_PROGRAM}, {_OTHERWISE}") from error
     finally:
@@ -137,6 +136,7 @@ def _spawn(namespace: int, lifeline: int, address: str, folder: str, short: str)
         with open(log, encoding="utf-8", errors="replace") as file:
             said = file.read().split("\n")
         raise Fault(f"{_PROGRAM} could not make the container's network: {'; '.join(line for line in said if line)}")
+    return process
 
 
 @contextmanager
@@ -150,19 +150,36 @@ def _inherited(*files: int) -> Iterator[None]:
             os.set_inheritable(file, False)
 
 
-def _publish(port: Port, path: str) -> None:
-    wanted = {
-        "proto": port.protocol,
-        "host_addr": port.address,
-        "host_port": port.host_port,
-        "guest_addr": ADDRESS,
-        "guest_port": port.port,
-    }
-    connection = Socket()
-    connection.connect(path)
-    connection.sendall(to_json({"execute": "add_hostfwd", "arguments": wanted}).encode())
-    connection.shutdown(SHUT_WR)
-    answer = from_json(b"".join(iter(lambda: connection.recv(4096), b"")))
-    connection.close()
+def publish(port: Port, address: str, folder: str) -> None:
+    """Let a port of this host lead to one of an address in the namespace. Raises Fault, and OSError if it has ended."""
+    answer = _ask(
+        folder,
+        "add_hostfwd",
+        {
+            "proto": port.protocol,
+            "host_addr": port.address,
+            "host_port": port.host_port,
+            "guest_addr": address,
+            "guest_port": port.port,
+        },
+    )
     if "error" in answer:
         raise Fault(f"{port.outside}/{port.protocol} of this host cannot be published: {answer['error'].get('desc')}")
+
+
+def withdraw(address: str, folder: str) -> None:
+    """Take back what was published of an address; it is no fault if the program has ended."""
+    with suppress(OSError):
+        for entry in _ask(folder, "list_hostfwd", {})["entries"]:
+            if entry["guest_addr"] == address:
+                _ask(folder, "remove_hostfwd", {"id": entry["id"]})
+
+
+def _ask(folder: str, execute: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    connection = Socket()
+    with reachable(folder) as short, connection:
+        connection.connect(f"{short}/{_PROGRAM}")
+        connection.sendall(to_json({"execute": execute, "arguments": arguments}).encode())
+        connection.shutdown(SHUT_WR)
+        answer: dict[str, Any] = from_json(b"".join(iter(lambda: connection.recv(4096), b"")))
+    return answer
