@@ -7,7 +7,7 @@ import time
 
 from runtime import cgroup
 from runtime.container import EXITED
-from runtime.errors import Damaged
+from runtime.errors import Damaged, Fault
 from runtime.lean import suppress
 from runtime.removal import remove_tree
 
@@ -32,7 +32,8 @@ def sweep(containers: Containers) -> None:
     if os.path.exists(f"{containers.state}/hub"):
         from runtime.network import hub  # noqa: PLC0415 - not for root
 
-        hub.mend(containers.state)
+        with suppress(Fault):  # then networks are cut off, and have been so before
+            hub.mend(containers.state)
 
 
 def look(containers: Containers, container: Container) -> State:

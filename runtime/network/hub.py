@@ -32,7 +32,7 @@ from runtime.rootless import join
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from typing import Final
 
     from runtime.network.endpoints import Endpoint
@@ -83,49 +83,57 @@ def inside(state: str, work: Callable[[], None]) -> None:
 
 def is_there(state: str) -> bool:
     """Tell whether there is a hub."""
-    return _is_joined(state) or next(_links(state), None) is not None
-
-
-def publish(state: str, endpoint: Endpoint) -> None:
-    """Let ports of this host lead to a container. Raises Fault."""
-    for port in endpoint.published:
-        slirp.publish(port, endpoint.address, f"{state}/hub/program")
+    return _is_joined(state) or _find_link(state) is not None
 
 
 def is_cut_off(state: str) -> bool:
     """Tell whether there is a hub, and what joined it to the outside was killed."""
-    return not _is_joined(state) and next(_links(state), None) is not None
+    return not _is_joined(state) and _find_link(state) is not None
 
 
 def mend(state: str) -> None:
     """Join the hub to the outside again, if it has to be. Raises Fault."""
-    if is_cut_off(state):
-        with suppress(StopIteration):  # its last container has ended just now
-            inside_namespace_of(owner_of(next(_links(state))), lambda: _mend(state))
+
+    def work() -> None:
+        enter(state)
+
+    link = None if _is_joined(state) else _find_link(state)
+    if link is not None:
+        with suppress(FileNotFoundError):  # its last container has ended just now
+            inside_namespace_of(owner_of(link), work)
 
 
-def _mend(state: str) -> None:
-    enter(state)
+def publish(state: str, endpoint: Endpoint) -> None:
+    """Let ports of this host lead to a container. Raises Fault."""
+    try:
+        for port in endpoint.published:
+            slirp.publish(port, endpoint.address, f"{state}/hub/program")
+    except OSError as error:
+        raise Fault("no port can be published, for slirp4netns was killed just now: try again") from error
 
 
 def _is_joined(state: str) -> bool:
     """Tell whether slirp4netns has its end of the lifeline."""
+    lifeline = _open(f"{state}/hub")
+    if lifeline is not None:
+        os.close(lifeline)
+    return lifeline is not None
+
+
+def _open(folder: str) -> int | None:
+    """Open the lifeline for writing; None if slirp4netns does not have its end."""
     try:
-        os.close(os.open(f"{state}/hub/lifeline", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC))
+        return os.open(f"{folder}/lifeline", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         if error.errno not in (errno.ENOENT, errno.ENXIO):
             raise
-        return False
-    return True
+        return None
 
 
 def _find(folder: str) -> Hub | None:
     """Find the hub if slirp4netns is there, and shall stay."""
-    try:
-        lifeline = os.open(f"{folder}/lifeline", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError as error:
-        if error.errno not in (errno.ENOENT, errno.ENXIO):
-            raise
+    lifeline = _open(folder)
+    if lifeline is None:
         return None
     try:
         fcntl.flock(lifeline, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -145,7 +153,7 @@ def _make(state: str, folder: str) -> Hub:
         raise Fault(f"{folder}/program was removed just now")
     lifeline = f"{folder}/lifeline"
     try:
-        left = next(_links(state), None)
+        left = _find_link(state)
         if left is not None:
             namespace = _join(left)
         else:
@@ -158,10 +166,8 @@ def _make(state: str, folder: str) -> Hub:
     finally:
         os.close(program)
     aside(lambda: _answer_for_containers(namespace))
-    for endpoints in endpoints_by_container(state).values():
-        for endpoint in endpoints:
-            if endpoint.hub:
-                _publish_again(state, endpoint)
+    if left is not None:
+        _publish_again(state)
     return hub
 
 
@@ -195,21 +201,25 @@ def _write(path: str, value: str) -> None:
         file.write(value)
 
 
-def _publish_again(state: str, endpoint: Endpoint) -> None:
-    try:
-        publish(state, endpoint)
-    except Fault as fault:  # somebody else has the port now
-        sys.stderr.write(f"preg: warning: {fault}\n")
+def _publish_again(state: str) -> None:
+    for endpoints in endpoints_by_container(state).values():
+        for endpoint in endpoints:
+            try:
+                if endpoint.hub:
+                    publish(state, endpoint)
+            except Fault as fault:  # somebody else has the port now
+                sys.stderr.write(f"preg: warning: {fault}\n")
 
 
-def _links(state: str) -> Iterator[str]:
-    """Give the links of supervisors to the hub that lead there."""
+def _find_link(state: str) -> str | None:
+    """Find a link of a supervisor to the hub that leads there."""
     with suppress(FileNotFoundError):
         for name in os.listdir(f"{state}/containers"):
             link = f"{state}/containers/{name}/hub"
             with suppress(OSError):
                 if os.readlink(os.readlink(link)).startswith("net:"):
-                    yield link
+                    return link
+    return None
 
 
 def _join(link: str) -> int:

@@ -258,7 +258,6 @@ def test_a_directory_that_is_closed_to_the_user_is_no_hindrance(host: Rootless, 
 
 
 def test_what_takes_root_is_told(host: Rootless, image: str) -> None:
-    assert "take root" in host.fails("network", "create", "wanted")
     assert "low ports are root's" in host.fails("run", "--rm", "-p", "127.0.0.1:80:80", image, "true", status=125)
     assert "control groups" in host.fails("run", "--rm", "--memory", "64m", image, "true", status=125)
     assert host.left() == []
