@@ -9,7 +9,7 @@ last of them. A shared lock on the lifeline tells whoever comes that there are o
 slirp4netns is killed, the supervisors still hold the namespaces, and the next command starts another one.
 
 ``hub/`` below the state directory has a lock for whoever looks for the hub or makes it, the lifeline, and ``program``,
-which slirp4netns has locked as long as it runs.
+which slirp4netns has locked as long as it runs. ``program/ready`` is there when all is done that it takes.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from runtime.network.endpoints import Endpoint
 
 _SYSCTL: Final = "/proc/sys/net/ipv4"
+_ENDED: Final = "the networks ended just now: try again"
 
 
 class Hub(NamedTuple):
@@ -64,7 +65,7 @@ def enter(state: str) -> Hub:
         folder = f"{state}/hub"
         os.makedirs(f"{folder}/program", mode=0o700, exist_ok=True)
         with holding(folder):
-            _entered.append(_find(folder) or _make(state, folder))
+            _entered.append(_find_or_make(state, folder))
     return _entered[0]
 
 
@@ -113,11 +114,12 @@ def publish(state: str, endpoint: Endpoint) -> None:
 
 
 def _is_joined(state: str) -> bool:
-    """Tell whether slirp4netns has its end of the lifeline."""
+    """Tell whether slirp4netns has its end of the lifeline, and all that it is to publish."""
     lifeline = _open(f"{state}/hub")
-    if lifeline is not None:
-        os.close(lifeline)
-    return lifeline is not None
+    if lifeline is None:
+        return False
+    os.close(lifeline)
+    return os.path.exists(f"{state}/hub/program/ready")
 
 
 def _open(folder: str) -> int | None:
@@ -130,8 +132,8 @@ def _open(folder: str) -> int | None:
         return None
 
 
-def _find(folder: str) -> Hub | None:
-    """Find the hub if slirp4netns is there, and shall stay."""
+def _hold(folder: str) -> int | None:
+    """Hold the lifeline, if slirp4netns is there and shall stay."""
     lifeline = _open(folder)
     if lifeline is None:
         return None
@@ -139,41 +141,51 @@ def _find(folder: str) -> Hub | None:
         fcntl.flock(lifeline, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         fcntl.flock(lifeline, fcntl.LOCK_SH)
-        return Hub(_join(f"{folder}/program/namespace"), lifeline)
+        return lifeline
     # Nobody else held it when we opened it, so slirp4netns may be about to end.
     os.close(lifeline)
     return None
 
 
+def _find_or_make(state: str, folder: str) -> Hub:
+    lifeline = _hold(folder)
+    if lifeline is None:
+        hub = _make(state, folder)
+    else:
+        link = _find_link(state)
+        if link is None:
+            raise Fault(_ENDED)
+        hub = Hub(_join(link), lifeline)
+    ready = f"{folder}/program/ready"
+    if not os.path.exists(ready):
+        aside(lambda: _answer_for_containers(hub.namespace))
+        _publish_all(state)
+        os.close(os.open(ready, os.O_WRONLY | os.O_CREAT, 0o600))
+    return hub
+
+
 def _make(state: str, folder: str) -> Hub:
-    """Make a hub, or join one to the outside that is there."""
+    """Make a hub, or find the one whose slirp4netns was killed, and start another."""
     # One whose last container has ended has our addresses and ports until it has ended, too.
     program = lock(f"{folder}/program", wait=True)
     if program is None:
         raise Fault(f"{folder}/program was removed just now")
-    lifeline = f"{folder}/lifeline"
     try:
-        left = _find_link(state)
-        if left is not None:
-            namespace = _join(left)
-        else:
-            with suppress(FileNotFoundError):
-                os.unlink(lifeline)
-            os.mkfifo(lifeline, 0o600)
-            enter_new()
-            namespace = make_namespace()
-        hub = _connect(folder, program, namespace)
+        link = _find_link(state)
+        if link is not None:
+            return _connect(folder, program, _join(link))
+        with suppress(FileNotFoundError):
+            os.unlink(f"{folder}/lifeline")
+        os.mkfifo(f"{folder}/lifeline", 0o600)
+        enter_new()
+        return _connect(folder, program, make_namespace())
     finally:
         os.close(program)
-    aside(lambda: _answer_for_containers(namespace))
-    if left is not None:
-        _publish_again(state)
-    return hub
 
 
 def _connect(folder: str, program: int, namespace: int) -> Hub:
     """Start slirp4netns, with the lock of its folder."""
-    for name in ("slirp4netns", "slirp4netns.log", "namespace"):
+    for name in ("ready", "namespace", "slirp4netns", "slirp4netns.log"):
         with suppress(FileNotFoundError):
             os.unlink(f"{folder}/program/{name}")
     reads = os.open(f"{folder}/lifeline", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -201,24 +213,27 @@ def _write(path: str, value: str) -> None:
         file.write(value)
 
 
-def _publish_again(state: str) -> None:
+def _publish_all(state: str) -> None:
+    """Publish what containers publish that are in the hub already."""
     for endpoints in endpoints_by_container(state).values():
         for endpoint in endpoints:
-            try:
-                if endpoint.hub:
+            if endpoint.hub and endpoint.ports:
+                slirp.withdraw(endpoint.address, f"{state}/hub/program")
+                try:
                     publish(state, endpoint)
-            except Fault as fault:  # somebody else has the port now
-                sys.stderr.write(f"preg: warning: {fault}\n")
+                except Fault as fault:  # somebody else has the port now
+                    sys.stderr.write(f"preg: warning: {fault}\n")
 
 
 def _find_link(state: str) -> str | None:
-    """Find a link of a supervisor to the hub that leads there."""
+    """Find a link to the hub that leads there: that of slirp4netns, or of a supervisor."""
+    links = [f"{state}/hub/program/namespace"]
     with suppress(FileNotFoundError):
-        for name in os.listdir(f"{state}/containers"):
-            link = f"{state}/containers/{name}/hub"
-            with suppress(OSError):
-                if os.readlink(os.readlink(link)).startswith("net:"):
-                    return link
+        links += [f"{state}/containers/{name}/hub" for name in os.listdir(f"{state}/containers")]
+    for link in links:
+        with suppress(OSError):
+            if os.readlink(os.readlink(link)).startswith("net:"):
+                return link
     return None
 
 
@@ -228,7 +243,7 @@ def _join(link: str) -> int:
         process = owner_of(link)
         namespace = os.open(link, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError as error:
-        raise Fault("the networks ended just now: try again") from error
+        raise Fault(_ENDED) from error
     if os.geteuid() != 0 and not join(process):
-        raise Fault("the networks ended just now: try again")
+        raise Fault(_ENDED)
     return namespace
