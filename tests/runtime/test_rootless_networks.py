@@ -1,8 +1,8 @@
 """Networks of a user other than root, for real: in a network namespace that stands for the user's host."""
 
 import concurrent.futures
+import contextlib
 import os
-import signal
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ import pytest
 
 from tests.parts.images import busybox, push
 from tests.parts.netns import Netns, netns
-from tests.parts.process import running
+from tests.parts.process import ending, kill, running
 from tests.parts.required import required
 from tests.parts.server import Server
 from tests.parts.unprivileged import User, unprivileged
 from tests.runtime.test_network import UDP_ASK, UDP_ECHO, WEB, Host, supervisor_of
-from tests.runtime.test_rootless import Rootless, ends
+from tests.runtime.test_rootless import Rootless
 
 #: Says when it answers under a name.
 ASK = "until busybox wget -qO- http://{}/; do busybox usleep 20000; done 2>/dev/null"
@@ -74,26 +74,17 @@ def image(server: Server, host: UsersHost) -> str:
 @pytest.fixture(autouse=True)
 def clean(host: UsersHost) -> Iterator[None]:
     """Nothing may be left of a test's networks, and nothing may go on for them."""
+    before = host.run("system", "check").stdout  # it may tell what this host lacks
     yield
-    if names := host.ok("ps", "-aq").split():
-        host.ok("rm", "-f", *names)
-    for process in host.carriers():
-        assert has_ended(process)
+    with contextlib.ExitStack() as all_of_them:
+        for process in host.carriers():
+            with contextlib.suppress(ProcessLookupError):  # it has ended already
+                all_of_them.enter_context(ending(process))
+        if names := host.ok("ps", "-aq").split():
+            host.ok("rm", "-f", *names)
     host.ok("network", "prune", "-f")
     assert list(host.state.glob("networks/*/*@*")) == []
-    assert host.ok("system", "check") == "all is well\n"
-
-
-def has_ended(process: int) -> bool:
-    """Whether a process ends, if need be after a while."""
-    try:
-        opened = os.pidfd_open(process)
-    except ProcessLookupError:
-        return True
-    try:
-        return ends(opened)
-    finally:
-        os.close(opened)
+    assert host.run("system", "check").stdout == before
 
 
 def test_containers_find_each_other_by_name_and_a_port_answers(host: UsersHost, image: str, oci_runtime: str) -> None:
@@ -200,8 +191,8 @@ def test_the_hub_ends_with_its_last_container_and_begins_anew(host: UsersHost, i
         host.ok("rm", "-f", "other")
         assert host.get("http://127.0.0.1:8080/") == "web"
         assert host.carriers() == [carrier]
-        host.ok("rm", "-f", "web")
-        assert has_ended(carrier)
+        with ending(carrier):
+            host.ok("rm", "-f", "web")
 
 
 def test_a_network_that_is_removed_takes_its_bridge_along(host: UsersHost, image: str) -> None:
@@ -223,14 +214,12 @@ def test_a_killed_carrier_is_followed_by_another(host: UsersHost, image: str) ->
     host.serve(image, "web", "--network", "back", "-p", "8080:80")
     pid = host.serve(image, "client", "--network", "back")["State"]["Pid"]
     (carrier,) = host.carriers()
-    os.kill(carrier, signal.SIGKILL)
-    assert has_ended(carrier)
+    kill(carrier)
     assert "slirp4netns" in host.run("system", "check").stdout
     # Containers have not lost each other.
     address = host.inspect("web")["NetworkSettings"]["IPAddress"]
     (carrier,) = host.carriers()  # which inspect has started
-    os.kill(carrier, signal.SIGKILL)
-    assert has_ended(carrier)
+    kill(carrier)
     inside = ["nsenter", f"--net=/proc/{pid}/ns/net", required("busybox"), "wget", "-qO-", f"http://{address}/"]
     with running(inside) as reaches:
         assert reaches.wait() == 0
@@ -248,15 +237,14 @@ def test_what_the_killed_have_left_is_put_away(host: UsersHost, image: str) -> N
     host.ok("network", "create", "back")
     web = host.serve(image, "web", "--network", "back", "-p", "8080:80")
     peer = host.serve(image, "peer", "--network", "back")
-    os.kill(supervisor_of(host, web), signal.SIGKILL)
+    kill(supervisor_of(host, web))
     assert host.inspect("web")["State"]["Status"] == "exited"
     assert "web" not in Path(peer["HostsPath"]).read_text()
     host.ok("start", "web")
     assert host.get("http://127.0.0.1:8080/") == "web"
     (carrier,) = host.carriers()
-    for told in (host.inspect("web"), peer):
-        os.kill(supervisor_of(host, told), signal.SIGKILL)
-    assert has_ended(carrier)
+    with ending(carrier):
+        kill(*(supervisor_of(host, told) for told in (host.inspect("web"), peer)))
     assert host.ok("ps", "-q") == ""
     host.ok("start", "web", "peer")
     assert host.get("http://127.0.0.1:8080/") == "web"
