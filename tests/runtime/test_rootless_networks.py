@@ -16,7 +16,7 @@ from tests.parts.process import ending, kill, output, running
 from tests.parts.required import required
 from tests.parts.server import Server
 from tests.parts.unprivileged import User, unprivileged
-from tests.runtime.test_network import UDP_ASK, UDP_ECHO, WEB, Host, supervisor_of
+from tests.runtime.test_network import UDP_ASK, UDP_ECHO, WEB, Host, supervisor_of, wait_until
 from tests.runtime.test_rootless import Rootless
 
 #: Says when it answers under a name.
@@ -204,7 +204,7 @@ def test_a_network_that_is_removed_takes_its_bridge_along(host: UsersHost, image
     assert "has 1 running containers" in host.fails("network", "rm", "gone")
     host.ok("rm", "-f", "goes")
     host.ok("network", "rm", "gone")
-    assert (host.hub().links(), host.hub()("nft", "list", "ruleset")) == before
+    wait_until(lambda: (host.hub().links(), host.hub()("nft", "list", "ruleset")) == before)
     host.serve(image, "web", "--network", "kept", "-p", "8080:80")
     assert host.get("http://127.0.0.1:8080/") == "web"
 
