@@ -232,6 +232,12 @@ def test_a_killed_carrier_is_followed_by_another(host: UsersHost, image: str) ->
     assert host.carriers() == [carrier]
 
 
+def wait_until_ready(host: UsersHost, name: str, *, starts: int) -> None:
+    """Wait until a server says that it answers, after so many starts."""
+    with running(host.command("logs", "-f", name), host.environ) as log:
+        log.stdout.wait_for(lambda _: list(log.stdout).count("ready") == starts)
+
+
 def test_what_the_killed_have_left_is_put_away(host: UsersHost, image: str) -> None:
     host.ok("network", "create", "back")
     web = host.serve(image, "web", "--network", "back", "-p", "8080:80")
@@ -240,12 +246,14 @@ def test_what_the_killed_have_left_is_put_away(host: UsersHost, image: str) -> N
     assert host.inspect("web")["State"]["Status"] == "exited"
     assert "web" not in Path(peer["HostsPath"]).read_text()
     host.ok("start", "web")
+    wait_until_ready(host, "web", starts=2)
     assert host.get("http://127.0.0.1:8080/") == "web"
     (carrier,) = host.carriers()
     with ending(carrier):
         kill(*(supervisor_of(host, told) for told in (host.inspect("web"), peer)))
     assert host.ok("ps", "-q") == ""
     host.ok("start", "web", "peer")
+    wait_until_ready(host, "web", starts=3)
     assert host.get("http://127.0.0.1:8080/") == "web"
 
 
