@@ -36,7 +36,6 @@ _RTA_OIF: Final = 4
 _RTA_GATEWAY: Final = 5
 _RTA_TABLE: Final = 15
 _MAIN: Final = 254
-LOOPBACK: Final = 1
 
 
 class Route(NamedTuple):

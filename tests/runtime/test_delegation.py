@@ -3,6 +3,7 @@
 import json
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -105,3 +106,16 @@ def test_limits_that_systemd_was_not_given_are_refused(host: Rootless, image: st
     assert "Delegate=" in told.stderr
     assert "loginctl enable-linger" in told.stderr
     assert host.left() == []
+
+
+def test_without_the_help_of_systemd_a_container_runs_with_a_warning(host: Rootless, image: str) -> None:
+    # From a group of root's their systemd may move nobody, and there is no other that it could ask to.
+    assert host.user.group
+    roots = host.user.group.parents[3] / "roots"
+    roots.mkdir()
+    elsewhere = replace(host, user=replace(host.user, group=roots))
+    done = elsewhere.run("run", "--rm", image, "echo", "runs")
+    assert done.stdout == "runs\n"
+    assert done.stderr.startswith("preg: warning: your systemd gives the container no control groups: ")
+    *_, said = elsewhere.run("run", "--rm", "-m", "64m", image, "true").stderr.splitlines()
+    assert said.startswith("preg: limits such as --memory and --cpus are kept by control groups, and you have none: ")
