@@ -81,6 +81,11 @@ class _Connection(web.RequestHandler):
         if self._current_request is not None and not self._current_request.content.is_eof():
             self._current_request.content.set_exception(web.RequestPayloadError())
 
+    def log_exception(self, *args: object, **more: object) -> None:
+        """Pass over a broken body where aiohttp meets it once more behind the answer: it is its sender's fault."""
+        if not isinstance(more.get("exc_info"), web.RequestPayloadError):
+            super().log_exception(*args, **more)
+
     def connection_lost(self, exc: BaseException | None) -> None:
         """Wake who waits for the client to go."""
         super().connection_lost(exc)

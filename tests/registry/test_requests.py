@@ -291,6 +291,20 @@ async def test_a_body_that_no_method_asked_for_is_passed_over(client: Client) ->
             assert (status, body) == (200, b"{}")
 
 
+async def test_a_body_that_breaks_off_is_its_senders_fault(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    """H68: 400, and no traceback."""
+    head = b"PUT /v2/a/manifests/t HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n"
+    async with client.connection() as (reader, writer):
+        writer.write(head)
+        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        writer.write(b"5\r\nhello\r\nZZ\r\n")
+        status, _, _ = await read_response(reader)
+        assert status == 400
+    # Which is told of by the time that the next one is answered.
+    assert (await client.ask("GET", "/v2/")).status == 200
+    assert "Traceback" not in caplog.text
+
+
 def test_every_route_names_the_permission_it_needs() -> None:
     """Which is what a later authorisation relies on: reading needs pull, writing push, removing delete."""
     for resource in (routes.MANIFEST, routes.BLOB):
