@@ -127,8 +127,9 @@ def program() -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command that the arguments name (default: those of the process) and give its exit status."""
     words = sys.argv[1:] if arguments is None else arguments
-    command = _find(words)
+    command: Command | None = None
     try:
+        command, words = find(words)
         status = _run(command, words)
         sys.stdout.flush()
     except KeyboardInterrupt:
@@ -143,14 +144,32 @@ def main(arguments: list[str] | None = None) -> int:
     return status
 
 
-def _find(words: list[str]) -> Command | None:
-    if words[:1] in (["--version"], ["-v"]):
-        return _VERSION
+def find(words: list[str]) -> tuple[Command | None, list[str]]:
+    """Give the command that the words name, and the words from its own name on; no command if there is none.
+
+    Raises UsageError for options before it that cannot be obeyed.
+    """
+    if words and words[0].startswith("-") and words[0] not in ("-h", "--help"):
+        from runtime.cli.global_options import obey  # noqa: PLC0415 - few are given any
+
+        words = obey(words)
+        if words == ["--version"]:
+            return _VERSION, words
+    elif words[:1] == ["help"] and words[1:]:
+        words = [*words[1:], "--help"]
+    return named(words)
+
+
+def named(words: list[str]) -> tuple[Command | None, list[str]]:
+    """Give the command that the first words name, also by another name; and the words with its own name instead."""
     for command in COMMANDS:
         name = command.name.split()
         if words[: len(name)] == name:
-            return command
-    return None
+            return command, words
+    from runtime.cli.aliases import expand  # noqa: PLC0415 - most commands are called by their own names
+
+    meant = expand(words)
+    return (None, words) if meant is words else named(meant)
 
 
 def _run(command: Command | None, words: list[str]) -> int:
@@ -164,7 +183,9 @@ def _run(command: Command | None, words: list[str]) -> int:
     try:
         status: int = load_function(command.entry)(words[len(command.name.split()) :])
     except HelpWanted as help_wanted:
-        sys.stdout.write(str(help_wanted))
+        from runtime.cli.help import aliases_text  # noqa: PLC0415 - for those who want to know
+
+        sys.stdout.write(f"{help_wanted}{aliases_text(command.name)}")
         return 0
     except ImportError:
         from runtime.cli.rooms import check_rooms  # noqa: PLC0415 - where all is lost anyway

@@ -7,7 +7,8 @@ from importlib import import_module
 from typing import Final
 
 from runtime import config
-from runtime.cli import COMMANDS, Command
+from runtime.cli import COMMANDS, Command, named
+from runtime.cli.aliases import ALIASES
 from runtime.cli.options import HELP, Option, Usage
 from runtime.containers import Containers
 from runtime.engine import KNOWN
@@ -77,10 +78,10 @@ def complete(words: list[str]) -> list[str]:
 
 
 def _candidates(before: list[str], started: str) -> Iterable[str]:
-    command = next((c for c in COMMANDS if before[: len(c.name.split())] == c.name.split()), None)
+    command, before = named(before)
     if command is None:
         depth = len(before)
-        names = [c.name.split() for c in COMMANDS]
+        names = [name.split() for name in (*(c.name for c in COMMANDS), *ALIASES)]
         return {name[depth] for name in names if name[:depth] == before and len(name) > depth}
     usage = _usage(command)
     if usage is None:

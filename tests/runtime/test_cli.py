@@ -12,9 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime import engine
-from runtime.cli import COMMANDS, Command, container_options, main, run
+from runtime.cli import COMMANDS, Command, container_options, find, main, run
+from runtime.cli.aliases import ALIASES
+from runtime.cli.help import FAMILIES
 from runtime.cli.options import Family, HelpWanted, Option, Options, Usage, load_function
 from runtime.errors import Fault, UsageError
+from tests.parts.docker import Docker
 from tests.parts.required import ROOT, required
 from tests.runtime.conftest import Preg
 
@@ -136,20 +139,75 @@ def test_the_help_lists_every_command_once_in_its_group(preg: Preg) -> None:
     assert listed == [c.name for c in COMMANDS]
     assert len(set(listed)) == len(listed)
     assert preg.ok() == preg.ok("help") == preg.ok("--help")
+    assert preg.ok("help", "ps") == preg.ok("ps", "--help")
 
 
 def test_a_family_of_commands_lists_its_own(preg: Preg) -> None:
-    for family in {c.name.split()[0] for c in COMMANDS if " " in c.name}:
-        own = [c.name for c in COMMANDS if c.name.startswith(f"{family} ")]
-        assert re.findall(r"^  (\w+ \w+)  ", preg.ok(family), re.MULTILINE) == own
+    assert {"container", "image", "network", "system", "volume"} == {*FAMILIES}
+    for family in FAMILIES:
+        listed = set(re.findall(r"^  (\w+ \w+)  ", preg.ok(family), re.MULTILINE))
+        assert {c.name for c in COMMANDS if c.name.startswith(f"{family} ")} <= listed
+        meant = {ALIASES.get(name, name) for name in listed}
+        assert {meaning for alias, meaning in ALIASES.items() if alias.startswith(f"{family} ")} <= meant
+        assert len(meant) == len(listed)
         assert preg.ok(family, "--help") == preg.ok(family)
         assert preg.fails(family, "nothing", status=2) == (
             f"there is no command '{family} nothing'; 'preg {family} --help' lists those there are"
         )
 
 
+@pytest.mark.parametrize("alias", ALIASES)
+def test_another_name_is_the_command_that_it_stands_for(alias: str, preg: Preg) -> None:
+    command, words = find(alias.split())
+    assert command is not None
+    assert " ".join(words) == ALIASES[alias]
+    assert f"preg {alias}" in preg.ok(*ALIASES[alias].split(), "--help") or "--type" in words
+    assert preg.ok(*alias.split(), "--help") == preg.ok(*ALIASES[alias].split(), "--help")
+
+
+#: What docker's engines or plugins do, and preg does not: builds, and what stands for another version of itself.
+NOT_THERE = {"build", "commit", "export", "import", "update", "df", "prune"}
+
+
+@pytest.mark.parametrize("family", ["container", "image", "network", "system", "volume"])
+def test_a_family_has_the_verbs_of_docker(family: str, engine: Docker) -> None:
+    helped = engine(family, "--help")
+    verbs = set(re.findall(r"^  ([a-z]+)\*? ", helped.partition("Commands:")[2], re.MULTILINE))
+    also = {name.split()[-1] for verb in verbs for name in aliases_in(engine(family, verb, "--help"), family)}
+    assert verbs
+    assert {verb for verb in verbs | also if find([family, verb])[0] is None} - NOT_THERE == set()
+
+
+def aliases_in(text: str, family: str) -> list[str]:
+    """The names within a family that a help of docker's lists; older ones have them without the family."""
+    lines = re.search(r"^Aliases:\n((?:  .+\n)+)", text, re.MULTILINE)
+    names = [name.strip() for name in (lines[1] if lines else "").replace("\n", ",").split(",")]
+    return [name for name in names if name and (" " not in name or name.startswith(f"docker {family} "))]
+
+
 def test_an_unknown_command_is_one_sentence(preg: Preg) -> None:
-    assert preg.fails("pul", status=2) == "there is no command 'pul'; 'preg --help' lists those there are"
+    rest = "'preg --help' lists those there are"
+    assert preg.fails("pul", status=2) == f"there is no command 'pul'; did you mean 'preg pull'? {rest}"
+    assert preg.fails("nothing", status=2) == f"there is no command 'nothing'; {rest}"
+    assert "there is no command 'volume lists'; did you mean 'preg volume list'?" in preg.fails(
+        "volume", "lists", status=2
+    )
+
+
+def test_what_names_a_daemon_is_refused_and_the_rest_of_dockers_options_is_taken(preg: Preg) -> None:
+    for words in (["-H", "ssh://there"], ["--host=unix:///x"], ["--context", "there"], ["--tls"], ["--tlscert", "x"]):
+        assert "preg has no daemon and works on the host where it is called" in preg.fails(*words, "ps", status=2)
+    assert "one of debug, info, warn, error, fatal" in preg.fails("-l", "loud", "ps", status=2)
+    assert preg.ok("-D", "-l", "debug", "--context", "default", "--config", "x", "ps", "-q") == ""
+    assert preg.ok("-D", "--version") == preg.ok("-v") == preg.ok("--version")
+    assert "there is no option --nothing" in preg.fails("--nothing", "ps", status=2)
+    assert preg.ok("-D", "--help") == preg.ok("--help")
+
+
+def test_the_logins_of_another_directory_are_taken(preg: Preg, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"auths": {"127.0.0.1:1": {"auth": "YTpi"}}}))
+    preg.ok("--config", str(tmp_path), "logout", "127.0.0.1:1")
+    assert json.loads((tmp_path / "config.json").read_text()).get("auths", {}) == {}
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from runtime.cli import COMMANDS
+from runtime.cli.aliases import ALIASES
 from tests.parts.images import data, push
 from tests.parts.required import required
 from tests.parts.server import Server
@@ -36,9 +37,11 @@ def offered(preg: Preg, *words: str) -> list[str]:
 
 
 def test_the_commands_and_those_of_a_family(host: Preg) -> None:
-    assert offered(host, "") == sorted({command.name.split()[0] for command in COMMANDS})
+    assert offered(host, "") == sorted({name.split()[0] for name in (*(c.name for c in COMMANDS), *ALIASES)})
     assert offered(host, "pus") == ["push"]
-    assert offered(host, "system", "") == ["check", "restore"]
+    assert offered(host, "system", "") == ["check", "events", "info", "restore"]
+    assert {"ls", "list", "rm", "remove", "inspect", "create"} <= set(offered(host, "volume", ""))
+    assert offered(host, "container", "pa") == ["pause"]
     assert offered(host, "nothing", "") == []
 
 
@@ -60,8 +63,8 @@ def test_names_of_images_and_containers(host: Preg, container: str, server: Serv
     for before in (["run"], ["run", "--rm", "--name", "x"], ["push"]):
         assert offered(host, *before, "") == [image]
     assert offered(host, "run", image, "") == []
-    for command in ("rm", "start", "stop", "logs", "inspect"):
-        assert container in offered(host, command, "")
+    for command in ("rm", "start", "stop", "logs", "inspect", "container rm", "container remove", "container inspect"):
+        assert container in offered(host, *command.split(), "")
     assert container in offered(host, "rm", "-f", "first", "")
     assert offered(host, "logs", container, "") == []
 
@@ -91,7 +94,7 @@ def test_bash_asks_and_parts_words_as_it_does(host: Preg, container: str, server
         check=True,
     )
     port = server.address.rpartition(":")[2]
-    assert done.stdout.splitlines() == [container, f"{port}/tests/data:1", "on-failure", "check restore"]
+    assert done.stdout.splitlines() == [container, f"{port}/tests/data:1", "on-failure", "check events info restore"]
     assert done.stderr == ""
 
 
