@@ -21,7 +21,7 @@ from runtime.network.sandbox import Sandbox, prepare
 from runtime.order import Order, give
 from runtime.record import read, write_text
 from runtime.rootless import adapt, privileges
-from runtime.users import find_user, read_inside
+from runtime.users import check_group_names, find_user, read_inside
 from storage.oci.digest import Digest
 
 TYPE_CHECKING = False
@@ -120,6 +120,8 @@ def _make_bundle(  # noqa: PLR0913, PLR0917 - all that a container is made of
     try:
         passwd, group = read_inside(opened, b"etc/passwd"), read_inside(opened, b"etc/group")
         user = find_user(wishes.user or image.user, passwd, group, wishes.groups)
+        if engine.name == "runc":
+            check_group_names(user, group)
         if wishes.mounts:
             from runtime.provision import prepare  # noqa: PLC0415 - most containers have none
 

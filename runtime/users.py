@@ -30,15 +30,11 @@ class User(NamedTuple):
 def find_user(text: str, passwd: str, group: str, more: Sequence[str] = ()) -> User:
     """Resolve ``user``, ``uid``, ``user:group`` and so on, as Docker does; empty means root.
 
-    A number that the files do not know is taken as it is. ``more`` are other groups it shall be in. Raises Fault for a
-    name they do not know.
+    A number is an ID and never a name, or an image could make any user root; it need not be in the files. ``more`` are
+    other groups the user shall be in. Raises Fault for a name that the files do not know, and for no possible ID.
     """
     wanted, colon, wanted_group = text.partition(":")
-    wanted = wanted or "0"
-    row = next((r for r in _rows(passwd, 7) if wanted in (r[0], r[2])), None)
-    if row is None and not _is_id(wanted):
-        raise Fault(f"the image has no user {wanted!r} in its /etc/passwd")
-    uid = int(row[2]) if row else int(wanted)
+    uid, row = _look_up(wanted or "0", _rows(passwd, 7), "user", "passwd")
     home = (row[5] if row else "") or "/"
     added = {_find_group(name, group) for name in more}
     if colon and wanted_group:
@@ -47,6 +43,17 @@ def find_user(text: str, passwd: str, group: str, more: Sequence[str] = ()) -> U
     name = row[0] if row else ""
     others = (int(r[2]) for r in _rows(group, 4) if name and name in r[3].split(","))
     return User(uid, gid, tuple(sorted({g for g in others if g != gid} | added)), home)
+
+
+def check_group_names(user: User, group: str) -> None:
+    """Refuse groups whose numbers runc would take for names, and so put the user into others. Raises Fault."""
+    numbers = {str(gid) for gid in (user.gid, *user.groups)}
+    for name, _, gid, _ in _rows(group, 4):
+        if name in numbers and int(gid) != int(name):
+            raise Fault(
+                f"the image has a group named '{name}' whose ID is {gid}, and runc would take the ID {name} for that"
+                " name: use crun, or another group"
+            )
 
 
 def read_inside(root: int, path: bytes) -> str:
@@ -65,10 +72,28 @@ def read_inside(root: int, path: bytes) -> str:
 
 
 def _find_group(wanted: str, group: str) -> int:
-    row = next((r for r in _rows(group, 4) if wanted in (r[0], r[2])), None)
-    if row is None and not _is_id(wanted):
-        raise Fault(f"the image has no group {wanted!r} in its /etc/group")
-    return int(row[2]) if row else int(wanted)
+    return _look_up(wanted, _rows(group, 4), "group", "group")[0]
+
+
+def _look_up(wanted: str, rows: Iterator[list[str]], kind: str, file: str) -> tuple[int, list[str] | None]:
+    """Return an ID, and the first row with it: of a number, or of a name that a row has. Raises Fault."""
+    number = _read_number(wanted, kind)
+    row = next((r for r in rows if (r[0] == wanted if number is None else int(r[2]) == number)), None)
+    if number is not None:
+        return number, row
+    if row is None:
+        raise Fault(f"the image has no {kind} '{wanted}' in its /etc/{file}")
+    return int(row[2]), row
+
+
+def _read_number(text: str, kind: str) -> int | None:
+    """Return an ID that is given as a number; None for a name. Raises Fault if there cannot be such an ID."""
+    digits = text[1:] if text[:1] in ("+", "-") else text
+    if not (digits.isascii() and digits.isdigit()):
+        return None
+    if text.startswith("-") or not _is_id(digits.lstrip("0") or "0"):
+        raise Fault(f"the {kind} '{text}' is out of range: IDs are from 0 to {_ID_LIMIT}")
+    return int(digits)
 
 
 def _rows(content: str, fields: int) -> Iterator[list[str]]:

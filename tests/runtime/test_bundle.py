@@ -133,16 +133,31 @@ def test_later_variables_win_and_home_is_the_users() -> None:
         ("web:7", User(1000, 7, (), "/home/web")),
         ("4711", User(4711, 0, (), "/")),
         ("4711:more", User(4711, 2000, (), "/")),
+        ("+4711", User(4711, 0, (), "/")),
+        ("2147483647:01001", User(2147483647, 1001, (), "/")),
     ],
 )
 def test_who_the_process_is(text: str, expected: User) -> None:
     assert find_user(text, PASSWD, GROUP) == expected
 
 
-@pytest.mark.parametrize("text", ["nobody", "bad", "root:nogroup", "-1", "99999999999", "broken"])
+@pytest.mark.parametrize("text", ["nobody", "bad", "root:nogroup", "broken"])
 def test_a_user_the_image_does_not_know_is_a_fault(text: str) -> None:
     with pytest.raises(Fault, match="the image has no"):
         find_user(text, PASSWD, GROUP)
+
+
+@pytest.mark.parametrize("text", ["-1", "2147483648", "99999999999", "9" * 5000, "root:-1", "0:2147483648"])
+def test_a_number_that_is_no_possible_id_is_a_fault(text: str) -> None:
+    with pytest.raises(Fault, match="is out of range: IDs are from 0 to 2147483647"):
+        find_user(text, PASSWD, GROUP)
+
+
+@given(st.integers(0, 2**31 - 1), st.integers(0, 2**31 - 1), st.integers(0, 2**31 - 1))
+def test_a_number_is_an_id_whatever_names_the_image_has(uid: int, gid: int, more: int) -> None:
+    passwd, group = f"{uid}:x:0:0::/root:/bin/sh\n", f"{gid}:x:0:\n{more}:x:0:{uid}\n"
+    user = find_user(f"{uid}:{gid}", passwd, group, [str(more)])
+    assert (user.uid, user.gid, user.groups) == (uid, gid, (more,))
 
 
 @given(st.text(), st.text(), st.text())

@@ -260,6 +260,24 @@ def test_the_images_user_and_directory_count(server: Server, host: Preg, reposit
     assert "CapEff:\t0000000000000000" in out
 
 
+def test_a_number_is_never_the_name_of_a_user(server: Server, host: Preg, repository: str, oci_runtime: str) -> None:
+    shell = busybox()
+    users = {"etc/passwd": File(b"1000:x:0:0::/root:/bin/sh\n"), "etc/group": File(b"2000:x:0:\n")}
+    image = Image((*shell.tars, layer(users)), {**shell.settings, "User": "1000"})
+    name = made(server, host, repository, image)
+    run = ["run", "--rm", "--network", "none", "--runtime", oci_runtime]
+    assert host.ok(*run, name, "id") == "uid=1000 gid=0(2000) groups=0(2000)\n"
+    for options, expected in ((["-u", "1000:2000"], "2000\n"), (["-u", "5", "--group-add", "2000"], "0 2000\n")):
+        if oci_runtime.endswith("runc"):
+            # It looks the number up among the names by itself.
+            assert "use crun, or another group" in host.fails(*run, *options, name, "id", "-G", status=125)
+        else:
+            assert host.ok(*run, *options, name, "id", "-G") == expected
+    container = host.ok("run", "-d", *run[2:], "-u", "5", name, "sleep", "1000").strip()
+    assert host.ok("exec", "-u", "1000", container, "id", "-u") == "1000\n"
+    host.ok("rm", "-f", container)
+
+
 def test_a_users_file_that_leads_out_of_the_image_is_not_the_hosts(
     server: Server, host: Preg, repository: str, oci_runtime: str
 ) -> None:
