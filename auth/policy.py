@@ -3,17 +3,18 @@
 ::
 
     [[rule]]
-    who = ["alice", "group:team", "key:ci", "oidc:acme-ci", "cert:host1", "authenticated", "anonymous"]
+    who = ["alice", "group:team", "oidc:acme-ci", "cert:host1", "authenticated", "anonymous"]    # or "key:ci", to deny
     repositories = ["team/*"]                   # `*` is any characters but the slash, `**` any characters
     actions = ["pull", "push"]                  # of pull, push, delete, catalog
     deny = true                                 # false if left out
 
 A rule that denies beats all that allow, and what no rule allows is denied. ``anonymous`` is who sends no credentials;
-what they may do, everybody may who is not denied it. ``authenticated`` is everybody else, except that it allows nothing
-to who has grants of their own, such as an API key: these are its limit, and only a rule that names it widens it.
+what they may do, everybody may who is not denied it. ``authenticated`` is everybody else. Who has grants of their own,
+such as an API key, may do what these say and what ``anonymous`` may: rules deny them more, and allow them nothing.
 Who pushes must be allowed to pull, too. ``catalog`` concerns no repository.
 """
 
+import logging
 import re
 import tomllib
 from functools import lru_cache
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from auth.principal import Principal
 
+_LOG: Final = logging.getLogger("preg.auth")
 _KINDS: Final = ("group", "key", "oidc", "cert")
 _GLOB: Final = re.compile(r"(?:[a-z0-9._/-]|(?<!\*)\*{1,2}(?!\*))+")
 #: In the order in which they are named.
@@ -108,14 +110,16 @@ class Policy:
         for rule in self._denying:
             if word := rule.find((*names, AUTHENTICATED if names else ANONYMOUS), action, repository):
                 return Decision(False, _reason(rule.title, "denies", word, rule.actions, rule.repositories))
-        known = names if principal.grants else (*names, AUTHENTICATED) if names else ()
+        for grant in principal.grants:
+            if action in grant.actions and (action is Action.CATALOG or matches(grant.repositories, repository)):
+                return Decision(True, f"{principal.name} was made for {_extent(*grant)}")
+        known = (*names, AUTHENTICATED) if names and not principal.grants else ()
         for rule in self._allowing:
             if word := rule.find((*known, ANONYMOUS), action, repository):
                 return Decision(True, _reason(rule.title, "allows", word, rule.actions, rule.repositories))
-        for grant in principal.grants:
-            if action in grant.actions and (action is Action.CATALOG or matches(grant.repositories, repository)):
-                reason = _reason(principal.name, "was made for", "", grant.actions, grant.repositories)
-                return Decision(True, reason)
+        if principal.grants:
+            made_for = " and ".join(_extent(*grant) for grant in principal.grants)
+            return Decision(False, f"{principal.name} was made for {made_for}, and no rule allows it more")
         who = " ".join(names) or ANONYMOUS
         where = f" on {repository}" if repository else ""
         return Decision(False, f"no rule of {self._source} allows {who} {action}{where}")
@@ -163,6 +167,11 @@ def _read_rule(value: Any, title: str) -> Rule:
         check_globs(table.repositories)
     except (msgspec.ValidationError, AuthMisconfigured) as error:
         raise AuthMisconfigured(f"{title}: {error}") from error
+    keys = [who for who in table.who if who.startswith("key:")]
+    if keys and not table.deny:
+        _LOG.warning(
+            "%s allows %s nothing: a key may do what it was made for, so make another for more", title, ", ".join(keys)
+        )
     return Rule(title, table.who, table.repositories, frozenset(map(Action, table.actions)), table.deny)
 
 
@@ -181,9 +190,12 @@ def _ping(principal: "Principal") -> Decision:
 
 
 def _reason(title: str, verb: str, word: str, actions: frozenset[Action], globs: tuple[str, ...]) -> str:
+    return f"{title} {verb} {word} {_extent(globs, actions)}"
+
+
+def _extent(globs: tuple[str, ...], actions: frozenset[Action]) -> str:
     what = ", ".join(action for action in ACTIONS if action in actions)
-    where = f" on {', '.join(globs)}" if globs else ""
-    return " ".join(part for part in (title, verb, word, what) if part) + where
+    return f"{what} on {', '.join(globs)}" if globs else what
 
 
 @lru_cache(1024)

@@ -16,8 +16,8 @@ class Principal(NamedTuple):
     """A person, a machine, or nobody.
 
     ``name`` is the word that a policy's ``who`` knows it by: a user's plain name, ``key:NAME``, ``oidc:NAME``,
-    ``cert:NAME``, or empty for the anonymous. ``grants`` come on top of what a policy allows; what it denies stays
-    denied.
+    ``cert:NAME``, or empty for the anonymous. ``grants`` are the bounds of an API key: what a policy allows
+    does not widen them, what it denies stays denied.
     """
 
     name: str

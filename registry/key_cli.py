@@ -58,6 +58,8 @@ def _create(settings: "Config", options: argparse.Namespace) -> int:
             return await ApiKeys(state).create(options.name, options.repo, options.actions, lifetime=options.expires)
 
     password = asyncio.run(work())
+    if Action.PUSH in options.actions and Action.PULL not in options.actions:
+        note("warning: this key cannot push where it may not pull, and it was not made to: give --actions pull,push")
     note(f"This is the key {options.name}, to be given as a password. It cannot be shown again.")
     sys.stdout.write(f"{password}\n")
     return 0

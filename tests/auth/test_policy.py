@@ -68,7 +68,7 @@ def allowed(rules: list[Rule], principal: Principal, action: Action, repository:
     if any(mine & set(rule.who) for rule in about if rule.deny):
         return False
     if principal.grants:
-        mine.remove("authenticated")
+        mine = set()
     if any((mine | {"anonymous"}) & set(rule.who) for rule in about if not rule.deny):
         return True
     return any(concerns(*grant) for grant in principal.grants)
@@ -197,14 +197,36 @@ def test_a_key_may_do_what_it_was_made_for_and_nothing_that_others_may() -> None
         assert not DEFAULT.decide(KEY, action, repository).allowed
 
 
-def test_a_rule_that_names_a_key_widens_it_and_one_that_denies_it_narrows_it() -> None:
+def test_a_rule_narrows_a_key_and_never_widens_it() -> None:
     everything = frozenset(ACTIONS)
-    widened = Policy([Rule("it", ("key:ci",), ("other/*",), everything)], "it")
-    assert widened.decide(KEY, Action.DELETE, "other/app").allowed
+    for who in ("key:ci", "authenticated", "group:ci"):
+        named = Policy([Rule("it", (who,), ("**",), everything)], "it")
+        for action, repository in ((Action.PULL, "other/app"), (Action.DELETE, "team/app"), (Action.CATALOG, "")):
+            decision = named.decide(KEY._replace(groups=frozenset({"ci"})), action, repository)
+            assert decision == (False, "key:ci was made for pull, push on team/*, and no rule allows it more")
+        assert named.decide(KEY, Action.PULL, "team/app").allowed
     for who in ("key:ci", "authenticated"):
         narrowed = Policy([Rule("it", (who,), ("team/app",), everything, deny=True)], "it")
         assert not narrowed.decide(KEY, Action.PULL, "team/app").allowed
         assert narrowed.decide(KEY, Action.PULL, "team/other").allowed
+
+
+@given(st.lists(RULES, max_size=6), st.builds(Grant, st.tuples(GLOBS), SOME_ACTIONS), st.sampled_from(ACTIONS), NAMES)
+def test_a_key_may_no_more_than_its_grant_and_the_anonymous(
+    rules: list[Rule], grant: Grant, action: Action, repository: str
+) -> None:
+    if Policy(rules, "").decide(Principal("key:ci", grants=(grant,)), action, repository).allowed:
+        made_for = action in grant.actions and (action is Action.CATALOG or matches(grant.repositories, repository))
+        assert made_for or any(rule.find(["anonymous"], action, repository) for rule in rules if not rule.deny)
+
+
+@pytest.mark.parametrize(("deny", "warned"), [("true", False), ("false", True)])
+def test_a_rule_that_would_allow_a_key_something_is_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, deny: str, warned: bool
+) -> None:
+    read(tmp_path, f'{RULE}[[rule]]\nwho=["bob", "key:ci"]\nrepositories=["a"]\nactions=["pull"]\ndeny={deny}\n')
+    said = [f"rule 2 of {tmp_path}/policy.toml allows key:ci nothing: a key may do what it was made for"]
+    assert [line.partition(", so ")[0] for line in caplog.messages] == said * warned
 
 
 def test_no_name_is_so_long_that_it_is_remembered() -> None:

@@ -205,6 +205,12 @@ class TestKey:
         assert preg("key", "revoke", "ci") == 1
         assert preg.err == "preg key: there is no key ci\n"
 
+    @pytest.mark.parametrize(("actions", "warned"), [("push", True), ("push,delete", True), ("pull,push", False)])
+    def test_one_that_may_push_and_not_pull_is_warned_of(self, preg: Shell, actions: str, warned: bool) -> None:
+        assert preg("key", "create", "--name", "ci", "--repo", "x/*", "--actions", actions) == 0
+        assert re.fullmatch(r"preg_ci_[0-9a-f]{64}\n", preg.out)
+        assert ("warning: this key cannot push where it may not pull" in preg.err) is warned
+
     def test_its_secret_is_on_no_disk(self, preg: Shell) -> None:
         secret = self.create(preg).strip().rpartition("_")[2].encode()
         kept = [path.read_bytes() for path in preg.folder.rglob("*") if path.is_file()]
@@ -275,6 +281,8 @@ class TestExplain:
         assert preg("key", "create", "--name", "ci", "--repo", "x/*", "--actions", "pull") == 0
         assert preg(*explain) == 0
         assert preg.out == "allowed: key:ci was made for pull on x/*\n"
+        assert preg("auth", "explain", "--user", "key:ci", "--repo", "team/app", "--action", "pull") == 1
+        assert preg.out == "denied: key:ci was made for pull on x/*, and no rule allows it more\n"
 
     @pytest.mark.parametrize(
         ("words", "said"),
