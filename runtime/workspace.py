@@ -49,10 +49,15 @@ class Workspace:
     def keep(self, manifest: "Manifest", target: Digest, references: "Iterable[Reference]") -> None:
         """Say that an image is here, all of which is pinned or kept already, and let names stand for it.
 
-        ``target`` is what the registry knows it by: the manifest's digest, or that of an index.
+        ``target`` is what the registry knows it by: the manifest's digest, or that of an index. Raises Fault for a name
+        with another digest: whoever pins one relies on it.
         """
         if manifest.config is None:
             raise Fault(f"{target} is no container image")
+        references = list(references)
+        for reference in references:
+            if reference.digest not in (None, target, manifest.digest):
+                raise Fault(f"{reference} cannot be the name of this image, whose digest is {target}")
         record = Record("", manifest.config.digest, manifest.digest, manifest.media_type, target, time.time())
         with self._images.using():
             self._write(record, self._images.record_file(record.image))
@@ -60,14 +65,17 @@ class Workspace:
                 self.name(record, reference)
 
     def replace(self, record: Record, manifest: "Manifest") -> Record:
-        """Let an image and its names stand for another form of it, all of which is pinned; give the record then."""
+        """Let an image and its names stand for another form of it, all of which is pinned; give the record then.
+
+        A name with a digest goes on to stand for what has this digest.
+        """
 
         def changed(record: Record) -> Record:
             return record._replace(manifest=manifest.digest, media_type=manifest.media_type, target=manifest.digest)
 
         with self._images.using():
             for name in self._images.names():
-                if name.manifest == record.manifest:
+                if name.manifest == record.manifest and "@" not in name.reference:
                     self._write(changed(name), self._images.name_file(name.reference))
             found = self._images.find_by_id(record.image)
             if found is not None and found.manifest == record.manifest:

@@ -56,8 +56,8 @@ def main(arguments: list[str]) -> int:
         raise UsageError(f"{word} is an ID, which does not say where to: preg push {word} REGISTRY/NAME:TAG")
     else:
         target = reference
-    if target.tag is None:
-        raise UsageError(f"{target} is pushed by a tag: name it as {target.registry}/{target.name}:TAG")
+    if target.tag is None or target.digest is not None:
+        raise UsageError(f"{target} is pushed by a tag alone: name it as {target.registry}/{target.name}:TAG")
     _push(here, images, record or images.find(reference) or get_record(images, word), target, plain_http=plain_http)
     return 0
 

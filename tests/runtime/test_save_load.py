@@ -219,6 +219,58 @@ def test_content_that_is_not_what_its_name_says_is_refused(preg: Preg, tmp_path:
     assert loaded(preg, layout) == ["Loaded image: localhost/app:1"]
 
 
+PINNED = f"docker.io/library/pinned@{sha256(b'another image')}"
+
+
+@pytest.mark.parametrize("annotation", ["io.containerd.image.name", "org.opencontainers.image.ref.name"])
+def test_an_archive_does_not_decide_what_a_digest_stands_for(preg: Preg, tmp_path: Path, annotation: str) -> None:
+    layout = write_oci_layout(tmp_path / "layout", IMAGE, "1")
+    index = json.loads((layout / "index.json").read_text())
+
+    def named(name: str) -> Path:
+        index["manifests"][0]["annotations"] = {annotation: name}
+        (layout / "index.json").write_text(json.dumps(index))
+        return layout
+
+    said = preg.fails("load", "-q", "-i", str(named(PINNED)))
+    assert said == f"{PINNED} cannot be the name of this image, whose digest is {IMAGE.digest}"
+    assert preg.ok("images", "-qa") == ""
+    assert "there is no image" in preg.fails("create", "--pull", "never", PINNED, "true", status=1)
+    own = f"pinned@{IMAGE.digest}"
+    assert loaded(preg, named(own)) == [f"Loaded image: {own}"]
+    assert preg.ok("images", "-q", "--no-trunc") == f"{IMAGE.config_digest}\n"
+
+
+def test_docker_refuses_such_an_archive_too(docker: Docker, preg: Preg, tmp_path: Path) -> None:
+    archive = write_docker_archive(tmp_path / "docker.tar", IMAGE, PINNED)
+    assert "invalid tag" in docker.run("load", "-i", str(archive)).stderr
+    assert "cannot be the name of this image" in preg.fails("load", "-q", "-i", str(archive))
+    assert preg.ok("images", "-qa") == ""
+
+
+def test_a_name_with_a_digest_outlives_that_the_image_is_compressed(
+    server: Server, repository: str, preg: Preg, archive: Path, tmp_path: Path
+) -> None:
+    loaded(preg, archive)
+    preg.ok("save", "--format", "oci-dir", "-o", str(tmp_path / "layout"), "saved:1")
+    index = json.loads((tmp_path / "layout/index.json").read_text())
+    pinned = f"saved@{index['manifests'][0]['digest']}"
+    index["manifests"][0]["annotations"] = {"io.containerd.image.name": pinned}
+    (tmp_path / "layout/index.json").write_text(json.dumps(index))
+    assert loaded(preg, tmp_path / "layout") == [f"Loaded image: {pinned}"]
+    preg.ok("push", "saved:1", f"{server.address}/{repository}:1")
+    preg.ok("prune", "-f")
+    preg.ok("save", "--format", "oci-dir", "-o", str(tmp_path / "again"), pinned)
+    (entry,) = json.loads((tmp_path / "again/index.json").read_text())["manifests"]
+    assert entry["digest"] == pinned.partition("@")[2]
+
+
+def test_an_image_is_pushed_by_a_tag_and_by_no_digest(preg: Preg, archive: Path) -> None:
+    loaded(preg, archive)
+    said = preg.fails("push", "saved:1", f"registry.test/saved:1@{IMAGE.digest}", status=2)
+    assert "is pushed by a tag alone: name it as registry.test/saved:TAG" in said
+
+
 @given(st.binary(max_size=2000))
 def test_any_bytes_are_an_archive_or_refused(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     path = tmp_path_factory.getbasetemp() / "any.tar"
