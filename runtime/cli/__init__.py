@@ -7,6 +7,7 @@ import os
 import sys
 
 from runtime.cli.options import HelpWanted, load_function
+from runtime.cli.terminal import filter_output
 from runtime.errors import CommandFailed, Fault, UsageError
 from runtime.lean import NamedTuple, suppress
 
@@ -114,6 +115,7 @@ def program() -> None:
         if getattr(sys, name) is None:
             # It is closed, and another file that we open would have its number.
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - as long as we go on
+    filter_output()
     status = main()
     if "threading" in sys.modules:
         sys.exit(status)  # after the threads, and what modules have put off until then

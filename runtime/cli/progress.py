@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
+from runtime.cli.terminal import unfiltered
+
 if TYPE_CHECKING:
     from storage.copy import Progress
     from storage.oci.digest import Digest
@@ -27,7 +29,7 @@ def progress(direction: str) -> Iterator[Callable[["Progress"], None]]:
 
     columns = (rich.BarColumn(), rich.DownloadColumn(), rich.TransferSpeedColumn())
     ends = (rich.TextColumn("{task.fields[blob]}"), rich.TextColumn("{task.fields[state]}"))
-    with rich.Progress(ends[0], *columns, ends[1], console=Console(stderr=True)) as bars:
+    with rich.Progress(ends[0], *columns, ends[1], console=Console(file=unfiltered(sys.stderr))) as bars:
         tasks: dict[Digest, rich.TaskID] = {}
 
         def show(step: "Progress") -> None:

@@ -10,6 +10,7 @@ from runtime.cli.options import Option, Usage
 from runtime.cli.sizes import show_memory, show_size
 from runtime.cli.table import FORMAT, print_records
 from runtime.cli.targets import here
+from runtime.cli.terminal import unfiltered
 from runtime.container import RUNNING, Container
 from runtime.containers import Containers
 from runtime.leftovers import look
@@ -62,7 +63,7 @@ def main(arguments: list[str]) -> int:
         after = _measure(containers, shown)
         records = list(_records(shown, before, after, wide=wide))
         if not once and sys.stdout.isatty():
-            sys.stdout.write(_HOME_AND_CLEAR)
+            unfiltered(sys.stdout).write(_HOME_AND_CLEAR)
         print_records(records, _FIELDS, _COLUMNS, form)
         sys.stdout.flush()
         if once:
