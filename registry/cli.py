@@ -28,7 +28,7 @@ def main(arguments: list[str]) -> int:
         return _fail(str(error))
     except OSError as error:
         return _fail(f"cannot listen on {settings.server.listen}: {error.strerror or error}")
-    except (OverflowError, UnicodeError) as error:  # no port, no host name
+    except UnicodeError as error:  # no host name
         return _fail(f"cannot listen on {settings.server.listen}: {error}")
     return 0
 

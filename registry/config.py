@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _PREFIX: Final = "PREG_"
+_LISTEN: Final = re.compile(r"(?:\[[0-9a-fA-F:]+\]|[^\[\]:]*):([0-9]{1,5})\Z")
+_PORT_MOST: Final = 65535
+_NO_LISTEN: Final = f"is not HOST:PORT, with a port of at most {_PORT_MOST} and an IPv6 address in brackets"
+#: A century, in seconds: TOML has a word for infinity, and neither timers nor dates do.
+_LONGEST: Final = 100 * 365 * 24 * 3600.0
 #: What may stand between quotes in a challenge.
 _Word = Annotated[str, msgspec.Meta(pattern=r"^[!#-\[\]-~]+$")]
 
@@ -25,8 +30,8 @@ class ConfigError(Exception):
 class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where to listen, and how to stop."""
 
-    listen: Annotated[str, msgspec.Meta(pattern=r"^(\[[0-9a-fA-F:]+\]|[^\[\]:]*):[0-9]{1,5}$")] = "127.0.0.1:5000"
-    shutdown_timeout: Annotated[float, msgspec.Meta(ge=0)] = 300.0
+    listen: str = "127.0.0.1:5000"
+    shutdown_timeout: Annotated[float, msgspec.Meta(ge=0, le=_LONGEST)] = 300.0
 
 
 class Storage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -46,7 +51,7 @@ class Redirect(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Uploads(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """When a session that nobody writes to is dropped."""
 
-    expire_after: Annotated[float, msgspec.Meta(gt=0)] = 7 * 24 * 3600.0
+    expire_after: Annotated[float, msgspec.Meta(gt=0, le=_LONGEST)] = 7 * 24 * 3600.0
 
 
 class Validation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -80,8 +85,8 @@ class Token(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     jwks: str = ""
     algorithm: Literal["EdDSA", "ES256", "RS256"] = "EdDSA"
     lifetime: Annotated[int, msgspec.Meta(ge=60, le=24 * 3600)] = 300
-    refresh_lifetime: Annotated[float, msgspec.Meta(ge=60)] = 180 * 24 * 3600.0
-    rotate_every: Annotated[float, msgspec.Meta(ge=24 * 3600)] = 30 * 24 * 3600.0
+    refresh_lifetime: Annotated[float, msgspec.Meta(ge=60, le=_LONGEST)] = 180 * 24 * 3600.0
+    rotate_every: Annotated[float, msgspec.Meta(ge=24 * 3600, le=_LONGEST)] = 30 * 24 * 3600.0
 
     @property
     def external(self) -> bool:
@@ -177,6 +182,7 @@ def _check(config: Config) -> None:
     external = auth.mode == "token" and token.external
     passwordless = auth.mode == "none" or external
     for wrong, message in (
+        (not _is_listen(config.server.listen), f"{config.server.listen!r} {_NO_LISTEN} - at `$.server.listen`"),
         (external and not token.realm, "an issuer of another needs the URL where it issues - at `$.token.realm`"),
         (external and token.issuer == "preg", "an issuer of another needs its name - at `$.token.issuer`"),
         (auth.policy and auth.mode == "none", "a policy needs a mode that knows callers - at `$.auth.mode`"),
@@ -188,3 +194,9 @@ def _check(config: Config) -> None:
     ):
         if wrong:
             raise ConfigError(f"the configuration is wrong: {message}")
+
+
+def _is_listen(text: str) -> bool:
+    """Tell whether this is an address to listen on; the C library would take a port modulo 65536."""
+    match = _LISTEN.match(text)
+    return match is not None and int(match[1]) <= _PORT_MOST

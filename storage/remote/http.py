@@ -37,7 +37,8 @@ class Origin(NamedTuple):
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"{url!r} is no URL of HTTP")
-        return cls(parts.scheme, parts.hostname, parts.port or (443 if parts.scheme == "https" else 80))
+        default = 443 if parts.scheme == "https" else 80
+        return cls(parts.scheme, parts.hostname, default if parts.port is None else parts.port)
 
 
 class Http:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from storage.remote.answer import HttpFault
 from storage.remote.connection import _BUFFER
-from storage.remote.http import Http
+from storage.remote.http import Http, Origin
 from tests.parts import tls
 from tests.parts.process import PATIENCE
 
@@ -261,3 +261,8 @@ async def test_a_certificate_is_checked_unless_not_wanted(tmp_path: Path, monkey
         for http in (strict, careless, trusting):
             await http.aclose()
         await asyncio.gather(*server.served)
+
+
+def test_port_0_is_not_taken_for_the_port_of_the_scheme() -> None:
+    assert Origin.of("http://127.0.0.1:0/v2/").port == 0
+    assert [Origin.of(f"{scheme}://127.0.0.1/v2/").port for scheme in ("http", "https")] == [80, 443]
