@@ -10,7 +10,7 @@ from storage.errors import StorageUnavailable
 from storage.oci.media import OCTET_STREAM
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import AsyncIterator, Mapping, Sequence
     from io import BufferedReader
     from pathlib import Path
 
@@ -28,6 +28,11 @@ COMMON: Final = {"Docker-Distribution-API-Version": "registry/2.0", hdrs.SERVER:
 
 #: Up to this size one read and one write cost less than the kernel's sendfile does.
 _SMALL: Final = 64 * 1024
+
+
+def is_gone(request: web.BaseRequest) -> bool:
+    """Tell whether the client has gone away, so that nobody can be given an answer any more."""
+    return request.transport is None or request.transport.is_closing()
 
 
 def empty(status: int, headers: "Mapping[str, str]") -> web.Response:
@@ -48,23 +53,27 @@ def created(location: str, digest: "Digest", headers: "Mapping[str, str] | None"
 
 
 async def send_blob(
-    request: web.BaseRequest, blob: "Blob", span: "Span", status: int, headers: "Mapping[str, str]"
+    request: web.BaseRequest, blob: "Blob", content: "Sequence[bytes | Span]", status: int, headers: "Mapping[str, str]"
 ) -> web.StreamResponse:
-    """Send part of a blob; from a file of this host the kernel does it, and no byte passes through here."""
+    """Send spans of a blob, and bytes between them.
+
+    From a file of this host the kernel sends all that is large, and no byte of it passes through here.
+    """
+    length = sum(len(piece) if isinstance(piece, bytes) else piece.length for piece in content)
     headers = {
         **COMMON,
         REQUEST_ID_HEADER: request[REQUEST_ID],
         hdrs.CONTENT_TYPE: OCTET_STREAM,
-        hdrs.CONTENT_LENGTH: str(span.length),
+        hdrs.CONTENT_LENGTH: str(length),
         **headers,
     }
     if blob.path is None:
-        return await _stream(request, blob, span, web.StreamResponse(status=status, headers=headers))
+        return await _stream(request, blob, content, web.StreamResponse(status=status, headers=headers))
     with _open(blob.path) as file:
-        if span.length <= _SMALL:
-            body = os.pread(file.fileno(), span.length, span.start)
+        if length <= _SMALL:
+            body = b"".join([_small(file, piece) for piece in content])
             return web.Response(status=status, headers=headers, body=body)
-        return await _send_file(request, file, span, web.StreamResponse(status=status, headers=headers))
+        return await _send_file(request, file, content, web.StreamResponse(status=status, headers=headers))
 
 
 def _open(path: "Path") -> "BufferedReader":
@@ -74,10 +83,15 @@ def _open(path: "Path") -> "BufferedReader":
         raise StorageUnavailable(error.strerror or str(error), key=str(path)) from error
 
 
+def _small(file: "BufferedReader", piece: "bytes | Span") -> bytes:
+    """Read a small span of a file."""
+    return piece if isinstance(piece, bytes) else os.pread(file.fileno(), piece.length, piece.start)
+
+
 async def _stream(
-    request: web.BaseRequest, blob: "Blob", span: "Span", response: web.StreamResponse
+    request: web.BaseRequest, blob: "Blob", content: "Sequence[bytes | Span]", response: web.StreamResponse
 ) -> web.StreamResponse:
-    pieces = blob.read(span.start, span.stop)
+    pieces = _read(blob, content)
     first = await anext(pieces, b"")
     await response.prepare(request)
     await response.write(first)
@@ -87,14 +101,33 @@ async def _stream(
     return response
 
 
+async def _read(blob: "Blob", content: "Sequence[bytes | Span]") -> "AsyncIterator[bytes]":
+    for piece in content:
+        if isinstance(piece, bytes):
+            yield piece
+        else:
+            async for data in blob.read(piece.start, piece.stop):
+                yield data
+
+
 async def _send_file(
-    request: web.BaseRequest, file: "BufferedReader", span: "Span", response: web.StreamResponse
+    request: web.BaseRequest, file: "BufferedReader", content: "Sequence[bytes | Span]", response: web.StreamResponse
 ) -> web.StreamResponse:
     await response.prepare(request)
-    if request.transport is None or request.transport.is_closing():
+    for piece in content:
+        if isinstance(piece, bytes) or piece.length <= _SMALL:
+            await response.write(_small(file, piece))
+            # Neither of these waits as long as the kernel takes what it is given, and there may be a thousand.
+            await asyncio.sleep(0)
+        else:
+            await _send_large(request, file, piece)
+    await response.write_eof()
+    return response
+
+
+async def _send_large(request: web.BaseRequest, file: "BufferedReader", span: "Span") -> None:
+    if request.transport is None or is_gone(request):
         raise ConnectionResetError("the client went away")
     sent = await asyncio.get_running_loop().sendfile(request.transport, file, span.start, span.length)
     if sent != span.length:
         raise StorageUnavailable(f"the file ended after {sent} of {span.length} bytes", key=file.name)
-    await response.write_eof()
-    return response

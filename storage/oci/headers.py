@@ -1,5 +1,6 @@
 """Header values of the distribution protocol: each is built and parsed here and nowhere else."""
 
+import itertools
 import re
 from typing import Final, NamedTuple
 from urllib.parse import urlencode
@@ -19,6 +20,9 @@ class Span(NamedTuple):
         return self.stop - self.start
 
 
+#: As many as podman asks for at once.
+_RANGES_MOST: Final = 1024
+_RANGES_IN_ANY_ORDER: Final = 16
 _DIGITS: Final = r"[0-9]{1,19}"
 _RANGE: Final = re.compile(rf"({_DIGITS})?\s*-\s*({_DIGITS})?\Z")
 _CONTENT_RANGE: Final = re.compile(rf"(?:bytes\s+)?({_DIGITS})-({_DIGITS})(?:/(?:{_DIGITS}|\*))?\Z")
@@ -27,30 +31,42 @@ _CHALLENGE: Final = re.compile(r"\s*([A-Za-z]+)\s+(.*)\Z", re.DOTALL)
 _PARAMETER: Final = re.compile(r'([A-Za-z_]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))\s*(?:,\s*|\Z)')
 
 
-def parse_range(value: str, size: int) -> Span | None:
-    """Read a ``Range`` request header for content of ``size`` bytes (RFC 9110, section 14.2).
+def parse_ranges(value: str, size: int) -> list[Span]:
+    """Read a ``Range`` request header for content of ``size`` bytes (RFC 9110, section 14.2), in its order.
 
-    None means: send everything, as for a unit other than bytes, a malformed value, or several ranges, which a server
-    may ignore and which no client of a registry insists on.
+    None of them means: send everything, as for a unit other than bytes, a malformed value, empty content, or more than
+    a server needs to put up with (see ``_is_bearable``). Ranges outside the content are left out.
 
     Raises:
-        RangeInvalid: the range lies outside the content, or ends before it begins.
+        RangeInvalid: all ranges lie outside the content, or end before they begin.
 
     """
-    unit, _, spec = value.partition("=")
-    match = _RANGE.match(spec.strip())
-    if unit.strip().lower() != "bytes" or match is None:
-        return None
-    first, last = match.groups()
-    if first is None and last is None:
-        return None
-    if first is None:
-        start, stop = max(0, size - int(last)), size
-    else:
-        start, stop = int(first), size if last is None else min(int(last) + 1, size)
-    if start >= stop:
+    unit, _, specs = value.partition("=")
+    if unit.strip().lower() != "bytes" or specs.count(",") >= _RANGES_MOST or not size:
+        return []
+    matches = [_RANGE.match(spec.strip()) for spec in specs.split(",") if spec.strip()]
+    spans = []
+    for match in matches:
+        if match is None or match.groups() == (None, None):
+            return []
+        first, last = match.groups()
+        if first is None:
+            span = Span(max(0, size - int(last)), size)
+        else:
+            span = Span(int(first), size if last is None else min(int(last) + 1, size))
+        if span.length > 0:
+            spans.append(span)
+    if matches and not spans:
         raise RangeInvalid(f"the range {value[:100]!r} holds no byte of the {size} there are")
-    return Span(start, stop)
+    return spans if _is_bearable(spans, size) else []
+
+
+def _is_bearable(spans: list[Span], size: int) -> bool:
+    """Tell whether ranges ask for no more than the content, and many of them for one piece after the other."""
+    if sum(span.length for span in spans) > size:
+        return False
+    ascend = all(before.stop <= after.start for before, after in itertools.pairwise(spans))
+    return ascend or len(spans) <= _RANGES_IN_ANY_ORDER
 
 
 def format_content_range(span: Span, size: int) -> str:

@@ -1,11 +1,13 @@
 """Blobs (protocol C): whole, in parts, on conditions; from a file by the kernel and from memory by us."""
 
 import asyncio
+import email
+import email.policy
 
 import pytest
 
 from storage.oci.digest import Digest
-from tests.registry.client import Client
+from tests.registry.client import Answer, Client
 
 SMALL = bytes(range(256)) * 8
 LARGE = bytes(range(251)) * 10_000
@@ -95,14 +97,86 @@ async def test_a_part_that_is_not_there(client: Client, value: str) -> None:
     assert answer.headers["Content-Range"] == "bytes */2048"
 
 
+def parts_of(answer: Answer) -> list[tuple[str, bytes]]:
+    """The parts of a multipart answer, as Python's parser of mail sees them: Content-Range and bytes."""
+    head = f"Content-Type: {answer.headers['Content-Type']}\r\n\r\n".encode()
+    message = email.message_from_bytes(head + answer.body, policy=email.policy.HTTP)
+    assert message.get_content_type() == "multipart/byteranges"
+    assert not message.defects
+    found = []
+    for part in message.iter_parts():
+        assert part.get_content_type() == "application/octet-stream"
+        body = part.get_payload(decode=True)
+        assert isinstance(body, bytes)
+        found.append((str(part["Content-Range"]), body))
+    return found
+
+
 @pytest.mark.parametrize(
-    "value", ["bytes=0-1,5-6", "bytes=0-0,-1", "bytes=9000-,0-1", "items=0-1", "bytes", "bytes=a-b", "0-1", ""]
+    ("value", "spans"),
+    [
+        ("bytes=0-1,5-6", [(0, 2), (5, 7)]),
+        ("bytes=0-0,-1", [(0, 1), (2047, 2048)]),
+        ("bytes=9-8, 100-199 ,9000-,1000-", [(100, 200), (1000, 2048)]),
+        ("bytes=5-6,0-1", [(5, 7), (0, 2)]),
+    ],
+)
+async def test_several_parts_of_a_blob(client: Client, value: str, spans: list[tuple[int, int]]) -> None:
+    """C21: podman wants as many parts as it asked for, in its order."""
+    answer = await client.ask("GET", PATH, headers={"Range": value})
+    assert (answer.status, answer.digest) == (206, DIGEST)
+    assert "Content-Range" not in answer.headers
+    assert answer.headers["Content-Length"] == str(len(answer.body))
+    assert parts_of(answer) == [(f"bytes {a}-{b - 1}/2048", SMALL[a:b]) for a, b in spans]
+
+
+async def test_several_parts_of_a_large_blob(client: Client) -> None:
+    """C21: parts that are read and parts that the kernel sends, on a connection that goes on."""
+    digest = await client.push_blob("a", LARGE)
+    spans = [(0, 1), (5, 70_000), (70_000, 700_000), (900_000, 900_100), (len(LARGE) - 100_000, len(LARGE))]
+    wanted = ",".join(f"{a}-{b - 1}" for a, b in spans)
+    for _ in range(2):
+        answer = await client.ask("GET", f"/v2/a/blobs/{digest}", headers={"Range": f"bytes={wanted}"})
+        assert answer.status == 206
+        assert parts_of(answer) == [(f"bytes {a}-{b - 1}/{len(LARGE)}", LARGE[a:b]) for a, b in spans]
+
+
+async def test_as_many_parts_as_podman_ever_asks_for(client: Client) -> None:
+    digest = await client.push_blob("a", LARGE)
+    spans = [(start, start + 1000) for start in range(0, 1024 * 2000, 2000)]
+    wanted = ",".join(f"{a}-{b - 1}" for a, b in spans)
+    answer = await client.ask("GET", f"/v2/a/blobs/{digest}", headers={"Range": f"bytes={wanted}"})
+    assert [body for _, body in parts_of(answer)] == [LARGE[a:b] for a, b in spans]
+
+
+async def test_a_part_that_remains_of_several_is_sent_as_one(client: Client) -> None:
+    """RFC 9110, section 15.3.7.2."""
+    answer = await client.ask("GET", PATH, headers={"Range": "bytes=9000-,0-1"})
+    assert (answer.status, answer.body) == (206, SMALL[:2])
+    assert answer.headers["Content-Range"] == "bytes 0-1/2048"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("items=0-1", "bytes", "bytes=a-b", "0-1", "", "bytes=0-1,x"),
+        # More than the blob, or more ranges than any client needs.
+        *("bytes=0-,0-1", "bytes=0-1500,1000-2047", "bytes=" + ",".join(f"{n}-{n}" for n in range(1025))),
+    ],
 )
 async def test_ranges_that_are_passed_over(client: Client, value: str) -> None:
-    """C20, C21: several ranges are answered with all; a 416 makes podman give up."""
+    """C20, C21: they are answered with all; a 416 makes podman give up."""
     answer = await client.ask("GET", PATH, headers={"Range": value})
     assert (answer.status, answer.body) == (200, SMALL)
     assert "Content-Range" not in answer.headers
+
+
+@pytest.mark.parametrize("value", ["bytes=0-", "bytes=-5", "bytes=0-0", "bytes=0-1,5-6"])
+async def test_a_range_of_nothing_is_nothing(client: Client, value: str) -> None:
+    """C20: some clients add a range to every request."""
+    digest = await client.push_blob("a", b"")
+    answer = await client.ask("GET", f"/v2/a/blobs/{digest}", headers={"Range": value})
+    assert (answer.status, answer.body, answer.headers["Content-Length"]) == (200, b"", "0")
 
 
 @pytest.mark.parametrize(

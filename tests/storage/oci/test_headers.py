@@ -20,7 +20,7 @@ from storage.oci.headers import (
     parse_content_range,
     parse_etags,
     parse_link,
-    parse_range,
+    parse_ranges,
     parse_upload_range,
 )
 
@@ -29,68 +29,97 @@ positions = st.integers(0, 15)
 token = st.text(string.ascii_letters + "_", min_size=1, max_size=8)
 
 
-@given(sizes, positions | st.none(), positions | st.none())
-def test_a_range_is_the_bytes_it_names(size: int, first: int | None, last: int | None) -> None:
-    value = f"bytes={'' if first is None else first}-{'' if last is None else last}"
-    content = range(size)
-    if first is None and last is None:
-        assert parse_range(value, size) is None
-        return
+def wanted_by(first: int | None, last: int | None, size: int) -> list[int]:
+    """The bytes that a range names, counted one by one."""
     if first is None:
         assert last is not None
-        wanted = [i for i in content if i >= size - last]
-    else:
-        wanted = [i for i in content if i >= first and (last is None or i <= last)]
-    if not wanted:
+        return [i for i in range(size) if i >= size - last]
+    return [i for i in range(size) if i >= first and (last is None or i <= last)]
+
+
+def written(first: int | None, last: int | None) -> str:
+    return f"{'' if first is None else first}-{'' if last is None else last}"
+
+
+ranges = st.tuples(positions | st.none(), positions | st.none()).filter(lambda both: both != (None, None))
+
+
+@given(sizes, ranges)
+def test_a_range_is_the_bytes_it_names(size: int, both: tuple[int | None, int | None]) -> None:
+    value, wanted = f"bytes={written(*both)}", wanted_by(*both, size)
+    if size == 0:
+        assert parse_ranges(value, size) == []
+    elif not wanted:
         with pytest.raises(RangeInvalid):
-            parse_range(value, size)
+            parse_ranges(value, size)
     else:
-        span = parse_range(value, size)
-        assert span is not None
-        assert list(content[span.start : span.stop]) == wanted
+        (span,) = parse_ranges(value, size)
+        assert list(range(span.start, span.stop)) == wanted
         assert span.length == len(wanted)
 
 
-@pytest.mark.parametrize("value", ["bytes=0-1", "Bytes=0-1", "bytes = 0-1", "bytes= 0 - 1 ", "BYTES=00-01"])
-def test_ranges_in_odd_dress(value: str) -> None:
-    assert parse_range(value, 10) == Span(0, 2)
+@given(sizes, st.lists(ranges, min_size=2, max_size=6))
+def test_several_ranges_are_each_the_bytes_they_name(size: int, several: list[tuple[int | None, int | None]]) -> None:
+    value = "bytes=" + ", ".join(written(*both) for both in several)
+    wanted = [found for both in several if (found := wanted_by(*both, size))]
+    if size == 0 or sum(map(len, wanted)) > size:
+        assert parse_ranges(value, size) == []
+    elif not wanted:
+        with pytest.raises(RangeInvalid):
+            parse_ranges(value, size)
+    else:
+        assert [list(range(span.start, span.stop)) for span in parse_ranges(value, size)] == wanted
 
 
 @pytest.mark.parametrize(
     "value",
     [
-        "",
-        "bytes",
-        "bytes=",
-        "bytes=-",
-        "bytes=a-b",
-        "bytes=1",
-        "bytes=--1",
-        "bytes=1--2",
-        "bytes=0-1,4-5",
-        "bytes=-1,-2",
-        "bytes=0x1-2",
-        "bytes=\u0660-\u0661",
-        "items=0-1",
-        "0-1",
-        "bytes=0-1\n",
-        f"bytes=0-{'9' * 20}",
+        *("bytes=0-1", "Bytes=0-1", "bytes = 0-1", "bytes= 0 - 1 ", "BYTES=00-01", "bytes=0-1\n"),
+        *("bytes=0-1,", "bytes=,0-1", "bytes=0-1,10-", "bytes=5-4,0-1"),
+    ],
+)
+def test_ranges_in_odd_dress(value: str) -> None:
+    assert parse_ranges(value, 10) == [Span(0, 2)]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(
+            "",
+            "bytes",
+            "bytes=",
+            "bytes=-",
+            "bytes=a-b",
+            "bytes=1",
+            "bytes=--1",
+            "bytes=1--2",
+            "bytes=,",
+            "bytes=0-1,-",
+        ),
+        *("bytes=0-1,x", "bytes=0x1-2", "bytes=\u0660-\u0661", "items=0-1", "0-1", f"bytes=0-{'9' * 20}"),
     ],
 )
 def test_what_is_ignored(value: str) -> None:
-    if value == "bytes=0-1\n":
-        assert parse_range(value, 10) == Span(0, 2)
-    else:
-        assert parse_range(value, 10) is None
+    assert parse_ranges(value, 10) == []
+
+
+def test_many_ranges_are_taken_in_order_only() -> None:
+    """RFC 9110, section 14.2: more than any client needs may be ignored."""
+    few, many, too_many = (["{0}-{0}".format(2 * i) for i in range(count)] for count in (16, 1024, 1025))
+    for texts, taken in ((few, True), (few[::-1], True), (many, True), (many[::-1], False), (too_many, False)):
+        assert len(parse_ranges(f"bytes={','.join(texts)}", 10_000)) == (len(texts) if taken else 0)
+    assert parse_ranges(f"bytes=0-0,{'-' * 100_000}", 10) == []
+    assert parse_ranges("bytes=0-5,4-9", 10) == []
 
 
 @given(st.text(max_size=30) | st.text("bytes=0123456789-, ", max_size=20), sizes)
-def test_any_range_is_inside_ignored_or_refused(value: str, size: int) -> None:
+def test_any_ranges_are_inside_ignored_or_refused(value: str, size: int) -> None:
     try:
-        span = parse_range(value, size)
+        spans = parse_ranges(value, size)
     except RangeInvalid:
         return
-    assert span is None or 0 <= span.start < span.stop <= size
+    assert all(0 <= span.start < span.stop <= size for span in spans)
 
 
 @given(
