@@ -1,5 +1,6 @@
 """What happens to every request: it is routed, answered, and its faults are rendered."""
 
+import errno
 import itertools
 import logging
 import re
@@ -15,7 +16,7 @@ from registry.http.access import OPEN_ACCESS, Access
 from registry.http.call import NOWHERE, Call
 from registry.http.errors import from_auth, from_storage, render, render_internal
 from registry.http.redirects import NO_REDIRECTS, Redirects
-from registry.http.responses import REQUEST_ID, REQUEST_ID_HEADER, empty
+from registry.http.responses import REQUEST_ID, REQUEST_ID_HEADER, empty, is_gone
 from registry.http.sightings import Sightings
 from storage.errors import StorageError
 from storage.oci.errors import Denied, RegistryError, RequestInvalid, Unauthorized
@@ -62,10 +63,14 @@ class Api:
         try:
             response = await self._answer(request)
         except Exception as error:  # noqa: BLE001  # the one place that turns every fault into a response
-            if request.writer.output_size:
-                _cut(request, error)
             response = _render(request, error)
+            if request.writer.output_size and request.transport is not None:
+                # A missing end is the one thing that clients notice of a response that cannot be finished. The other
+                # is for the log alone.
+                request.transport.abort()
         if not response.prepared:
+            if is_gone(request):
+                response = _closing(empty(_CLIENT_GONE, {}))
             response.headers[REQUEST_ID_HEADER] = request[REQUEST_ID]
         return response
 
@@ -99,7 +104,7 @@ def _render(request: web.BaseRequest, error: Exception) -> web.Response:
         case StorageError():
             _log(request, error)
             return render(from_storage(error))
-        case ConnectionError():
+        case ConnectionError() | TimeoutError(errno=errno.ETIMEDOUT):
             return _closing(empty(_CLIENT_GONE, {}))
         case web.RequestPayloadError():
             return _closing(render(RequestInvalid("the body's transfer encoding is broken")))
@@ -115,15 +120,6 @@ def _refusal(request: web.BaseRequest, fault: RegistryError) -> web.Response:
     if not request.content.is_eof() and (length is None or length > _PASSED_OVER or hdrs.EXPECT in request.headers):
         response.force_close()
     return response
-
-
-def _cut(request: web.BaseRequest, error: Exception) -> None:
-    """End a response that has begun and cannot be finished; a missing end is the one thing clients notice."""
-    if not isinstance(error, ConnectionError):
-        _log(request, error, traceback=not isinstance(error, StorageError))
-    if request.transport is not None:
-        request.transport.abort()
-    raise ConnectionResetError("the response was cut") from error
 
 
 def _closing(response: web.Response) -> web.Response:

@@ -4,7 +4,7 @@ import re
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl
 
-from aiohttp import hdrs
+from aiohttp import HttpVersion11, hdrs
 
 from storage.oci.errors import RequestInvalid, SizeInvalid, UriTooLong
 from storage.oci.reference import Name
@@ -84,11 +84,12 @@ class Call:
     async def body(self) -> "AsyncIterator[bytes]":
         """Read the body in pieces, as they come.
 
-        A client that waits to be asked for it (RFC 9110, section 10.1.1) is asked now, and not before.
+        A client that waits to be asked for it (RFC 9110, section 10.1.1) is asked now, and not before. One of HTTP/1.0
+        would take the question for the answer.
         Raises ConnectionError when the client goes away, RequestInvalid when its framing is broken.
         """
         request = self.request
-        if request.headers.get(hdrs.EXPECT, "").lower() == "100-continue":
+        if request.headers.get(hdrs.EXPECT, "").lower() == "100-continue" and request.version >= HttpVersion11:
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             # What was sent is no part of the response.
             request.writer.output_size = 0

@@ -57,7 +57,8 @@ async def put(call: "Call") -> "web.StreamResponse":
         headers["OCI-Subject"] = str(manifest.subject.digest)
     if tags:
         headers["OCI-Tag"] = ", ".join(tags)
-    return created(f"{call.repository_path}/manifests/{reference}", digest, headers)
+    # Clients take the digest from the end of the path, also where they pushed by tag.
+    return created(f"{call.repository_path}/manifests/{digest}", digest, headers)
 
 
 async def delete(call: "Call") -> "web.StreamResponse":

@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import http.client
 import json
+import socket
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -63,6 +64,11 @@ class Wire:
     def address(self) -> str:
         """HOST:PORT, as clients write it before a repository's name."""
         return urlsplit(self.url).netloc
+
+    def connected(self) -> socket.socket:
+        """A bare connection, for a `with`."""
+        host, _, port = self.address.rpartition(":")
+        return socket.create_connection((host.strip("[]"), int(port)))
 
     def ask(
         self,

@@ -161,6 +161,15 @@ async def test_who_asks_first_is_told_to_go_on(client: Client, expect: str) -> N
             assert (status, headers["range"]) == (202, f"0-{start + 4}")
 
 
+async def test_http_1_0_is_not_told_to_go_on(client: Client) -> None:
+    """RFC 9110, section 10.1.1: an nginx in front may speak 1.0, and would take it for the answer."""
+    location = await client.open_upload("a")
+    status, headers, _ = await client.say(
+        f"PATCH {location} HTTP/1.0\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\nhello".encode()
+    )
+    assert (status, headers["range"]) == (202, "0-4")
+
+
 async def test_a_fault_after_the_body_was_asked_for_is_still_answered(client: Client) -> None:
     """A8: what was sent as 100 is no part of the response."""
     async with client.connection() as (reader, writer):

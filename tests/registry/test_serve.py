@@ -37,7 +37,15 @@ def test_settings_that_are_wrong(tmp_path: Path) -> None:
     assert "$.uploads.expire_after" in refused("--storage", str(tmp_path), PREG_UPLOADS_EXPIRE_AFTER="-1")
 
 
-@pytest.mark.parametrize("listen", ["127.0.0.1:99999", "no-such-host.invalid:0", f"{'a' * 64}.example:0"])
+@pytest.mark.parametrize("listen", ["localhost:99999", ":65536", "[::1]:70000"])
+def test_a_port_out_of_range(tmp_path: Path, listen: str) -> None:
+    """The C library would take 99999 for 34463."""
+    said = refused("--listen", listen, "--storage", str(tmp_path))
+    assert f"'{listen}' is not HOST:PORT" in said
+    assert "65535" in said
+
+
+@pytest.mark.parametrize("listen", ["no-such-host.invalid:0", f"{'a' * 64}.example:0"])
 def test_an_address_that_is_none(tmp_path: Path, listen: str) -> None:
     assert f"cannot listen on {listen}" in refused("--listen", listen, "--storage", str(tmp_path))
 
@@ -124,6 +132,23 @@ class TestLogs:
         server.ask("HEAD", f"/v2/{repository}/blobs/{digest}")
         line = self.line(server, f"/v2/{repository}/blobs/{digest}")
         assert (line["method"], line["status"], line["bytes_out"]) == ("HEAD", 200, 0)
+
+    @pytest.mark.parametrize("header", ["", "Range: bytes=0-1,1000-40000000\r\n"], ids=["whole", "parts"])
+    def test_a_download_that_its_client_breaks_off(self, server: Server, repository: str, header: str) -> None:
+        path = f"/v2/{repository}/blobs/{server.push_blob(repository, bytes(50_000_000))}"
+        with server.connected() as connection:
+            connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n{header}\r\n".encode())
+            assert connection.recv(1000).startswith(b"HTTP/1.1 20")
+        assert self.line(server, path)["status"] == 499
+
+    @pytest.mark.parametrize("method", ["PATCH", "PUT"])
+    def test_an_upload_that_its_client_breaks_off(self, server: Server, repository: str, method: str) -> None:
+        location = server.ask("POST", f"/v2/{repository}/blobs/uploads/").headers["Location"]
+        with server.connected() as connection:
+            target = f"{location}?digest={sha256(b'content')}"
+            connection.sendall(f"{method} {target} HTTP/1.1\r\nHost: x\r\nContent-Length: 7\r\n\r\ncon".encode())
+        line = self.line(server, location)
+        assert (line["method"], line["status"]) == (method, 499)
 
     def test_no_secret_is_logged(self, server: Server, repository: str) -> None:
         path = f"/v2/{repository}/manifests/secretless"

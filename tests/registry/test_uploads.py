@@ -71,6 +71,18 @@ async def test_a_failed_single_post_leaves_no_session(client: Client, namespace:
     (await client.ask("GET", f"/v2/a/blobs/{UNKNOWN}")).refused(404, "BLOB_UNKNOWN")
 
 
+@pytest.mark.parametrize("headers", [STATUS, {}])
+@pytest.mark.parametrize("span", ["{0}-{0}", "0-{0}", "{0}-{1}"])
+async def test_a_closing_put_of_nothing_may_name_any_range(client: Client, span: str, headers: dict[str, str]) -> None:
+    """D30: some clients say where the next chunk would lie; there is none."""
+    location = await client.open_upload("a")
+    await client.ask("PATCH", location, CONTENT)
+    named = span.format(len(CONTENT), len(CONTENT) - 1)
+    answer = await client.ask("PUT", f"{location}?digest={DIGEST}", None, {"Content-Range": named, **headers})
+    assert (answer.status, answer.digest) == (201, DIGEST)
+    assert await pulled(client) == CONTENT
+
+
 async def test_docker_streams_one_chunk_of_unknown_length(client: Client) -> None:
     """D27, D29: dockerd takes the layer's size from the Range of this answer."""
     location = await client.open_upload("a")
