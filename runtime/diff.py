@@ -12,10 +12,6 @@ ADDED: Final = "A"
 CHANGED: Final = "C"
 DELETED: Final = "D"
 _DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-#: What is made in every container so that something can be mounted there, which Docker hides in a layer of its own.
-_PLACES: Final = frozenset(
-    b"dev dev/console dev/pts dev/shm proc sys etc etc/hosts etc/hostname etc/resolv.conf etc/mtab .dockerenv".split()
-)
 
 
 def changes(upper: int, image: int) -> dict[str, str]:
@@ -35,7 +31,7 @@ def changes(upper: int, image: int) -> dict[str, str]:
             before = _states(image, path)
             for name, state in _list(directory).items():
                 below = _join(path, name)
-                kind = _compare(before.pop(name, None), state, below)
+                kind = _compare(before.pop(name, None), state)
                 if kind is not None:
                     found[below] = kind
                 if stat.S_ISDIR(state.st_mode):
@@ -54,11 +50,11 @@ def _join(folder: bytes, name: bytes) -> bytes:
     return name if folder == b"." else b"%s/%s" % (folder, name)
 
 
-def _compare(before: os.stat_result | None, now: os.stat_result, path: bytes) -> str | None:
+def _compare(before: os.stat_result | None, now: os.stat_result) -> str | None:
     if is_whiteout(now):
         return None if before is None else DELETED
     if before is None:
-        return None if path in _PLACES else ADDED
+        return ADDED
     same = _facts(before) == _facts(now)
     return None if same else CHANGED
 

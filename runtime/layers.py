@@ -14,6 +14,7 @@ import errno
 import os
 
 from runtime.errors import Fault
+from runtime.init_layer import find_init_layer
 from runtime.kernel import MS_NODEV, MS_NOSUID, MS_RDONLY, mount, unmount
 from runtime.lean import suppress
 from runtime.lock import lock
@@ -154,12 +155,10 @@ class Layers:
         # Short relative names: the kernel takes one page of options, and 127 digests are more.
         for number, lower in enumerate(lowers):
             os.symlink(lower, f"{links}/{number}")
-        if not lowers:
-            os.mkdir(f"{links}/0")  # of an image without layers; overlayfs insists on one
         for name in ("upper", "work", "root"):
             with suppress(FileExistsError):
                 os.mkdir(f"{container}/{name}", 0o755)
-        chain = ":".join(f"lower/{number}" for number in range(max(len(lowers), 1)))
+        chain = ":".join(f"lower/{number}" for number in range(len(lowers)))
         # By an open file: it may have been removed, and has no name then, or be one that su has left us in.
         here = os.open("/proc/self/cwd", os.O_PATH | os.O_DIRECTORY)
         os.chdir(container)
@@ -181,9 +180,11 @@ class Layers:
 
     def _lowers(self, diff_ids: Sequence[Digest]) -> list[str]:
         """List directories, highest first, down to one that hides all below it."""
-        lowers = []
+        lowers = [find_init_layer(os.path.dirname(self._folder))]
         for diff_id in reversed(diff_ids):
             root = f"{self.path(diff_id)}/{ROOT}"
+            if root in lowers:
+                continue  # overlayfs refuses one directory twice, and the upper one hides all that the lower one has
             lowers.append(root)
             # overlayfs heeds the mark on every directory but a layer's root.
             if privileges().opaque in os.listxattr(root):

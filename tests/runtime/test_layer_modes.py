@@ -141,7 +141,8 @@ def test_a_root_may_be_mounted_again_whether_or_not_its_changes_were_passing() -
         container.mkdir(parents=True)
         for number, passing in enumerate((True, False, True, True, False)):
             root = Path(layers.mount([], str(container), passing=passing))
-            assert sorted(path.name for path in root.iterdir()) == [str(before) for before in range(number)]
+            made = sorted(path.name for path in root.iterdir() if path.name.isdigit())
+            assert made == [str(before) for before in range(number)]
             (root / str(number)).touch()
             unmount(str(root))
 
@@ -173,7 +174,9 @@ def test_layers_of_both_kinds_are_one_root() -> None:
             container.mkdir(parents=True)
             (home / f"removed{number}").mkdir()
             root = layers.mount(diff_ids, str(container))
-            roots.append({name: each for name, each in listing(Path(root)).items() if name != "."})
+            roots.append(
+                {name: each for name, each in listing(Path(root)).items() if name[0] in "bdo" and name != "dev"}
+            )
             unmount(root, MNT_DETACH)
             assert not layers.remove(diff_ids[0], home / f"removed{number}")
             os.rename(container, home / f"removed{number}/container")
