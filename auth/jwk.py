@@ -2,6 +2,7 @@
 
 import base64
 import json
+import logging
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -13,6 +14,7 @@ from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+_LOG: Final = logging.getLogger("preg.auth")
 _RSA: Final = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"})
 _EC: Final = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
 #: RFC 9864 gives the algorithm another name.
@@ -87,7 +89,7 @@ def by_name(keys: "Iterable[tuple[str, PublicKey]]") -> dict[str, PublicKey]:
 
 
 def read_set(data: bytes) -> dict[str, PublicKey]:
-    """Read the keys of a JWK Set by their names; those that cannot check signatures are left out.
+    """Read the keys of a JWK Set by their names; those that cannot check signatures are left out, as the log says.
 
     Raises KeyUnusable where it is no JWK Set or none of the keys can be used.
     """
@@ -102,11 +104,16 @@ def read_set(data: bytes) -> dict[str, PublicKey]:
     keys: list[tuple[str, PublicKey]] = []
     for members in listed:
         try:
-            keys.append(_read_key(members))
+            name, key = _read_key(members)
+            if name and any(name == known for known, _ in keys):
+                faults.append(f"another key is called {name[:100]!r}, too")
+            keys.append((name, key))
         except KeyUnusable as error:
             faults.append(str(error))
     if not keys:
         raise KeyUnusable(f"the JWK Set holds no key that tokens can be checked with: {'; '.join(faults) or 'no key'}")
+    if faults:
+        _LOG.info("of the %d keys of a JWK Set some are not used: %s", len(listed), "; ".join(faults))
     return by_name(keys)
 
 

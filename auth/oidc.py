@@ -58,17 +58,18 @@ class Workloads:
         """
         try:
             parsed = jws.parse(token)
+            payload = parsed.payload()
         except CredentialsRefused:
             return None  # a password may look like a token
-        issuer = parsed.payload.get("iss")
+        issuer = payload.get("iss")
         providers = self._providers.get(issuer, []) if isinstance(issuer, str) else []
         if not providers:
             return None
-        provider = _for_audience(providers, parsed.payload)
+        provider = _for_audience(providers, payload)
         trust = IssuerTrust(None, provider.keys)
         await jws.verify(parsed, trust, jws.Claims, provider.parties, self._now())
         for rule in provider.rules:
-            if rule.covers(parsed.payload):
+            if rule.covers(payload):
                 return Principal(f"oidc:{rule.principal}", frozenset(rule.groups))
         raise CredentialsRefused(f"no rule of the issuer {provider.name} covers the token's claims")
 

@@ -17,8 +17,6 @@ CATALOG: Final = ("registry", "catalog")
 ALL: Final = "*"
 # A type may have a class, such as `repository(plugin)`; the name may begin with a host and its port.
 _SCOPE: Final = re.compile(r"([a-z0-9]{1,32})(?:\([a-z0-9]{1,32}\))?:([A-Za-z0-9._/:\[\]-]{1,255}):([a-z,*]{1,255})")
-#: A token for more scopes would not fit into a header.
-_MOST: Final = 128
 
 _NEEDED: Final = {
     Action.PULL: frozenset({"pull"}),
@@ -50,15 +48,26 @@ def needed(action: Action, repository: str = "") -> Scope:
     return Scope(kind, name, _NEEDED[action])
 
 
-def parse(scopes: "Iterable[str]") -> list[Scope]:
-    """Read scopes, those of one thing together as one.
+class Asked(NamedTuple):
+    """What a client asks a token for, the newest last, and how many of its scopes are malformed."""
 
-    What is malformed is ignored, as token servers do, and so is what comes after the first 128.
+    scopes: list[Scope]
+    malformed: int
+
+
+def parse(scopes: "Iterable[str]") -> Asked:
+    """Read scopes, those of one thing together as one, in the place of the last of them.
+
+    What is malformed is passed over, as token servers do.
     """
-    found: dict[tuple[str, str], frozenset[str]] = {}
+    found: dict[tuple[str, str], set[str]] = {}
+    malformed = 0
     for text in scopes:
-        scope = _SCOPE.fullmatch(text)
-        if scope and (scope.group(1, 2) in found or len(found) < _MOST):
+        if scope := _SCOPE.fullmatch(text):
             kind, name, actions = scope.groups()
-            found[kind, name] = found.get((kind, name), frozenset()).union(actions.split(",")) - {""}
-    return [Scope(kind, name, actions) for (kind, name), actions in found.items()]
+            known = found.pop((kind, name), set())
+            known.update(action for action in actions.split(",") if action)
+            found[kind, name] = known
+        else:
+            malformed += 1
+    return Asked([Scope(kind, name, frozenset(actions)) for (kind, name), actions in found.items()], malformed)

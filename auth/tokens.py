@@ -1,5 +1,7 @@
 """Access tokens: what one request after the other is made with, for some minutes (Docker's token specification)."""
 
+import asyncio
+import json
 import secrets
 import time
 from hashlib import sha256
@@ -17,11 +19,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from auth.principal import Caller
-    from auth.signing import SigningKeys
+    from auth.signing import SigningKey, SigningKeys
 
 _ON_REPOSITORIES: Final = (Action.PULL, Action.PUSH, Action.DELETE)
-#: How many verified tokens are remembered.
+#: How many verified tokens are remembered, and how many bytes of them; what is kept of one is some times as large.
 _REMEMBERED: Final = 4096
+_REMEMBERED_BYTES: Final = 8 * 1024 * 1024
+#: How many scopes are looked at for one token: more than fit into any.
+_MOST_ASKED: Final = 4096
+#: With so many a thread makes the token, as rules are asked about each.
+_MANY: Final = 8
+#: How much of a token its header and signature take at most, in bytes.
+_HEADER_AND_SIGNATURE: Final = 1024
 _VALID: Final = Decision(allowed=True, reason="the token is valid")
 
 
@@ -74,6 +83,10 @@ class Issued(NamedTuple):
     scope: str
     issued_at: int
     expires_in: int
+    left_out: int = 0
+    """How many of the scopes, the first, are not in it, because no more fit into a header."""
+    malformed: int = 0
+    """How many scopes were none."""
 
     def __repr__(self) -> str:
         """Say what the token allows, and not what it is."""
@@ -99,10 +112,17 @@ class TokenIssuer:
         self._now = now
 
     async def issue(self, principal: Principal, scopes: "Sequence[str]", /) -> Issued:
-        """Make a token for as much of the scopes as the rules allow, be it nothing. Raises AuthUnavailable."""
+        """Make a token for as much of the scopes as the rules allow, be it nothing. Raises AuthUnavailable.
+
+        Where more is asked for than fits into a header, it is for what comes last, which is what a client needs next.
+        """
         rules = await self._rules.current()
-        granted = [scope for asked in parse(scopes) if (scope := _granted(rules, principal, asked)).actions]
         key = await self._keys.current()
+        if len(scopes) <= _MANY:
+            return self._make(rules, key, principal, scopes)
+        return await asyncio.to_thread(self._make, rules, key, principal, scopes)
+
+    def _make(self, rules: Rules, key: "SigningKey", principal: Principal, scopes: "Sequence[str]") -> Issued:
         now = int(self._now())
         claims = {
             "iss": self._parties.issuer,
@@ -112,11 +132,15 @@ class TokenIssuer:
             "nbf": now,
             "iat": now,
             "jti": secrets.token_urlsafe(16),
-            "access": [{"type": type_, "name": name, "actions": sorted(actions)} for type_, name, actions in granted],
             "preg": msgspec.to_builtins(_Identity(tuple(sorted(principal.groups)), principal.grants)),
         }
+        asked = parse(scopes)
+        room = (jws.LONGEST - _HEADER_AND_SIGNATURE) * 3 // 4 - len(_json(claims))
+        granted, left_out = _grant_last(rules, principal, asked.scopes, room)
+        claims["access"] = [_access(scope) for scope in granted]
         token = jwt.encode(claims, key.private, key.algorithm, headers={"kid": key.kid})
-        return Issued(token, " ".join(map(str, granted)), now, self._lifetime)
+        scope = " ".join(map(str, granted))
+        return Issued(token, scope, now, self._lifetime, left_out, asked.malformed)
 
     async def jwks(self) -> bytes:
         """Give the public keys, as a JWK Set (RFC 7517). Raises AuthUnavailable."""
@@ -142,17 +166,18 @@ class Tokens:
         self._parties = parties
         self._rules = rules
         self._now = now
-        self._remembered: dict[bytes, tuple[int, Caller]] = {}
+        self._remembered: dict[bytes, tuple[int, Caller, int]] = {}
+        self._remembered_bytes = 0
 
     async def verify(self, token: str, /) -> "Caller":
         """Give who comes with a token. Raises CredentialsRefused and AuthUnavailable."""
         # Digests, so that the memory holds no token, and is of one size for each.
         digest = sha256(token.encode("utf-8", "surrogatepass")).digest()
-        until, caller = self._remembered.get(digest, (0, None))
+        until, caller, _ = self._remembered.get(digest, (0, None, 0))
         if caller is not None:
             if self._now() < until:
                 return caller
-            self._remembered.pop(digest, None)
+            self._forget(digest)
         claims = await jws.verify(
             jws.parse(token),
             self._trust,
@@ -161,10 +186,20 @@ class Tokens:
             self._now(),
         )
         found = _TokenCaller(_principal(claims), _scopes(claims), self._rules)
-        if len(self._remembered) >= _REMEMBERED:
-            del self._remembered[next(iter(self._remembered))]
-        self._remembered[digest] = (claims.exp + jws.LEEWAY, found)
+        self._remember(digest, claims.exp + jws.LEEWAY, found, len(token))
         return found
+
+    def _remember(self, digest: bytes, until: int, caller: "Caller", size: int) -> None:
+        self._forget(digest)
+        self._remembered[digest] = (until, caller, size)
+        self._remembered_bytes += size
+        while len(self._remembered) > _REMEMBERED or self._remembered_bytes > _REMEMBERED_BYTES:
+            self._forget(next(iter(self._remembered)))
+
+    def _forget(self, digest: bytes) -> None:
+        known = self._remembered.pop(digest, None)
+        if known is not None:
+            self._remembered_bytes -= known[2]
 
 
 class _TokenCaller:
@@ -188,6 +223,20 @@ class _TokenCaller:
         return self._rules.value.decide(self.principal, action, repository)
 
 
+def _grant_last(rules: Rules, principal: Principal, asked: "Sequence[Scope]", room: int) -> tuple[list[Scope], int]:
+    """Grant the last of the scopes whose claims take no more than ``room`` bytes; tell how many come before them."""
+    granted: list[Scope] = []
+    left = len(asked)
+    for scope in reversed(asked[-_MOST_ASKED:]):
+        if (found := _granted(rules, principal, scope)).actions:
+            room -= len(_json(_access(found))) + 1
+            if room < 0:
+                break
+            granted.append(found)
+        left -= 1
+    return granted[::-1], left
+
+
 def _granted(rules: Rules, principal: Principal, asked: Scope) -> Scope:
     """Give as much of a scope as the rules allow; types and actions that nobody knows are not allowed."""
     actions: set[str] = set()
@@ -197,6 +246,15 @@ def _granted(rules: Rules, principal: Principal, asked: Scope) -> Scope:
     elif asked[:2] == CATALOG and ALL in asked.actions and rules.decide(principal, Action.CATALOG).allowed:
         actions = {ALL}
     return asked._replace(actions=frozenset(actions))
+
+
+def _access(scope: Scope) -> dict[str, object]:
+    return {"type": scope.type, "name": scope.name, "actions": sorted(scope.actions)}
+
+
+def _json(value: object) -> str:
+    """Write JSON as PyJWT does."""
+    return json.dumps(value, separators=(",", ":"))
 
 
 def _principal(claims: _Claims) -> Principal:

@@ -1,5 +1,6 @@
 """The token server: Docker's token API by GET, OAuth2 by POST, and the keys that tokens are checked with."""
 
+import logging
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import parse_qs
@@ -12,7 +13,7 @@ from auth.principal import ANONYMOUS
 from registry.http.access import log_refusal
 from registry.http.basic import CHALLENGE
 from registry.http.errors import Challenged
-from registry.http.responses import JSON, document
+from registry.http.responses import JSON, REQUEST_ID, document
 from registry.http.routes import Route
 from storage.oci.errors import RequestInvalid
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from registry.http.call import Call
     from registry.http.logins import Logins
 
+_LOG: Final = logging.getLogger("preg.auth")
 #: A refresh token and the scopes of a thousand repositories fit in.
 _FORM: Final = 256 * 1024
 _PARAMETERS: Final = 2000
@@ -51,6 +53,14 @@ class Issued(Protocol):
     @property
     def expires_in(self) -> int:
         """For how many seconds it is good."""
+
+    @property
+    def left_out(self) -> int:
+        """How many of the scopes, the first, are not in it, because no more fit."""
+
+    @property
+    def malformed(self) -> int:
+        """How many scopes were none."""
 
 
 class Issuer(Protocol):
@@ -99,7 +109,7 @@ class TokenServer:
         refresh = None
         if _first(given, "offline_token") == "true" and principal is not ANONYMOUS:
             refresh = await self._refresh_tokens.issue(principal)
-        return _answer(await self._issuer.issue(principal, _scopes(given)), refresh)
+        return _answer(await self._issue(call, principal, given), refresh)
 
     async def post(self, call: "Call") -> "web.StreamResponse":
         """Give a token for what stands in the form (RFC 6749, sections 4.3 and 6)."""
@@ -112,12 +122,19 @@ class TokenServer:
             principal, refresh = await self._grant(call, given)
         except CredentialsRefused as fault:
             raise _refused(call, fault) from None
-        issued = await self._issuer.issue(principal, _scopes(given))
+        issued = await self._issue(call, principal, given)
         return _answer(issued, refresh, issued.scope)
 
     async def jwks(self, _call: "Call") -> "web.StreamResponse":
         """Publish the keys (RFC 7517)."""
         return document(await self._issuer.jwks(), JSON, {hdrs.CACHE_CONTROL: "max-age=300"})
+
+    async def _issue(self, call: "Call", principal: "Principal", given: _Parameters) -> Issued:
+        issued = await self._issuer.issue(principal, _scopes(given))
+        for shortage in _shortages(issued):
+            who = principal.name or "anonymous"
+            _LOG.warning("a token for %s: %s", who, shortage, extra={"request_id": call.request[REQUEST_ID]})
+        return issued
 
     async def _grant(self, call: "Call", given: _Parameters) -> "tuple[Principal, str | None]":
         """Say who asks, and give the refresh token if he wants one."""
@@ -147,6 +164,16 @@ def _scopes(given: _Parameters) -> "list[str]":
     return " ".join(given.get("scope", [])).split()
 
 
+def _shortages(issued: Issued) -> "list[str]":
+    """Say what of the scopes is not in a token, but for what the rules do not allow."""
+    said = []
+    if issued.left_out:
+        said.append(f"the first {issued.left_out} scopes are left out, as no more fit into a header")
+    if issued.malformed:
+        said.append(f"{issued.malformed} scopes are malformed and passed over")
+    return said
+
+
 def _answer(issued: Issued, refresh_token: str | None, scope: str | None = None) -> "web.Response":
     when = datetime.fromtimestamp(issued.issued_at, UTC)
     fields = {
@@ -158,7 +185,11 @@ def _answer(issued: Issued, refresh_token: str | None, scope: str | None = None)
         "scope": scope,
     }
     body = msgspec.json.encode({name: value for name, value in fields.items() if value is not None})
-    return document(body, JSON, {hdrs.CACHE_CONTROL: "no-store"})
+    headers: dict[str, str] = {hdrs.CACHE_CONTROL: "no-store"}
+    if said := _shortages(issued):
+        # As the distribution specification writes warnings ("Warnings").
+        headers[hdrs.WARNING] = ", ".join(f'299 - "{shortage}"' for shortage in said)
+    return document(body, JSON, headers)
 
 
 def _refused(call: "Call", fault: CredentialsRefused) -> Challenged:

@@ -237,10 +237,22 @@ def members(key: ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RS
         members(rsa.generate_private_key(public_exponent=65537, key_size=1024)),  # noqa: S505 - that is the point
     ],
 )
-def test_a_key_that_checks_no_signature_is_left_out(key: Any) -> None:
+def test_a_key_that_checks_no_signature_is_left_out_and_the_log_says_so(
+    key: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     with pytest.raises(KeyUnusable):
         read_set(json.dumps({"keys": [key]}).encode())
-    assert kid(SECOND) in read_set(json.dumps({"keys": [key, members(SECOND)]}).encode())
+    with caplog.at_level(logging.INFO, "preg.auth"):
+        assert kid(SECOND) in read_set(json.dumps({"keys": [key, members(SECOND)]}).encode())
+    assert "of the 2 keys of a JWK Set some are not used: the key " in caplog.text
+
+
+def test_of_two_keys_of_one_name_the_first_has_it_and_the_log_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    both = [{**members(key), "kid": "2026-11"} for key in (FIRST, SECOND)]
+    with caplog.at_level(logging.INFO, "preg.auth"):
+        found = read_set(json.dumps({"keys": both}).encode())
+    assert found["2026-11"] == found[kid(FIRST)] != found[kid(SECOND)]
+    assert "another key is called '2026-11', too" in caplog.text
 
 
 def test_the_name_in_the_set_counts_too() -> None:

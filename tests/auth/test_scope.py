@@ -27,7 +27,7 @@ def scope(name: str, *actions: str, kind: str = "repository") -> Scope:
     ],
 )
 def test_a_scope_is_split_at_its_first_and_last_colon(text: str, found: Scope) -> None:
-    assert parse([text]) == [found]
+    assert parse([text]) == ([found], 0)
 
 
 @pytest.mark.parametrize(
@@ -54,27 +54,35 @@ def test_a_scope_is_split_at_its_first_and_last_colon(text: str, found: Scope) -
         f"repository:app:{'pull,' * 1000}",
     ],
 )
-def test_what_is_malformed_is_ignored(text: str) -> None:
-    assert parse([text, "repository:good:pull"]) == [scope("good", "pull")]
+def test_what_is_malformed_is_passed_over_and_counted(text: str) -> None:
+    assert parse([text, "repository:good:pull"]) == ([scope("good", "pull")], 1)
 
 
-def test_scopes_of_one_repository_are_one() -> None:
-    assert parse(["repository:a:pull", "repository:b:pull", "repository:a:push"]) == [
-        scope("a", "pull", "push"),
-        scope("b", "pull"),
-    ]
+def test_scopes_of_one_repository_are_one_in_the_place_of_the_last() -> None:
+    found = parse(["repository:a:pull", "repository:b:pull", "repository:a:push"]).scopes
+    assert found == [scope("b", "pull"), scope("a", "pull", "push")]
 
 
-def test_of_a_thousand_scopes_a_token_holds_the_first() -> None:
-    found = parse([*(f"repository:r{number}:pull" for number in range(1000)), "repository:r0:push"])
-    assert [each.name for each in found] == [f"r{number}" for number in range(128)]
-    assert found[0].actions == {"pull", "push"}
+def test_all_of_a_thousand_scopes_are_read() -> None:
+    found = parse(f"repository:r{number}:pull" for number in range(1000)).scopes
+    assert [each.name for each in found] == [f"r{number}" for number in range(1000)]
 
 
 @given(st.lists(st.text()))
 def test_any_text_is_read(texts: list[str]) -> None:
-    for each in parse(texts):
-        assert parse([str(each)]) == [each] or not each.actions
+    found = parse(texts)
+    for each in found.scopes:
+        assert parse([str(each)]).scopes == [each] or not each.actions
+    assert len(found.scopes) + found.malformed <= len(texts)
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcdef"), st.sampled_from(["pull", "push", "delete"])), max_size=30))
+def test_none_is_lost_and_the_newest_come_last(asked: list[tuple[str, str]]) -> None:
+    found = parse(f"repository:{name}:{action}" for name, action in asked)
+    assert {(each.name, action) for each in found.scopes for action in each.actions} == set(asked)
+    newest_first = list(dict.fromkeys(name for name, _ in reversed(asked)))
+    assert [each.name for each in reversed(found.scopes)] == newest_first
+    assert found.malformed == 0
 
 
 words = st.sets(st.sampled_from(["pull", "push", "delete", "*"]), min_size=1)
@@ -84,7 +92,7 @@ names = st.from_regex(r"[a-z0-9]+(/[a-z0-9]+){0,2}", fullmatch=True)
 @given(st.sampled_from(["repository", "registry"]), names, words)
 def test_what_is_written_is_read_again(kind: str, name: str, actions: set[str]) -> None:
     written = Scope(kind, name, frozenset(actions))
-    assert parse([str(written)]) == [written]
+    assert parse([str(written)]) == ([written], 0)
     assert written.covers(written)
 
 
@@ -101,5 +109,5 @@ def test_what_is_written_is_read_again(kind: str, name: str, actions: set[str]) 
 )
 def test_an_action_needs_its_scope(action: Action, enough: str, too_little: str) -> None:
     need = needed(action, "a")
-    assert parse([enough])[0].covers(need)
-    assert not parse([too_little])[0].covers(need)
+    assert parse([enough]).scopes[0].covers(need)
+    assert not parse([too_little]).scopes[0].covers(need)

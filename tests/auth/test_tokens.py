@@ -2,6 +2,7 @@
 
 import json
 import secrets
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -12,14 +13,16 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from auth import jws
 from auth.action import Action
 from auth.errors import CredentialsRefused
 from auth.issuer import IssuerTrust
 from auth.jwk import PublicKey, jwk, read_set
 from auth.policy import Policy, Rule
-from auth.principal import ANONYMOUS, Grant, Principal
+from auth.principal import ANONYMOUS, Decision, Grant, Principal
+from auth.scope import Scope
 from auth.signing import SigningKeys
-from auth.tokens import TokenIssuer, Tokens
+from auth.tokens import TokenIssuer, Tokens, _access, _grant_last
 from registry.state import StoredState
 from tests.auth.forging import NOW, PARTIES, Book, PrivateKey, algorithm, b64, claims, key_set, kid, raw, token
 from tests.parts.clock import Clock
@@ -103,6 +106,85 @@ async def test_a_star_is_all_that_the_rules_allow(issuer: TokenIssuer, book: Boo
     book.value = PULL_ONLY
     asked = ["repository:team/app:*", "repository:other:*", "registry:catalog:*"]
     assert (await issuer.issue(ALICE, asked)).scope == "repository:team/app:pull"
+
+
+def asking(number: int, pattern: str = "many/r{:05}") -> list[str]:
+    return [f"repository:{pattern.format(each)}:pull,push" for each in range(number)]
+
+
+@pytest.mark.parametrize("number", [10, 128, 129, 400, 1000])
+async def test_a_token_covers_all_that_fits_into_a_header(issuer: TokenIssuer, checking: Tokens, number: int) -> None:
+    issued = await issuer.issue(ALICE, asking(number))
+    assert (issued.left_out, issued.malformed) == (0, 0)
+    caller = await checking.verify(issued.token)
+    assert all(caller.may(Action.PUSH, f"many/r{each:05}").allowed for each in range(number))
+
+
+@pytest.mark.parametrize("number", [1500, 5000])
+@pytest.mark.parametrize("algorithm", ["EdDSA", "RS256"])
+async def test_what_a_client_asks_for_last_is_in_a_token_that_holds_no_more(
+    state: StoredState, book: Book, clock: Clock, number: int, algorithm: str
+) -> None:
+    keys = SigningKeys(state, algorithm, 24 * 3600, now=clock)  # type: ignore[arg-type]
+    issued = await TokenIssuer(keys, book, PARTIES, 300, now=clock).issue(ALICE, ["no scope", *asking(number)])
+    names = [each["name"] for each in payload(issued.token)["access"]]
+    assert names == [f"many/r{each:05}" for each in range(issued.left_out, number)]
+    assert 1000 < len(names) < 1500
+    assert jws.LONGEST - 2048 < len(issued.token) <= jws.LONGEST
+    assert issued.malformed == 1
+    caller = await Tokens(keys, PARTIES, rules=book, now=clock).verify(issued.token)
+    assert caller.may(Action.PUSH, names[-1]).allowed
+
+
+async def test_what_the_rules_do_not_allow_takes_no_room(issuer: TokenIssuer, book: Book) -> None:
+    book.value = PULL_ONLY
+    issued = await issuer.issue(ALICE, ["repository:team/app:pull", *asking(4000, "x" * 200 + "{:05}")])
+    assert (issued.scope, issued.left_out) == ("repository:team/app:pull", 0)
+
+
+@given(st.lists(st.tuples(st.text("abc/", min_size=1, max_size=255), st.booleans()), max_size=40), st.integers(0, 9000))
+def test_the_last_that_are_allowed_and_fit_are_granted(asked: list[tuple[str, bool]], room: int) -> None:
+    allowed = {name for name, is_allowed in asked if is_allowed}
+    rules = Policy([Rule("it", ("alice",), (name,), frozenset({Action.PULL})) for name in allowed], "it")
+    scopes = [Scope("repository", name, frozenset({"pull", "push"})) for name, _ in asked]
+    granted, left = _grant_last(rules, ALICE, scopes, room)
+    assert granted == [each._replace(actions=frozenset({"pull"})) for each in scopes[left:] if each.name in allowed]
+    sizes = [
+        len(json.dumps(_access(each._replace(actions=frozenset({"pull"}))), separators=(",", ":"))) + 1
+        for each in scopes
+        if each.name in allowed
+    ]
+    taken = sum(sizes[len(sizes) - len(granted) :])
+    assert taken <= room
+    if left:
+        assert scopes[left - 1].name in allowed
+        assert taken + sizes[-len(granted) - 1] > room
+
+
+async def test_rules_are_asked_about_many_scopes_in_a_thread(keys: SigningKeys, clock: Clock, checking: Tokens) -> None:
+    """So that nobody waits for one who asks about thousands."""
+    threads = set()
+
+    class Asked(Book):
+        def decide(self, *_: object) -> Decision:
+            threads.add(threading.current_thread())
+            return Decision(True, "it is")
+
+        async def current(self) -> Any:
+            return self
+
+    issuer = TokenIssuer(keys, Asked(), PARTIES, 300, now=clock)
+    issued = await issuer.issue(ALICE, asking(1000))
+    assert threads.isdisjoint({threading.current_thread()})
+    assert (await checking.verify(issued.token)).may(Action.PUSH, "many/r00000").allowed
+
+
+async def test_claims_are_not_read_before_the_signature_is_right(tokens: Tokens) -> None:
+    """They may be 100 KiB of JSON."""
+    with pytest.raises(CredentialsRefused, match="signature"):
+        await tokens.verify(raw(STRANGER, HEADER, b"{" * 90_000))
+    with pytest.raises(CredentialsRefused, match="own header is longer"):
+        await tokens.verify(raw(ED25519, HEADER[:-1] + b" " * 30_000 + b"}", CLAIMS))
 
 
 async def test_who_may_nothing_gets_a_token_for_nothing(issuer: TokenIssuer, checking: Tokens) -> None:
@@ -316,7 +398,7 @@ FORGED: dict[str, Callable[[], str]] = {
     "a bomb of objects": lambda: raw(ED25519, HEADER, b'{"a":' * 8_000),
     "a bomb in the header": lambda: raw(ED25519, b'{"jwk":' * 6_000, CLAIMS),
     "a closed bomb": lambda: raw(ED25519, HEADER, CLAIMS[:-1] + b',"a":' + b"[" * 20_000 + b"]" * 20_000 + b"}"),
-    "64 KiB": lambda: token(ED25519, claims(more="x" * 50_000)),
+    "127 KiB": lambda: token(ED25519, claims(more="x" * 98_000)),
     "a megabyte": lambda: "a" * 500_000 + "." + "b" * 500_000 + ".c",
 }
 
@@ -409,3 +491,8 @@ async def test_what_is_remembered_is_bounded(tokens: Tokens, monkeypatch: pytest
     for _ in range(10):
         await tokens.verify(token(ED25519, claims(jti=secrets.token_hex(4))))
     assert len(tokens._remembered) == 3
+    monkeypatch.setattr("auth.tokens._REMEMBERED_BYTES", 10_000)
+    for size in (1, 5000, 4000, 1):
+        await tokens.verify(token(ED25519, claims(more="x" * size)))
+    assert 0 < tokens._remembered_bytes <= 10_000
+    assert len(tokens._remembered) == 2

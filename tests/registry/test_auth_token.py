@@ -196,6 +196,38 @@ class TestTokenServer:
         key = keys[jwt.get_unverified_header(given["token"])["kid"]]
         assert jwt.decode(given["token"], key, ["EdDSA"], audience="preg", issuer="preg")["sub"] == ""
 
+    @pytest.mark.parametrize("number", [400, 1200])
+    async def test_a_token_for_many_repositories_is_taken_for_the_last_of_them(
+        self, server: Guarded, number: int
+    ) -> None:
+        names = [f"team/r{each:04}" for each in range(number)]
+        query = "&".join(f"scope=repository:{name}:pull,push" for name in names)
+        answer = await server.ask("GET", f"/token?service=preg&account=x&{query}", headers=basic("writer"))
+        assert "Warning" not in answer.headers
+        headers = bearer(self.check(answer)["token"])
+        for name in (names[0], names[-1]):
+            assert (await server.ask("POST", f"/v2/{name}/blobs/uploads/", headers=headers)).status == 202
+
+    async def test_who_asks_for_more_than_a_header_holds_is_told_and_gets_the_last(
+        self, server: Guarded, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        names = [f"team/r{each:04}" for each in range(3000)]
+        form = f"grant_type=password&username=writer&password={accounts.password('writer')}&scope=nonsense+"
+        scopes = "+".join(f"repository:{name}:pull,push" for name in names)
+        answer = await server.ask("POST", "/token", (form + scopes).encode(), FORM)
+        given = self.check(answer)
+        left_out = 3000 - len(self.access(given))
+        shortages = (
+            f"the first {left_out} scopes are left out, as no more fit into a header",
+            "1 scopes are malformed and passed over",
+        )
+        assert answer.headers["Warning"] == ", ".join(f'299 - "{shortage}"' for shortage in shortages)
+        assert caplog.messages == [f"a token for writer: {shortage}" for shortage in shortages]
+        headers = bearer(given["token"])
+        assert (await server.ask("POST", f"/v2/{names[-1]}/blobs/uploads/", headers=headers)).status == 202
+        answer = await server.ask("POST", f"/v2/{names[0]}/blobs/uploads/", headers=headers)
+        assert challenge(answer)["error"] == "insufficient_scope"
+
     async def test_other_methods(self, server: Guarded) -> None:
         answer = await server.ask("PUT", "/token")
         answer.refused(405, "UNSUPPORTED")
@@ -336,7 +368,7 @@ BAD: dict[str, Callable[[], str]] = {
     "no signature": lambda: token(RSA, now()).rpartition(".")[0] + ".",
     "two parts": lambda: token(RSA, now()).rpartition(".")[0],
     "five parts": lambda: "a.b.c.d.e",
-    "64 KiB": lambda: token(RSA, now(jti="x" * 65_536)),
+    "120 KiB": lambda: token(OTHER, now(jti="x" * 90_000)),
     "100 KB of nothing": lambda: "a" * 100_000,
     "deep JSON": lambda: raw(RSA, b'{"alg":"RS256"}', b"[" * 20_000),
     "not JSON": lambda: raw(RSA, b"{", b"{}"),
