@@ -78,7 +78,7 @@ class RemoteKeys:
         async with self._loading:
             if self._due(every):
                 try:
-                    self._keys = read_set(await self._load())
+                    self._keys = await asyncio.to_thread(read_set, await self._load())
                 except (AuthUnavailable, KeyUnusable) as error:
                     _LOG.warning("the keys of %s cannot be used, so those before still hold: %s", self._source, error)
                 self._tried = self._clock()

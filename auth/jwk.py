@@ -102,11 +102,13 @@ def read_set(data: bytes) -> dict[str, PublicKey]:
         raise KeyUnusable("this is no JWK Set: it has no list of `keys`")
     faults: list[str] = []
     keys: list[tuple[str, PublicKey]] = []
+    names: set[str] = set()
     for members in listed:
         try:
             name, key = _read_key(members)
-            if name and any(name == known for known, _ in keys):
+            if name in names:
                 faults.append(f"another key is called {name[:100]!r}, too")
+            names.update({name} - {""})
             keys.append((name, key))
         except KeyUnusable as error:
             faults.append(str(error))

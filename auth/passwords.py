@@ -29,6 +29,9 @@ _HASH: Final = re.compile(
 #: As many bytes as bcrypt looks at; ``htpasswd`` and Docker's registry pass over the rest, the library refuses it.
 _BCRYPT_BYTES: Final = 72
 
+#: How many characters of a bcrypt hash come behind the salt.
+_BCRYPT_DIGEST: Final = 31
+
 #: The hash of no password, which costs as much to check as those that are made here.
 NOBODY: Final = f"$argon2id$v=19$m={_MEMORY},t={_PASSES},p=1${'A' * 22}${'A' * 43}"
 
@@ -73,6 +76,14 @@ class Passwords:
 def is_hash(text: str) -> bool:
     """Tell whether this is a hash of a kind that can be checked."""
     return _HASH.fullmatch(text) is not None
+
+
+def spoil(hashed: str) -> str:
+    """Make a hash that no password has, and that costs as much to check."""
+    if hashed.startswith("$argon2id$"):
+        head, _, digest = hashed.rpartition("$")
+        return f"{head}${'A' * len(digest)}"
+    return hashed[:-_BCRYPT_DIGEST] + "." * _BCRYPT_DIGEST
 
 
 def hash_password(password: str) -> str:

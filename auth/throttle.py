@@ -1,21 +1,25 @@
 """Failed logins are answered late, so that passwords cannot be guessed by trying.
 
 Only failures are slowed: nobody's guesses delay who knows the password. Delays grow with the recent failures of the
-user and with those of the address. An address with too many late answers under way is refused before anything is
-checked, and so is everybody while the whole server has too many; not so who logged in from the same address before:
-they are slowed and refused only for the failures of that one user at that one address.
+user and with those of the address. No more than some logins of an address are checked at once, others wait for these;
+and one with too many late answers under way is refused before anything is checked, as everybody is while the whole
+server has too many. A login of a user from an address that both logged in from before is checked all the same, up to
+a limit of its own, and is let in if it is right. If it is wrong, it is answered as any other: who guesses cannot tell
+from the answer or its time who is a user.
 """
 
+import asyncio
 import contextlib
 import time
 from collections import OrderedDict
+from functools import partial
 from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING, Final
 
 from auth.errors import TooManyFailures
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncIterator, Callable
 
 #: So many failures are nobody's attack. Those after them are answered later and later, in seconds.
 _FREE: Final = 3
@@ -23,7 +27,7 @@ _FIRST_DELAY: Final = 0.25
 _LONGEST_DELAY: Final = 5.0
 #: After so many seconds without a failure all is forgotten.
 _FORGET_AFTER: Final = 900.0
-#: How many late answers may be under way, to one address and to all.
+#: How many logins may be checked and late answers be under way at once, of one address and of all.
 _MOST_OF_ONE: Final = 20
 _MOST_OF_ALL: Final = 1000
 #: How many users and addresses are remembered: those that failed last, and those that logged in last.
@@ -31,15 +35,15 @@ _REMEMBERED: Final = 20_000
 
 
 class _Failures:
-    """What failed of late for one user, one address or one user at one address."""
+    """What failed of late: for one user, at one address, of one user at one address, or of everybody."""
 
-    __slots__ = ("checking", "count", "due", "last")
-
-    def __init__(self) -> None:
+    def __init__(self, most: int = _MOST_OF_ONE) -> None:
         self.count = 0
         self.last = 0.0
+        self._most = most
         #: How many logins are being checked, and when the late answers under way will be given.
         self.checking = 0
+        self.turn = asyncio.Semaphore(most)
         self.due: list[float] = []
 
     @property
@@ -49,28 +53,36 @@ class _Failures:
             return 0.0
         return min(_FIRST_DELAY * 2.0 ** min(self.count - _FREE, 10), _LONGEST_DELAY)
 
-    def limit(self, most: int, now: float) -> None:
-        """Raise TooManyFailures if there is no room for another late answer."""
+    def refusal(self, now: float) -> TooManyFailures | None:
+        """Say that there is no room for another late answer, if so."""
         self.due = [due for due in self.due if due > now]
-        if self.due and len(self.due) + self.checking >= most:
-            raise TooManyFailures(min(self.due) - now)
+        if self.due and len(self.due) + self.checking >= self._most:
+            return TooManyFailures(min(self.due) - now)
+        return None
+
+    def note(self, now: float) -> None:
+        """Count a failure."""
+        self.count += 1
+        self.last = now
 
 
 class Attempt:
     """A login that is being checked; one of its methods is called with the outcome, if it has one."""
 
-    def __init__(self, throttle: "Throttle", pair: tuple[str, str], slowing: "tuple[_Failures, ...]") -> None:
-        self._throttle = throttle
-        self._pair = pair
-        self._slowing = slowing
+    def __init__(self, succeed: "Callable[[], None]", fail: "Callable[[], float]") -> None:
+        self._succeed = succeed
+        self._fail = fail
 
     def succeeded(self) -> None:
         """Note that this user logs in from this address."""
-        self._throttle.remember(self._pair)
+        self._succeed()
 
     def failed(self) -> float:
-        """Give in how many seconds the failure is to be answered. Who hangs up before does not make it undone."""
-        return self._throttle.slow(self._slowing)
+        """Give in how many seconds the failure is to be answered. Who hangs up before does not make it undone.
+
+        Raises TooManyFailures where another's would not have been checked.
+        """
+        return self._fail()
 
 
 class Throttle:
@@ -80,52 +92,60 @@ class Throttle:
         self._clock = clock
         self._failures: OrderedDict[tuple[str, str], _Failures] = OrderedDict()
         self._known: OrderedDict[tuple[str, str], None] = OrderedDict()
-        self._all = _Failures()
+        self._all = _Failures(_MOST_OF_ALL)
 
-    @contextlib.contextmanager
-    def attempt(self, user: str, address: str) -> "Iterator[Attempt]":
+    @contextlib.asynccontextmanager
+    async def attempt(self, user: str, address: str) -> "AsyncIterator[Attempt]":
         """Surround the check of a login; ``user`` is empty where none is named. Raises TooManyFailures."""
-        now, pair = self._clock(), (user, _network(address))
-        slowing: tuple[_Failures, ...]
-        if pair in self._known:
-            slowing = (self._find(pair, now),)
-        else:
-            self._all.limit(_MOST_OF_ALL, now)
-            slowing = (self._find(("", pair[1]), now), *([self._find((user, ""), now)] if user else []))
-        slowing[0].limit(_MOST_OF_ONE, now)
-        for failures in (slowing[0], self._all):
-            failures.checking += 1
-        try:
-            yield Attempt(self, pair, slowing)
-        finally:
-            for failures in (slowing[0], self._all):
-                failures.checking -= 1
+        pair = (user, _network(address))
+        here = self._find(("", pair[1]))
+        async with here.turn, self._all.turn:
+            now = self._clock()
+            refusal = here.refusal(now) or self._all.refusal(now)
+            if refusal is not None and (pair not in self._known or self._find(pair).refusal(now)):
+                raise refusal
+            for failures in (here, self._all):
+                failures.checking += 1
+            try:
+                fail = partial(self._fail_at_once, pair, refusal) if refusal else partial(self._fail, pair)
+                yield Attempt(partial(self._remember, pair), fail)
+            finally:
+                for failures in (here, self._all):
+                    failures.checking -= 1
 
-    def remember(self, pair: tuple[str, str]) -> None:
-        """Note a user and an address that belong together; see ``Attempt.succeeded``."""
+    def _remember(self, pair: tuple[str, str]) -> None:
+        """Note a user and an address that belong together."""
         self._known[pair] = None
         self._known.move_to_end(pair)
         if len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)
 
-    def slow(self, slowing: "tuple[_Failures, ...]") -> float:
-        """Count a failure; see ``Attempt.failed``."""
-        now = self._clock()
-        delay = max(failures.delay for failures in slowing)
-        for failures in slowing:
-            failures.count += 1
-            failures.last = now
+    def _fail(self, pair: tuple[str, str]) -> float:
+        """Count a failure for the user and the address."""
+        now, (user, network) = self._clock(), pair
+        here = self._find(("", network))
+        counted = (here, self._find((user, ""))) if user else (here,)
+        delay = max(failures.delay for failures in counted)
+        for failures in counted:
+            failures.note(now)
         if delay:
-            slowing[0].due.append(now + delay)
-            self._all.due.append(now + delay)
+            for failures in (here, self._all):
+                failures.due.append(now + delay)
         return delay
 
-    def _find(self, key: tuple[str, str], now: float) -> _Failures:
+    def _fail_at_once(self, pair: tuple[str, str], refusal: TooManyFailures) -> float:
+        """Count a failure of who alone is checked while all others at the address are refused."""
+        now, failures = self._clock(), self._find(pair)
+        failures.due.append(now + failures.delay)
+        failures.note(now)
+        raise refusal
+
+    def _find(self, key: tuple[str, str]) -> _Failures:
         failures = self._failures.setdefault(key, _Failures())
         self._failures.move_to_end(key)
         if len(self._failures) > _REMEMBERED:
             self._failures.popitem(last=False)
-        if now - failures.last > _FORGET_AFTER:
+        if self._clock() - failures.last > _FORGET_AFTER:
             failures.count = 0
         return failures
 

@@ -15,7 +15,7 @@ from uuid import uuid4
 
 from auth.errors import AuthMisconfigured
 from auth.names import RESERVED, is_name
-from auth.passwords import NOBODY, is_hash
+from auth.passwords import NOBODY, is_hash, spoil
 from auth.watched import Watched
 
 if TYPE_CHECKING:
@@ -177,9 +177,12 @@ def _check_user(user: User) -> None:
 
 
 def _decoy(users: "Mapping[str, User]", name: str) -> str:
-    """Choose the hash that is checked for a user who is none: always the same, and of a kind that the others have."""
+    """Make the hash that is checked for a user who is none: always the same, and as costly as those of others.
+
+    It is no password's: one that somebody has must not be told from one that nobody has.
+    """
     hashes = [user.hash for user in users.values()]
-    return hashes[hash(name) % len(hashes)] if hashes else NOBODY
+    return spoil(hashes[hash(name) % len(hashes)]) if hashes else NOBODY
 
 
 def _existing(place: int | None, name: str, path: Path) -> int:

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from auth import passwords as passwords_module
 from auth.directory import Directory
 from auth.errors import AuthMisconfigured
-from auth.passwords import Passwords, hash_password
+from auth.passwords import Passwords, hash_password, matches, spoil
 from auth.plugins import open_directory, users_path
 from auth.testing import GROUPS, PASSWORD, USER, DirectoryContract
 from auth.users import User, UserFile, add_user, remove_user, set_password
@@ -114,7 +115,7 @@ def test_a_path_and_a_file_url_are_the_same_file(tmp_path: Path) -> None:
 
 
 async def test_an_unknown_user_costs_what_a_known_one_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The hash that is checked is of a kind that some user has, and always the same."""
+    """The hash that is checked is of a kind that some user has, always the same, and nobody's."""
     path = tmp_path / "users"
     hashes = {"alice": hash_password("a"), "bob": "$2y$05$LhMhABe3To9kS3klwgjJ0OySbyr0fmTr1GjJ50J40idjmvXVnUW4C"}
     for name, hashed in hashes.items():
@@ -132,8 +133,29 @@ async def test_an_unknown_user_costs_what_a_known_one_does(tmp_path: Path, monke
         for _ in range(2):
             assert await directory.check(f"nobody-{number}", "x") is None
     assert checked[::2] == checked[1::2]
-    assert set(checked) == set(hashes.values())
+    assert set(checked) == {spoil(hashed) for hashed in hashes.values()}
     path.write_text("")
     empty = UserFile(path, passwords)
     assert await empty.check("nobody", "x") is None
     assert len(checked) == 81
+
+
+async def test_a_password_that_somebody_has_is_not_told_from_others_by_a_name_that_nobody_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Were the second try answered at once, it would be known to be in use."""
+    path = tmp_path / "users"
+    add_user(path, User("bob", hash_password("in-use")))
+    checked: list[str] = []
+
+    def check(password: str, hashed: str) -> bool:
+        checked.append(password)
+        return matches(password, hashed)
+
+    monkeypatch.setattr(passwords_module, "matches", check)
+    directory = UserFile(path, Passwords())
+    for password in ("in-use", "not-in-use"):
+        for _ in range(2):
+            assert await directory.check("nobody", password) is None
+    assert checked == ["in-use", "in-use", "not-in-use", "not-in-use"]
+    assert await directory.check("bob", "in-use") is not None

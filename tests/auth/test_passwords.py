@@ -9,7 +9,7 @@ import pytest
 
 from auth import passwords
 from auth.errors import AuthMisconfigured
-from auth.passwords import NOBODY, Passwords, hash_password, is_hash, matches
+from auth.passwords import NOBODY, Passwords, hash_password, is_hash, matches, spoil
 from tests.parts.clock import Clock
 
 #: Of jBCrypt's tests.
@@ -56,6 +56,15 @@ def test_bcrypt_hashes_of_others(password: str, hashed: str) -> None:
     for kind in ("$2a$", "$2y$"):
         assert matches(password, hashed.replace("$2a$", kind))
         assert not matches(password + "x", hashed.replace("$2a$", kind))
+
+
+@pytest.mark.parametrize("hashed", [hash_password("secret"), bcrypt_hash(b"secret")], ids=["argon2id", "bcrypt"])
+def test_a_spoilt_hash_is_of_no_password_and_costs_as_much(hashed: str) -> None:
+    spoilt = spoil(hashed)
+    assert is_hash(spoilt)
+    assert not matches("secret", spoilt)
+    parameters_and_salt = hashed.rpartition("$")[0] if "argon2" in hashed else hashed[:29]
+    assert spoilt.startswith(parameters_and_salt)
 
 
 @pytest.mark.parametrize("password", ["päss", "🔑", "a" * 1000, " spaces ", "a:b"])
