@@ -32,7 +32,7 @@ def name_host(container: Container, wishes: Wishes, plan: Plan) -> str:
         return wishes.hostname
     if plan.kind == SHARED:
         with open(f"{_folder(container, plan)}/hostname", encoding="utf-8") as file:
-            return file.read().strip().partition(".")[0]
+            return file.read().strip()
     return os.uname().nodename if wishes.host_uts or plan.kind == HOST else container.short_id
 
 
@@ -41,12 +41,11 @@ def write_host_files(container: Container, wishes: Wishes, hostname: str, plan: 
     taken = {mount.target for mount in wishes.mounts}
     folder = _folder(container, plan)
     if plan.kind != SHARED:  # else they are the other container's, as the network is
-        full_name = f"{hostname}.{wishes.domainname}" if wishes.domainname else hostname
-        names = hostname if full_name == hostname else f"{full_name} {hostname}"
+        names = hosts.names_of(hostname, wishes.domainname)
         resolvers = hosts.resolvers(of_host=plan.kind == HOST)
         contents = (
             hosts.base(plan.kind, names) + hosts_lines(wishes.hosts, _gateway(plan, here) if wishes.hosts else ""),
-            f"{full_name}\n",
+            f"{hostname}\n",
             resolv_conf(resolvers, wishes.dns, wishes.dns_search, wishes.dns_options),
         )
         for name, content in zip(_NAMES, contents, strict=True):

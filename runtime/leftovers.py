@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from runtime.containers import Containers
 
 _KILLED = 137
+#: Below the state directory, once all networks have the rules that ``network.rules`` makes; goes up with them.
+_RULES = "networks/rules.2"
 #: What Docker gives a container that ended while nobody looked.
 _UNSEEN = 255
 
@@ -34,6 +36,8 @@ def sweep(containers: Containers) -> None:
 
         with suppress(Fault):  # then networks are cut off, and have been so before
             hub.mend(containers.state)
+    elif os.path.exists(f"{containers.state}/networks") and not os.path.exists(f"{containers.state}/{_RULES}"):
+        _renew_rules(containers)
 
 
 def look(containers: Containers, container: Container) -> State:
@@ -62,6 +66,17 @@ def _remove_unfinished(containers: Containers, container: Container) -> bool:
     finally:
         os.close(held)
     return True
+
+
+def _renew_rules(containers: Containers) -> None:
+    """Make the rules of networks anew, which another version of preg may have made."""
+    from runtime.network.bridge import renew_rules  # noqa: PLC0415 - once after an upgrade
+    from runtime.network.networks import Networks  # noqa: PLC0415
+    from runtime.rootless import privileges  # noqa: PLC0415
+
+    # Without root there are no rules but in a hub, which nobody on the outside can send anything to.
+    if not privileges().of_host or renew_rules(Networks(containers.home, containers.state)):
+        os.close(os.open(f"{containers.state}/{_RULES}", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
 
 def _put_away_if_dead(containers: Containers, container: Container) -> bool:

@@ -56,10 +56,14 @@ _KEEPING: Final = Family(
 _NETWORK: Final = Family(
     "runtime.cli.network_options:ask_network",
     (
-        Option("--network", "bridge (the default), one of 'preg network ls', host, none, container:NAME", "NETWORK"),
-        Option("--net", "The same as --network", "NETWORK"),
-        Option("--network-alias", "Another name that its networks know it by", "NAME"),
-        Option("--ip", "Its address in the network", "ADDRESS"),
+        Option(
+            *("--network", "bridge (the default), one of 'preg network ls', host, none, container:NAME", "NETWORK"),
+            also=("--net",),
+        ),
+        Option("--network-alias", "Another name that its network knows it by", "NAME", also=("--net-alias",)),
+        Option("--ip", "Its IPv4 address in the network", "ADDRESS"),
+        Option("--ip6", "Refused: networks have IPv4 addresses only for now", "ADDRESS"),
+        Option("--link", "A name of its own for another container", "CONTAINER[:ALIAS]"),
         Option("--mac-address", "Its hardware address in the network", "ADDRESS"),
         Option("--publish", "Let a port of this host lead to one of it", "[[ADDRESS:]HOST:]PORT[/PROTOCOL]", "-p"),
         Option("--publish-all", "Publish every port that is exposed, at a free one", short="-P"),
@@ -103,7 +107,7 @@ _IDENTITY: Final = Family(
         Option("--add-host", "Let it know a name; host-gateway as the address is this host", "NAME:ADDRESS"),
         Option("--dns", "Let it ask this name server, not those of this host", "ADDRESS"),
         Option("--dns-search", "Let it look for names in this domain; . for none", "DOMAIN"),
-        Option("--dns-option", "An option of resolv.conf, as ndots:2", "OPTION"),
+        Option("--dns-option", "An option of resolv.conf, e.g. ndots:2", "OPTION", also=("--dns-opt",)),
     ),
 )
 _ISOLATION: Final = Family(

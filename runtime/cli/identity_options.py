@@ -19,6 +19,10 @@ _LONGEST_NAME: Final = 253
 
 def ask_identity(options: Options, wishes: Wishes) -> Wishes:
     """Add to the wishes what the options say. Raises UsageError."""
+    if options.last("--uts") == "host":
+        for option in ("--hostname", "--domainname"):
+            if options.last(option):
+                raise UsageError(f"conflicting options: {option} and --uts host: the name is this host's")
     return wishes._replace(
         user=options.last("--user") or "",
         groups=tuple(options.all("--group-add")),

@@ -5,7 +5,7 @@ from typing import Any
 from runtime import cgroup
 from runtime.bundle import Wishes
 from runtime.cli.host_config import describe_isolation
-from runtime.cli.network_settings import show_bindings, show_settings
+from runtime.cli.network_settings import show_bindings, show_links, show_settings
 from runtime.cli.process_config import describe_mounts, describe_process
 from runtime.cli.targets import networks
 from runtime.cli.times import show_time
@@ -39,6 +39,7 @@ def describe_container(containers: Containers, container: Container) -> dict[str
         "Platform": "linux",
         "HostConfig": {
             **_describe_keeping(description, plan),
+            "Links": show_links(containers, description.name, plan),
             **describe_mounts(wishes),
             **describe_isolation(wishes),
         },

@@ -2,9 +2,10 @@
 
 from typing import Final
 
+from runtime.cli.network_options import check_default, read_links, read_priority
 from runtime.cli.options import Option, Usage
 from runtime.cli.targets import here, networks
-from runtime.errors import UsageError
+from runtime.network.addresses import read_address
 from runtime.network.connection import connect
 from runtime.network.plan import DEFAULT, Attachment
 
@@ -14,6 +15,8 @@ USAGE: Final = Usage(
     (
         Option("--alias", "Another name that the network knows it by", "NAME"),
         Option("--ip", "Its address in the network", "ADDRESS"),
+        Option("--link", "A name of its own for another container", "CONTAINER[:ALIAS]"),
+        Option("--gw-priority", "The network of the highest has its default route (default: 0)", "NUMBER"),
     ),
     notes="""
 Example:
@@ -29,8 +32,16 @@ def main(arguments: list[str]) -> int:
     containers, known = here(), networks()
     network = known.find(options.operands[0])
     aliases, address = options.all("--alias"), options.last("--ip") or ""
-    if network.name == DEFAULT and (aliases or address):
-        raise UsageError("--alias and --ip are for networks of 'preg network create'")
-    attachment = Attachment(DEFAULT if network.name == DEFAULT else network.id, aliases, address)
+    if network.name == DEFAULT:
+        check_default(aliases, address)
+    if address:
+        read_address(address, "--ip")
+    attachment = Attachment(
+        DEFAULT if network.name == DEFAULT else network.id,
+        aliases,
+        address,
+        priority=read_priority(options.last("--gw-priority") or "0", "--gw-priority"),
+        links=read_links(options.all("--link")),
+    )
     connect(known, containers.find(options.operands[1]), attachment)
     return 0

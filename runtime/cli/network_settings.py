@@ -5,10 +5,11 @@ from contextlib import suppress
 from typing import Any
 
 from runtime.container import Container
+from runtime.containers import Containers
 from runtime.errors import Fault
 from runtime.network.endpoints import Endpoint, endpoints_of
 from runtime.network.networks import PREDEFINED, Networks
-from runtime.network.plan import BRIDGES, SHARED, Plan
+from runtime.network.plan import BRIDGES, DEFAULT, SHARED, Plan
 
 
 def show_settings(networks: Networks, container: Container, plan: Plan) -> dict[str, Any]:
@@ -34,6 +35,17 @@ def show_bindings(plan: Plan) -> dict[str, list[dict[str, str]]]:
         inside = f"{publish.port}/{publish.protocol}"
         bindings.setdefault(inside, []).append({"HostIp": publish.address, "HostPort": host_port})
     return bindings
+
+
+def show_links(containers: Containers, name: str, plan: Plan) -> list[str]:
+    """Give ``Links``: those in the default network, by the names of both containers, as Docker has them there."""
+    links = []
+    for attachment in plan.attachments:
+        for text in attachment.links if attachment.network == DEFAULT else ():
+            identifier, _, alias = text.partition(":")
+            with suppress(FileNotFoundError):
+                links.append(f"/{containers.get(identifier).describe().name}:/{name}/{alias}")
+    return links
 
 
 _NOTHING: dict[str, Any] = {

@@ -28,6 +28,8 @@ class Option(NamedTuple):
     help: str
     value: str = ""
     short: str = ""
+    also: tuple[str, ...] = ()
+    """Other names that Docker takes, too, and does not tell of."""
 
     @property
     def title(self) -> str:
@@ -173,7 +175,7 @@ class Usage(NamedTuple):
 
     def _find(self, name: str, kind: str) -> Option:
         for option in self.options:
-            if getattr(option, kind) == name:
+            if getattr(option, kind) == name or name in option.also:
                 return option
         if name in (HELP.name, HELP.short):
             raise HelpWanted(self.help())

@@ -7,6 +7,7 @@ is not switched on is one that somebody was making who was killed.
 from __future__ import annotations
 
 import os
+import sys
 
 from runtime.errors import Fault
 from runtime.lean import suppress
@@ -42,12 +43,35 @@ def bring_up(
             link = links.get(network.interface)
     # Whoever loads a firewall's rules anew may flush ours.
     if not firewall.has(network.interface):
-        uplink = "" if privileges().of_host else UPLINK
-        firewall.add(network.interface, network.range, uplink, internal=network.internal)
-        firewall.publish(network.interface, [mapping for endpoint in members for mapping in endpoint.mappings])
+        _add_rules(network, members, firewall)
     firewall.let_through(network.interface)
     _forward()
     return network, link.number
+
+
+def renew_rules(networks: Networks) -> bool:
+    """Make the rules of all networks anew that have some; False if a network keeps its old ones, which is told."""
+    try:
+        firewall = Firewall()
+    except OSError:  # a host without nftables: no network can have rules
+        return True
+    done = True
+    for network in networks:
+        members = Endpoints(networks.state, network.id)
+        with members.changing():
+            try:
+                if firewall.has(network.interface):
+                    _add_rules(network, members, firewall)
+            except OSError as error:
+                sys.stderr.write(f"preg: warning: the network {network.name!r} keeps its old rules: {error.strerror}\n")
+                done = False
+    firewall.close()
+    return done
+
+
+def _add_rules(network: Network, members: Endpoints, firewall: Firewall) -> None:
+    uplink = "" if privileges().of_host else UPLINK
+    firewall.add(network, uplink, [mapping for endpoint in members for mapping in endpoint.mappings])
 
 
 def remove(networks: Networks, text: str) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from runtime.network.ports import Port
 
 _LAST: "Final" = "last"
+_LINKS: "Final" = "links"
 
 
 class Endpoint(NamedTuple):
@@ -52,11 +53,26 @@ class Endpoint(NamedTuple):
     """Those that the container says it listens on."""
     hub: bool = False
     """Its bridge is in a hub, to which a program publishes ports."""
+    own_names: "Sequence[str]" = ()
+    """What it calls itself, with its domain first."""
+    priority: int = 0
+    """That of ``Attachment``."""
+    links: "Sequence[Sequence[str]]" = ()
+    """Others that it has names of its own for: the ID of each, and the names."""
 
     @property
-    def line(self) -> str:
-        """What ``/etc/hosts`` says of it."""
-        return f"{self.address}\t{' '.join(self.names)}"
+    def rank(self) -> tuple[bool, int, str]:
+        """The lowest of a container's endpoints has its default route and its published ports."""
+        return rank(self.network_name, self.priority, internal=not self.gateway)
+
+    @property
+    def lines(self) -> list[str]:
+        """What ``/etc/hosts`` of the members says of it."""
+        if not self.resolves:
+            return []
+        # Apart from each other, for a C library may read no more than 512 bytes of a line.
+        dotted = [f"{name}.{self.network_name}" for name in self.names]
+        return [f"{self.address}\t{' '.join(names)}" for names in (self.names, dotted)]
 
     @property
     def published(self) -> "list[Port]":
@@ -149,6 +165,14 @@ class Endpoints:
 
     def remove(self, endpoint: Endpoint) -> None:
         """Take an endpoint away, while nobody else joins or leaves."""
+        self.withdraw(endpoint)
+        with suppress(FileNotFoundError):
+            os.unlink(f"{self.directory}/{endpoint.address}@{endpoint.container}")
+        if endpoint.resolves or self._has_links:
+            self.tell_names()
+
+    def withdraw(self, endpoint: Endpoint) -> None:
+        """Take back what is published of an endpoint."""
         if endpoint.ports and endpoint.hub:
             from runtime.network import slirp  # noqa: PLC0415
 
@@ -159,20 +183,29 @@ class Endpoints:
             firewall = Firewall()
             firewall.withdraw(endpoint.bridge, endpoint.mappings)
             firewall.put_off_closing()
-        with suppress(FileNotFoundError):
-            os.unlink(f"{self.directory}/{endpoint.address}@{endpoint.container}")
-        if endpoint.resolves:
+
+    def announce(self, endpoint: Endpoint) -> None:
+        """Have the members know of a new one, as far as it is for them, and it of them."""
+        if endpoint.links and not endpoint.resolves:
+            os.close(os.open(f"{self.directory}/{_LINKS}", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        if endpoint.resolves or self._has_links:
             self.tell_names()
+        else:
+            self.tell(endpoint, [endpoint])
+
+    @property
+    def _has_links(self) -> bool:
+        """Whether members may have names of their own for others in a network that knows no names."""
+        return os.path.exists(f"{self.directory}/{_LINKS}")
 
     def tell_names(self) -> None:
         """Write into each member's ``/etc/hosts`` who is in the network."""
         members = sorted(self, key=lambda endpoint: endpoint.address)
-        lines = [endpoint.line for endpoint in members]
         for endpoint in members:
-            self.tell(endpoint, lines)
+            self.tell(endpoint, members)
 
-    def tell(self, endpoint: Endpoint, lines: "Sequence[str]") -> None:
-        """Write into a member's ``/etc/hosts`` what it is to know of this network."""
+    def tell(self, endpoint: Endpoint, members: "Sequence[Endpoint]") -> None:
+        """Write into a member's ``/etc/hosts`` what it is to know of this network: nothing if there are no members."""
         # Its other networks may be written by others just now. The file itself is no place for a lock: the container
         # could hold it for ever.
         held = lock(f"{self._state}/containers/{endpoint.container}", wait=True)
@@ -180,9 +213,24 @@ class Endpoints:
             from runtime.network import hosts  # noqa: PLC0415 - not for those who only look
 
             try:
-                hosts.update(endpoint.hosts, endpoint.network_name, lines)
+                hosts.update(endpoint.hosts, endpoint.network_name, _known_to(endpoint, members))
             finally:
                 os.close(held)
+
+
+def _known_to(endpoint: Endpoint, members: "Sequence[Endpoint]") -> list[str]:
+    """Give the lines of a member's ``/etc/hosts``: its own names, those of all, and those that it alone has."""
+    if not members:
+        return []
+    addresses = {member.container: member.address for member in members} if endpoint.links else {}
+    linked = [f"{addresses[other]}\t{' '.join(names)}" for other, *names in endpoint.links if other in addresses]
+    own = [f"{endpoint.address}\t{' '.join(endpoint.own_names)}"] if endpoint.own_names else []
+    return [*own, *(line for member in members for line in member.lines), *linked]
+
+
+def rank(network: str, priority: int, *, internal: bool) -> tuple[bool, int, str]:
+    """Order the networks of a container as Docker does: the first has its default route."""
+    return internal, -priority, network
 
 
 def endpoints_of(state: str, container: str) -> list[Endpoint]:

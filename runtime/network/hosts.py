@@ -13,7 +13,7 @@ from runtime.network.plan import HOST, NONE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from typing import Final
 
 _HEAD: Final = """127.0.0.1\tlocalhost
@@ -30,12 +30,18 @@ _SYSTEMD: Final = "/run/systemd/resolve/resolv.conf"
 _PUBLIC: Final = ("8.8.8.8", "8.8.4.4")
 
 
-def base(kind: str, host_name: str) -> str:
+def base(kind: str, own_names: Sequence[str]) -> str:
     """Give what a container's file has above the sections of its networks."""
     if kind == HOST:
         return _read("/etc/hosts")
     # Nothing else would tell the container its own name.
-    return f"{_HEAD}127.0.0.1\t{host_name}\n" if kind == NONE else _HEAD
+    return f"{_HEAD}127.0.0.1\t{' '.join(own_names)}\n" if kind == NONE else _HEAD
+
+
+def names_of(host_name: str, domain: str) -> list[str]:
+    """Give what a container calls itself: with its domain, which is the canonical name, and without."""
+    full = f"{host_name}.{domain}" if domain else host_name
+    return list(dict.fromkeys((full, host_name.partition(".")[0] or host_name)))
 
 
 def update(path: str, network: str, lines: Iterable[str]) -> None:

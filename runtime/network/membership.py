@@ -8,10 +8,9 @@ import os
 from runtime.errors import Fault
 from runtime.kernel import join_network
 from runtime.lean import contextmanager
-from runtime.network import hosts
 from runtime.network.addresses import choose_address, mac, read_address, read_mac, show, show_mac
 from runtime.network.bridge import bring_up
-from runtime.network.endpoints import Endpoint, Endpoints
+from runtime.network.endpoints import Endpoint, Endpoints, endpoints_of
 from runtime.network.namespace import among_bridges
 from runtime.network.nftables import Firewall
 from runtime.network.plan import DEFAULT
@@ -45,14 +44,11 @@ def _join(networks: Networks, network: Network, attachment: Attachment, member: 
     with members.changing():
         # It may have been removed while we waited.
         network, bridge = bring_up(networks, networks.find(attachment.network), members, links, firewall)
-        endpoint = _choose(members, network, attachment, member)
+        endpoint = _choose(networks, network, attachment, member)
         members.write(endpoint)
-        _plug_in(endpoint, links, bridge, member.namespace)
+        _plug_in(networks.state, endpoint, links, bridge, member.namespace)
         _publish(networks.state, endpoint, firewall)
-        if endpoint.resolves:
-            members.tell_names()
-        else:
-            hosts.update(endpoint.hosts, endpoint.network_name, [endpoint.line])
+        members.announce(endpoint)
     links.close()
     firewall.close()
 
@@ -69,12 +65,12 @@ def _publish(state: str, endpoint: Endpoint, firewall: Firewall) -> None:
         forget_udp(udp)
 
 
-def leave(networks: Networks, endpoint: Endpoint) -> None:
-    """Take a container that runs out of a network."""
-    among_bridges(networks.state, lambda: _leave(networks, endpoint))
+def leave(networks: Networks, endpoint: Endpoint, namespace: int) -> None:
+    """Take a container that runs out of a network; what is for elsewhere goes by another of its networks then."""
+    among_bridges(networks.state, lambda: _leave(networks, endpoint, namespace))
 
 
-def _leave(networks: Networks, endpoint: Endpoint) -> None:
+def _leave(networks: Networks, endpoint: Endpoint, namespace: int) -> None:
     members = Endpoints(networks.state, endpoint.network)
     links = Links()
     with members.changing():
@@ -82,9 +78,32 @@ def _leave(networks: Networks, endpoint: Endpoint) -> None:
         members.remove(endpoint)
         members.tell(endpoint, [])
     links.close()
+    first = min(endpoints_of(networks.state, endpoint.container), key=lambda other: other.rank, default=None)
+    if first is not None and first.gateway:
+        with _links_inside(namespace) as inside:
+            inside.replace_default_route(read_address(first.gateway, "the network's gateway"))
 
 
-def _choose(members: Endpoints, network: Network, attachment: Attachment, member: Member) -> Endpoint:
+def move_ports(networks: Networks, old: Endpoint | None, new: Endpoint) -> None:
+    """Publish in another network what a container publishes in one; without ``old`` it is in ``new`` already."""
+    among_bridges(networks.state, lambda: _move_ports(networks.state, old, new))
+
+
+def _move_ports(state: str, old: Endpoint | None, new: Endpoint) -> None:
+    if old is not None:
+        members = Endpoints(state, old.network)
+        with members.changing():
+            members.withdraw(old)
+            members.write(old._replace(ports=[], exposed=[]))
+    members, firewall = Endpoints(state, new.network), Firewall()
+    with members.changing():
+        members.write(new)
+        _publish(state, new, firewall)
+    firewall.close()
+
+
+def _choose(networks: Networks, network: Network, attachment: Attachment, member: Member) -> Endpoint:
+    members = Endpoints(networks.state, network.id)
     taken = {read_address(address, "the endpoint's address"): owner for address, owner in members.files()}
     if member.container.id in taken.values():
         raise Fault(f"the container is in the network {network.name!r} already")
@@ -98,9 +117,12 @@ def _choose(members: Endpoints, network: Network, attachment: Attachment, member
         address = choose_address(network.pool, network.range, {*taken, network.own_address}, members.last)
         members.note_last(address)
     resolves = network.name != DEFAULT
-    names = [member.host_name]
-    if resolves:
-        names = [member.name, *attachment.aliases, member.host_name, member.container.short_id]
+    names = [member.name, *attachment.aliases, *member.own_names, member.container.short_id] if resolves else []
+    links: list[list[str]] = []
+    if attachment.links:
+        from runtime.network.links import links_of  # noqa: PLC0415 - few have any
+
+        links = links_of(networks, attachment, taken.values(), resolves=resolves)
     return Endpoint(
         network=network.id,
         network_name=network.name,
@@ -117,10 +139,13 @@ def _choose(members: Endpoints, network: Network, attachment: Attachment, member
         ports=[port.words for port in member.ports],
         exposed=list(member.exposed),
         hub=not privileges().of_host,
+        own_names=member.own_names,
+        priority=attachment.priority,
+        links=links,
     )
 
 
-def _plug_in(endpoint: Endpoint, links: Links, bridge: int, namespace: int) -> None:
+def _plug_in(state: str, endpoint: Endpoint, links: Links, bridge: int, namespace: int) -> None:
     with _links_inside(namespace) as inside:
         name = next(f"eth{n}" for n in range(1000) if inside.find(f"eth{n}") is None)
         try:
@@ -134,8 +159,11 @@ def _plug_in(endpoint: Endpoint, links: Links, bridge: int, namespace: int) -> N
         index = inside.get(name).number
         inside.add_address(index, read_address(endpoint.address, "the endpoint's address"), endpoint.prefix)
         inside.set_up(index)
-        if endpoint.gateway:
-            inside.add_default_route(read_address(endpoint.gateway, "the network's gateway"))
+        gateway = read_address(endpoint.gateway, "the network's gateway") if endpoint.gateway else 0
+        if gateway and not inside.add_default_route(gateway):
+            others = endpoints_of(state, endpoint.container)
+            if min(others, key=lambda other: other.rank).network == endpoint.network:
+                inside.replace_default_route(gateway)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 REQUEST: Final = 0x1
 ACK: Final = 0x4
+REPLACE: Final = 0x100
 EXCLUSIVE: Final = 0x200
 DUMP: Final = 0x300
 CREATE: Final = 0x400

@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
-    from runtime.network.addresses import Subnet
+    from runtime.network.networks import Network
 
     Message = tuple[int, int, bytes]
 
@@ -76,11 +76,11 @@ class Firewall:
             raise
         return True
 
-    def add(self, bridge: str, subnet: Subnet, uplink: str, *, internal: bool) -> None:
-        """Add the rules of a network, all or none; see ``rules.network``. Raises OSError."""
+    def add(self, network: Network, uplink: str, mappings: list[Mapping]) -> None:
+        """Make the rules of a network and what it publishes, all or nothing; see ``rules.network``. Raises OSError."""
         from runtime.network import rules  # noqa: PLC0415 - networks are made once
 
-        self._change(rules.network(bridge, subnet, uplink, internal=internal))
+        self._change([*rules.network(network, uplink), *_elements(network.interface, mappings)])
 
     def delete(self, bridge: str) -> None:
         """Remove the rules of a network; it is no fault if there are none."""
@@ -92,7 +92,7 @@ class Firewall:
 
     def publish(self, bridge: str, mappings: list[Mapping]) -> None:
         """Let ports of this host lead to containers."""
-        self._change([(_NEWSETELEM, CREATE, _element(bridge, mapping)) for mapping in mappings])
+        self._change(_elements(bridge, mappings))
 
     def withdraw(self, bridge: str, mappings: list[Mapping]) -> None:
         """Take back what was published; it is no fault if it was not."""
@@ -155,6 +155,10 @@ class Firewall:
 
 #: The one that is to be closed next, if there is one.
 _UNCLOSED: Final[list[Firewall]] = []
+
+
+def _elements(bridge: str, mappings: list[Mapping]) -> list[Message]:
+    return [(_NEWSETELEM, CREATE, _element(bridge, mapping)) for mapping in mappings]
 
 
 def _element(bridge: str, mapping: Mapping) -> bytes:

@@ -30,6 +30,10 @@ class Attachment(NamedTuple):
     aliases: "Sequence[str]" = ()
     address: str = ""
     mac: str = ""
+    priority: int = 0
+    """The network of the highest has the container's default route, and of equal ones the first by name."""
+    links: "Sequence[str]" = ()
+    """``CONTAINER_ID:ALIAS``: names that the container alone has for others."""
 
 
 class Plan(NamedTuple):

@@ -56,6 +56,7 @@ def read_publish(text: str) -> list[Publish]:
     if len(parts) > 3:
         raise UsageError(f"{what}: it is [[ADDRESS:]HOST:]CONTAINER[/tcp|udp]")
     address, host, container = ["", "", *parts][-3:]
+    host = "" if host == "0" else host  # any free one, as for the kernel
     first, last = _read_range(container, what)
     if address:
         from runtime.network.addresses import read_address, show  # noqa: PLC0415 - most name none

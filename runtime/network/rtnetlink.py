@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 from _struct import pack, unpack_from
 
-from runtime.lean import NamedTuple, suppress
-from runtime.network.netlink import ACK, CREATE, DUMP, EXCLUSIVE, Netlink, attribute, nested, read_attributes
+from runtime.lean import NamedTuple
+from runtime.network.netlink import ACK, CREATE, DUMP, EXCLUSIVE, REPLACE, Netlink, attribute, nested, read_attributes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -119,14 +119,22 @@ class Links:
         body = pack("=BBBBi", _AF_INET, prefix, 0, 0, index) + attribute(2, own) + attribute(1, own)
         self._netlink.ask(_NEWADDR, ACK | CREATE | EXCLUSIVE, body)
 
-    def add_default_route(self, gateway: int) -> None:
-        """Send what is for elsewhere to a router. It is no fault if there is one already."""
+    def add_default_route(self, gateway: int) -> bool:
+        """Send what is for elsewhere to a router; False if there is one already."""
+        try:
+            self._route_by(gateway, EXCLUSIVE)
+        except FileExistsError:
+            return False
+        return True
+
+    def replace_default_route(self, gateway: int) -> None:
+        """Send what is for elsewhere to this router, and to no other any more."""
+        self._route_by(gateway, REPLACE)
+
+    def _route_by(self, gateway: int, how: int) -> None:
         boot, universe, unicast = 3, 0, 1
         body = pack("=BBBBBBBBI", _AF_INET, 0, 0, 0, _MAIN, boot, universe, unicast, 0)
-        with suppress(FileExistsError):
-            self._netlink.ask(
-                _NEWROUTE, ACK | CREATE | EXCLUSIVE, body + attribute(_RTA_GATEWAY, gateway.to_bytes(4, "big"))
-            )
+        self._netlink.ask(_NEWROUTE, ACK | CREATE | how, body + attribute(_RTA_GATEWAY, gateway.to_bytes(4, "big")))
 
     def routes(self) -> Iterator[Route]:
         """Give the IPv4 routes of the main table but for default ones."""

@@ -1,10 +1,12 @@
 """The rules of a network as the kernel takes them (linux/netfilter/nf_tables.h).
 
-In the words of nft(8) they are, for a bridge B with the subnet S:
+In the words of nft(8) they are, for a bridge B with the subnet S and this host's address G in it:
 
     map ports { type inet_proto . inet_service : ipv4_addr . inet_service }
     map ports_at { type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service }
-    chain guard (filter, prerouting, raw): iifname B ip daddr 127.0.0.0/8 drop
+    chain guard (filter, prerouting, raw):
+        iifname != lo ip daddr 127.0.0.0/8 drop
+        iifname != B iifname != lo iifname != U ip daddr S ip daddr != G drop
     chain publish (nat, prerouting) and publish_local (nat, output):
         fib daddr type local dnat ip to ip daddr . meta l4proto . th dport map @ports_at
         fib daddr type local dnat ip to meta l4proto . th dport map @ports
@@ -19,6 +21,12 @@ In the words of nft(8) they are, for a bridge B with the subnet S:
         iifname U oifname B accept      (where a program publishes ports by an uplink U)
         oifname B drop
         iifname B drop          (of an internal network)
+
+``guard`` sees a packet before ``publish`` can translate its destination. A neighbour on the same cable can send a frame
+with any destination, and the kernel looks for martians only after the translation: so what is published at 127.0.0.1
+would be the neighbour's as well, and a container's own address with all its ports, where a route leads here.
+
+Whoever changes what is made here has networks get it that are there: see ``_RULES`` in ``leftovers``.
 """
 
 from __future__ import annotations
@@ -33,9 +41,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
+    from runtime.network.networks import Network
     from runtime.network.nftables import Message
 
 _NEWTABLE: Final = 0
+_DELTABLE: Final = 2
 _NEWCHAIN: Final = 3
 _NEWRULE: Final = 6
 _NEWSET: Final = 9
@@ -70,9 +80,15 @@ _REGISTER: Final = 8
 _LOOPBACK: Final = Subnet(127 << 24, 8)
 
 
-def network(bridge: str, subnet: Subnet, uplink: str, *, internal: bool) -> list[Message]:
-    """Give what adds the rules of a network; ``uplink`` is empty where the kernel publishes ports."""
-    return [(_NEWTABLE, CREATE, text(1, bridge)), *_maps(bridge), *_chains(bridge, subnet, uplink, internal)]
+def network(network: Network, uplink: str) -> list[Message]:
+    """Give what makes the rules of a network, in the place of others if there are any.
+
+    ``uplink`` is empty where the kernel publishes ports.
+    """
+    bridge = network.interface
+    table = text(1, bridge)
+    anew = [(_NEWTABLE, CREATE, table), (_DELTABLE, 0, table), (_NEWTABLE, CREATE, table)]
+    return [*anew, *_maps(bridge), *_chains(network, uplink)]
 
 
 def exempt(bridge: str) -> list[Message]:
@@ -101,32 +117,47 @@ def _maps(bridge: str) -> list[Message]:
     ]
 
 
-def _chains(bridge: str, subnet: Subnet, uplink: str, internal: bool) -> list[Message]:
+def _chains(network: Network, uplink: str) -> list[Message]:
+    bridge = network.interface
     publish = (_translate(with_address=True), _translate(with_address=False))
-    entering, leaving = _interface(_IIFNAME, bridge), _interface(_OIFNAME, bridge)
-    elsewhere = _interface(_OIFNAME, bridge, _DIFFERENT)
-    ours, translated = _within(_SOURCE, subnet), _ct(_CT_STATUS, _DESTINATION_CHANGED)
-    masquerade = (
-        *(() if internal else (ours + elsewhere + _expression("masq"),)),
-        ours + leaving + translated + _expression("masq"),
-        _within(_SOURCE, _LOOPBACK) + leaving + _expression("masq"),
-    )
-    isolate = (
-        leaving + _ct(_CT_STATE, _ESTABLISHED_OR_RELATED) + _verdict(_ACCEPT),
-        entering + leaving + _verdict(_ACCEPT),
-        leaving + translated + _verdict(_ACCEPT),
-        *((_interface(_IIFNAME, uplink) + leaving + _verdict(_ACCEPT),) if uplink else ()),
-        leaving + _verdict(_DROP),
-        *((entering + _verdict(_DROP),) if internal else ()),
-    )
-    guard = (entering + _within(_DESTINATION, _LOOPBACK) + _verdict(_DROP),)
     return [
-        *_chain(bridge, "guard", "filter", _PREROUTING, -300, guard),
+        *_chain(bridge, "guard", "filter", _PREROUTING, -300, _guard(network, uplink)),
         *_chain(bridge, "publish", "nat", _PREROUTING, -100, publish),
         *_chain(bridge, "publish_local", "nat", _OUTPUT, -100, publish),
-        *_chain(bridge, "masquerade", "nat", _POSTROUTING, 100, masquerade),
-        *_chain(bridge, "isolate", "filter", _FORWARD, 0, isolate),
+        *_chain(bridge, "masquerade", "nat", _POSTROUTING, 100, _masquerade(network)),
+        *_chain(bridge, "isolate", "filter", _FORWARD, 0, _isolate(network, uplink)),
     ]
+
+
+def _guard(network: Network, uplink: str) -> tuple[bytes, ...]:
+    elsewhere = [_interface(_IIFNAME, name, _DIFFERENT) for name in (network.interface, "lo", uplink) if name]
+    own = _load(1, _DESTINATION, 4, _REGISTER) + _compare(network.own_address.to_bytes(4, "big"), _DIFFERENT)
+    return (
+        _interface(_IIFNAME, "lo", _DIFFERENT) + _within(_DESTINATION, _LOOPBACK) + _verdict(_DROP),
+        b"".join(elsewhere) + _within(_DESTINATION, network.range) + own + _verdict(_DROP),
+    )
+
+
+def _masquerade(network: Network) -> tuple[bytes, ...]:
+    ours, leaving = _within(_SOURCE, network.range), _interface(_OIFNAME, network.interface)
+    elsewhere = _interface(_OIFNAME, network.interface, _DIFFERENT)
+    return (
+        *(() if network.internal else (ours + elsewhere + _expression("masq"),)),
+        ours + leaving + _ct(_CT_STATUS, _DESTINATION_CHANGED) + _expression("masq"),
+        _within(_SOURCE, _LOOPBACK) + leaving + _expression("masq"),
+    )
+
+
+def _isolate(network: Network, uplink: str) -> tuple[bytes, ...]:
+    entering, leaving = _interface(_IIFNAME, network.interface), _interface(_OIFNAME, network.interface)
+    return (
+        leaving + _ct(_CT_STATE, _ESTABLISHED_OR_RELATED) + _verdict(_ACCEPT),
+        entering + leaving + _verdict(_ACCEPT),
+        leaving + _ct(_CT_STATUS, _DESTINATION_CHANGED) + _verdict(_ACCEPT),
+        *((_interface(_IIFNAME, uplink) + leaving + _verdict(_ACCEPT),) if uplink else ()),
+        leaving + _verdict(_DROP),
+        *((entering + _verdict(_DROP),) if network.internal else ()),
+    )
 
 
 def _chain(  # noqa: PLR0913, PLR0917 - what the kernel asks of a chain

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from runtime.config import Config
     from runtime.container import Description
-    from runtime.network.plan import Plan
+    from runtime.network.networks import Networks
+    from runtime.network.plan import Attachment, Plan
     from runtime.network.ports import Port
 
 
@@ -45,7 +46,8 @@ class Member(NamedTuple):
     """A container as a network sees it."""
 
     container: Container
-    host_name: str
+    own_names: Sequence[str]
+    """What it calls itself, with its domain first."""
     name: str
     namespace: int
     """An open file of its network namespace."""
@@ -56,7 +58,11 @@ class Member(NamedTuple):
 
 def member_of(container: Container, description: Description, namespace: int) -> Member:
     """Give what a network has to know of a container."""
-    return Member(container, description.wishes.get("hostname") or container.short_id, description.name, namespace)
+    from runtime.network.hosts import names_of  # noqa: PLC0415 - for those who are in one
+
+    wishes = description.wishes
+    own = names_of(wishes.get("hostname") or container.short_id, wishes.get("domainname", ""))
+    return Member(container, own, description.name, namespace)
 
 
 def enter_for(here: Config, plans: Sequence[Plan]) -> None:
@@ -117,6 +123,18 @@ def _join(here: Config, plan: Plan, member: Member, held: list[int]) -> None:
     from runtime.network.networks import Networks  # noqa: PLC0415
 
     networks = Networks(here.home, here.state)
+    publishes = plan.attachments[0] if len(plan.attachments) == 1 else _first(networks, plan.attachments)
+    silent = member._replace(ports=(), exposed=())
     for attachment in plan.attachments:
-        join(networks, attachment, member)
-        member = member._replace(ports=(), exposed=())
+        join(networks, attachment, member if attachment is publishes else silent)
+
+
+def _first(networks: Networks, attachments: Sequence[Attachment]) -> Attachment:
+    """Give the attachment that will have the default route."""
+    from runtime.network.endpoints import rank  # noqa: PLC0415 - for those who are in several
+
+    def order(attachment: Attachment) -> tuple[bool, int, str]:
+        network = networks.find(attachment.network)
+        return rank(network.name, attachment.priority, internal=network.internal)
+
+    return min(attachments, key=order)

@@ -61,18 +61,19 @@ def join(here: Config, attachment: Attachment, member: Member) -> int:
         prefix=SUBNET.prefix,
         gateway=GATEWAY,
         mac=attachment.mac or show_mac(mac(read_address(ADDRESS, "the address"))),
-        names=[member.host_name],
+        names=[],
         hosts=f"{member.container.directory}/hosts",
         resolves=False,
         ports=[port.words for port in member.ports],
         exposed=list(member.exposed),
+        own_names=member.own_names,
     )
     lifeline = _connect(member, endpoint.mac)
     try:
         members = Endpoints(here.state, endpoint.network)
         with members.changing():
             members.write(endpoint)
-        members.tell(endpoint, [endpoint.line])
+        members.tell(endpoint, [endpoint])
     except BaseException:
         os.close(lifeline)
         raise

@@ -37,6 +37,18 @@ _PRIVILEGED: Final = (
 )
 _KEYS: Final = "tests/runtime/test_containers.py types them; a table has no terminal to type on"
 
+#: What is another container's, where its network is shared.
+_OF_ANOTHERS_NETWORK: Final = (
+    *("--hostname a", "--dns 10.0.0.53", "--add-host a:10.0.0.1", "-p 80", "-P", "--expose 80", "--network-alias a"),
+    "--link c1",
+)
+
+
+def _on_no_network(option: str) -> tuple[str, ...]:
+    """Give an option to a container that has no network of its own."""
+    return tuple(f"?run --rm --network {network} {option} {{image}} true" for network in ("none", "host"))
+
+
 #: What ``run`` and ``create`` have in common, told with ``run --rm``.
 _CONTAINER: Final[Rows] = {
     "--label": ("create -l a=b --label c --label d=e=f --name c1 {image} true", "inspect -f Config.Labels c1"),
@@ -86,6 +98,20 @@ _CONTAINER: Final[Rows] = {
         "run --rm --network none {image} ls /sys/class/net",
         "run --rm --network host {image} busybox readlink /proc/self/ns/net",
         "?run --rm --network nothing {image} true",
+        "run -d --name c1 --network none {image} sleep 1000",
+        "run --rm --network container:c1 {image} ls /sys/class/net",
+        "run --rm --network name=container:c1 {image} ls /sys/class/net",
+        *(f"?run --rm --network container:c1 {option} {{image}} true" for option in _OF_ANOTHERS_NETWORK),
+        *(f"run --rm --network container:c1 {option} {{image}} true" for option in ("--domainname a", "--uts host")),
+        "?run --rm --network container: {image} true",
+        "?run --rm --network container:nothing {image} true",
+        "?run --rm --network '' {image} true",
+        "?run --rm --network alias=a {image} true",
+        "?run --rm --network none --network none {image} true",
+        "?run --rm --network host --network none {image} true",
+        *(f"?run --rm --network {name},alias=a {{image}} true" for name in ("name=none", "name=host", "name=bridge")),
+        "?run --rm --network name=none,nothing=a {image} true",
+        "run --rm --net host {image} true",
     ),
     "--platform": (
         "run --rm --platform linux/amd64 {image} echo here",
@@ -115,9 +141,13 @@ _CONTAINER: Final[Rows] = {
     "--group-add": ("run --rm --group-add 7 -u user {image} id -G", "?run --rm --group-add nothing {image} true"),
     "--init": ("run --rm --init {image} sh -c 'test $$ != 1; echo $?'", "run --rm --init {image} sh -c 'exit 7'"),
     "--hostname": (
+        "run --rm -h web {image} sh -c 'cat /etc/hostname /proc/sys/kernel/hostname'",
         "run --rm -h web.example {image} sh -c 'echo $HOSTNAME; cat /etc/hostname /proc/sys/kernel/hostname'",
     ),
-    "--domainname": ("run --rm -h web --domainname example.org {image} cat /proc/sys/kernel/domainname",),
+    "--domainname": (
+        "run --rm -h web --domainname example.org {image} cat /proc/sys/kernel/domainname",
+        "run --rm -h web --domainname example.org {image} sh -c 'echo $HOSTNAME; cat /etc/hostname'",
+    ),
     "--add-host": (
         "run --rm --add-host db:10.0.0.1 --add-host six:::1 {image} sh -c 'while read a b; do case $b in db|six) echo $a $b;; esac; done < /etc/hosts'",
         "?run --rm --add-host db {image} true",
@@ -129,7 +159,10 @@ _CONTAINER: Final[Rows] = {
     "--dns-search": (
         "run --rm --dns-search example.org {image} sh -c 'while read a b; do case $a in search) echo $b;; esac; done < /etc/resolv.conf'",
     ),
-    "--dns-option": ("run --rm --dns 10.0.0.53 --dns-option ndots:2 {image} cat /etc/resolv.conf",),
+    "--dns-option": (
+        "run --rm --dns 10.0.0.53 --dns-option ndots:2 {image} cat /etc/resolv.conf",
+        "run --rm --dns 10.0.0.53 --dns-opt ndots:2 {image} cat /etc/resolv.conf",
+    ),
     "--privileged": _PRIVILEGED,
     "--cap-add": (
         "run --rm --cap-add NET_ADMIN {image} " + _status("Cap*"),
@@ -162,7 +195,12 @@ _CONTAINER: Final[Rows] = {
     ),
     "--pid": ("run --rm --pid host {image} sh -c 'test $$ != 1; echo $?'", "?run --rm --pid nothing {image} true"),
     "--ipc": ("run --rm --ipc none {image} sh -c 'test -e /dev/shm; echo $?'", "?run --rm --ipc nothing {image} true"),
-    "--uts": ("?run --rm --uts host {image} true", "?run --rm --uts nothing {image} true"),
+    "--uts": (
+        "?run --rm --uts host {image} true",
+        "?run --rm --uts nothing {image} true",
+        "?run --rm --uts host --hostname a {image} true",
+        "?run --rm --uts host --domainname a {image} true",
+    ),
     "--cgroupns": ("?run --rm --cgroupns host {image} true", "?run --rm --cgroupns nothing {image} true"),
     "--userns": ("?run --rm --userns host {image} true", "?run --rm --userns nothing {image} true"),
     "--memory": (
@@ -210,8 +248,28 @@ _CONTAINER: Final[Rows] = {
         "run --rm --env-file {files}/env {image} sh -c 'echo $A,$B,$C'",
         "?run --rm --env-file {files}/nothing {image} true",
     ),
-    **dict.fromkeys(
-        ("--net", "--network-alias", "--ip", "--mac-address", "--publish", "--publish-all", "--expose"), _NETWORKS
+    "--network-alias": _on_no_network("--network-alias a"),
+    "--ip": _on_no_network("--ip 10.0.0.9"),
+    "--ip6": "there are no IPv6 addresses yet, which preg says, whatever the network",
+    "--mac-address": _NETWORKS,
+    "--link": (
+        "run -d --name c1 {image} sleep 1000",
+        "?run --rm --network host --link c1 {image} true",
+        "?run --rm --network container:c1 --link c1 {image} true",
+        "run --rm --network none --link c1:a {image} true",
+        "?run --rm --network none --link nothing:a {image} true",
+    ),
+    "--publish": (
+        "run --rm --network host -p 80 {image} true",
+        "create --network none -p 8080:80 -p 127.0.0.1:0:81/udp -p 90-91:90-91 --name c1 {image} true",
+        "inspect -f Config.ExposedPorts c1",
+        "?run --rm -p 8080-8081:80-82 {image} true",
+        "?run --rm -p 99999:80 {image} true",
+    ),
+    "--publish-all": ("run --rm --network host -P {image} true", "run --rm --network none -P {image} true"),
+    "--expose": (
+        "create --network none --expose 80 --expose 90-91/udp -p 80 --name c1 {image} true",
+        "inspect -f Config.ExposedPorts c1",
     ),
     "--health-cmd": (
         "create --name c1 --health-cmd 'test -e /x' {image} true",
@@ -568,7 +626,7 @@ ROWS: Final[dict[str, Rows]] = {
     ),
     "network ls": dict.fromkeys(("", "--quiet", "--no-trunc", "--filter", "--format"), _NETWORKS),
     "network inspect": dict.fromkeys(("", "--format"), _NETWORKS),
-    "network connect": dict.fromkeys(("", "--alias", "--ip"), _NETWORKS),
+    "network connect": dict.fromkeys(("", "--alias", "--ip", "--link", "--gw-priority"), _NETWORKS),
     "network disconnect": dict.fromkeys(("", "--force"), _NETWORKS),
     "network rm": {"": _NETWORKS},
     "network prune": dict.fromkeys(("", "--force"), _NETWORKS),

@@ -231,7 +231,7 @@ def test_the_logins_of_another_directory_are_taken(preg: Preg, tmp_path: Path) -
         (["run", "-w", "here", "a"], 125, "an absolute path"),
         (["run", "-it", "a"], 125, "needs a terminal on standard input"),
         (["run", "--network", "nowhere", "a"], 125, "no network 'nowhere'"),
-        (["run", "--network", "container:web", "-p", "80", "a"], 125, "-p excludes"),
+        (["run", "--network", "container:web", "-p", "80", "a"], 125, "publish ports with the other"),
         (["run", "--network", "host", "--ip", "10.0.0.2", "a"], 125, "--ip is for a network of one's own"),
         (["run", "-p", "80:90:100:110", "a"], 125, "[[ADDRESS:]HOST:]CONTAINER"),
         (["network", "rm", "nowhere"], 1, "no network 'nowhere'"),

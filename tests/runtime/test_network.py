@@ -153,7 +153,7 @@ def test_containers_of_a_network_find_each_other_by_name(host: Host, image: str)
     names = f"second {second['Id'][:12]}"
     # Whoever was there first learns of those that come.
     with running(host.command("run", "--rm", "--network", "back", image, "cat", "/etc/hosts"), host.environ):
-        assert Path(first["HostsPath"]).read_text().count("second") == 1
+        assert Path(first["HostsPath"]).read_text().count("\tsecond ") == 1
     said = host.ok("run", "--rm", "--network", "back", image, "sh", "-c", ask.format(f"first one {names}"))
     assert said.split() == ["first", "first", "second", "second"]
     host.ok("rm", "-f", "second")
@@ -185,6 +185,56 @@ def test_the_default_network_knows_no_names_but_ones_own(host: Host, image: str)
     assert two["NetworkSettings"]["IPAddress"] not in text
     reached = host.ok("run", "--rm", image, "busybox", "wget", "-qO-", f"http://{two['NetworkSettings']['IPAddress']}/")
     assert reached == "two\n"
+
+
+@pytest.mark.parametrize("network", ["bridge", "back", "none"])
+def test_a_container_knows_its_full_name(host: Host, image: str, network: str) -> None:
+    host.ok("network", "create", "back")
+    ask = ["--network", network, image, "sh", "-c", "hostname -f; hostname -d; hostname; cat /etc/hostname"]
+    for names, host_name in (
+        (["--hostname", "web", "--domainname", "example.com"], "web"),
+        (["--hostname", "web.example.com"], "web.example.com"),
+    ):
+        said = host.ok("run", "--rm", *names, *ask).split()
+        assert said == ["web.example.com", "example.com", host_name, host_name]
+
+
+def test_a_name_is_known_with_its_network_as_well(host: Host, image: str) -> None:
+    host.ok("network", "create", "back")
+    web = host.serve(image, "web", "--network", "back", "--network-alias", "shop", "--hostname", "inner")
+    names = [f"{name}.back" for name in ("web", "shop", "inner", web["Id"][:12])]
+    ask = f"for name in {' '.join(names)}; do busybox wget -qO- http://$name/; done"
+    assert host.ok("run", "--rm", "--network", "back", image, "sh", "-c", ask).split() == ["web"] * 4
+    host.ok("rename", "web", "other")
+    assert host.ok("run", "--rm", "--network", "back", image, "busybox", "wget", "-qO-", "http://other.back/")
+
+
+@pytest.mark.parametrize("network", ["bridge", "back"])
+def test_a_link_is_a_name_that_one_container_has_for_another(host: Host, image: str, network: str) -> None:
+    host.ok("network", "create", "back")
+    web = host.serve(image, "web", "--network", network, "-h", "inner")
+    host.ok("run", "-d", "--network", network, "--link", "web:db", "--name", "app", image, "sleep", "1000")
+    ask = ("exec", "app", "busybox", "wget", "-qO-", "http://db/")
+    assert host.ok(*ask) == "web\n"
+    host.ok("run", "-d", "--network", network, "--name", "apart", image, "sleep", "1000")
+    assert "\tdb" not in Path(host.inspect("apart")["HostsPath"]).read_text()
+    # Wherever the other one moves, the name follows.
+    host.ok("stop", "-t", "0", "web")
+    assert "\tdb" not in Path(host.inspect("app")["HostsPath"]).read_text()
+    host.ok("run", "-d", "--network", network, "--name", "taker", image, "sleep", "1000")
+    host.ok("start", "web")
+    moved = host.inspect("web")["NetworkSettings"]["IPAddress"]
+    assert moved != web["NetworkSettings"]["IPAddress"]
+    known = "" if network == "back" else " inner web"
+    assert f"{moved}\tdb{known}\n" in Path(host.inspect("app")["HostsPath"]).read_text()
+    assert host.inspect("app")["HostConfig"]["Links"] == ([] if network == "back" else ["/web:/app/db"])
+
+
+def test_what_cannot_be_linked_is_said(host: Host, image: str) -> None:
+    host.ok("create", "--name", "web", image, "true")
+    assert "does not run" in host.fails("run", "--link", "web", image, "true", status=125)
+    assert "no container 'nothing'" in host.fails("run", "--link", "nothing", image, "true", status=125)
+    assert "CONTAINER[:ALIAS]" in host.fails("run", "--link", "web:", image, "true", status=125)
 
 
 # Ports
@@ -258,10 +308,77 @@ def test_free_ports_are_chosen_and_ranges_are_tried(host: Host, image: str) -> N
     web = host.serve(image, "web", "-P", "--expose", "80")
     ((binding,),) = web["NetworkSettings"]["Ports"].values()
     assert host.get(f"http://127.0.0.1:{binding['HostPort']}/") == "web"
+    for free in ("0:80", "127.0.0.1:0:80", "80"):
+        other = host.serve(image, "other", "-p", free)
+        ((binding,),) = other["NetworkSettings"]["Ports"].values()
+        assert host.get(f"http://127.0.0.1:{binding['HostPort']}/") == "other"
+        assert binding["HostIp"] == ("127.0.0.1" if free.startswith("127") else "0.0.0.0")
+        assert other["Config"]["ExposedPorts"] == {"80/tcp": {}}
+        host.ok("rm", "-f", "other")
     for number in range(2):
         host.serve(image, f"of-range-{number}", "-p", "7000-7001:80")
         assert host.get(f"http://127.0.0.1:{7000 + number}/") == f"of-range-{number}"
     assert "7000-7001" in host.fails("run", "--rm", "-p", "7000-7001:80", image, "true", status=125)
+
+
+# What is kept from others
+
+
+def bridge_of(host: Host, name: str = "bridge") -> str:
+    (told,) = json.loads(host.ok("network", "inspect", name))
+    return str(told["Options"]["com.docker.network.bridge.name"])
+
+
+@pytest.fixture
+def intruder(host: Host) -> Iterator[Neighbour]:
+    """A host on a cable to ours that sends packets for 127.0.0.1 along it."""
+    with netns() as other:
+        ours, its = host.netns.plug_into(other, "203.0.113.0/24")
+        other("ip", "address", "delete", "127.0.0.1/8", "dev", "lo")
+        other(required("busybox"), "sysctl", "-w", "net.ipv4.conf.all.route_localnet=1")
+        for subnet in ("127.0.0.0/8", "10.208.0.0/12"):
+            other("ip", "route", "add", subnet, "via", ours)
+        yield Neighbour(other, its, ours)
+
+
+def reaches(neighbour: Neighbour, address: str, port: int) -> bool:
+    with running(neighbour.netns.command(required("busybox"), "nc", "-w", "1", address, str(port))) as attempt:
+        return attempt.wait() == 0
+
+
+def test_what_is_published_at_loopback_is_for_this_host_alone(host: Host, image: str, intruder: Neighbour) -> None:
+    host.serve(image, "web", "-p", "127.0.0.1:8081:80", "-p", "8080:80")
+    assert not reaches(intruder, "127.0.0.1", 8081)
+    assert not reaches(intruder, "127.0.0.1", 8080)
+    assert host.get("http://127.0.0.1:8081/") == "web"
+    # Another version of preg had no such rules: the next command makes them, and whatever is published stays so.
+    host.netns("nft", "flush", "chain", "ip", bridge_of(host), "guard")
+    (version,) = host.state.glob("networks/rules.*")
+    assert reaches(intruder, "127.0.0.1", 8081)
+    version.unlink()
+    host.ok("ps")
+    assert not reaches(intruder, "127.0.0.1", 8081)
+    assert version.exists()
+    assert host.get("http://127.0.0.1:8081/") == host.get(f"http://{intruder.ours}:8080/", intruder.netns) == "web"
+
+
+def test_no_route_leads_to_a_containers_own_address(host: Host, image: str, intruder: Neighbour) -> None:
+    address = host.serve(image, "web", "-p", "8080:80")["NetworkSettings"]["IPAddress"]
+    gateway = host.inspect("web")["NetworkSettings"]["Gateway"]
+    # Two chains keep it: either alone is enough.
+    for chain in ("guard", "isolate"):
+        assert not reaches(intruder, address, 80)
+        assert host.get(f"http://{gateway}:8080/", intruder.netns) == "web"
+        host.netns("nft", "flush", "chain", "ip", bridge_of(host), chain)
+        if chain == "guard":
+            assert not reaches(intruder, address, 80)
+            (version,) = host.state.glob("networks/rules.*")
+            version.unlink()
+            host.ok("ps")
+    assert not reaches(intruder, address, 80)
+    host.netns("nft", "flush", "chain", "ip", bridge_of(host), "guard")
+    assert reaches(intruder, address, 80)
+    host.netns("nft", "delete", "table", "ip", bridge_of(host))
 
 
 # Lifetime
@@ -362,6 +479,63 @@ def test_networks_are_apart_until_a_container_is_in_both(host: Host, image: str)
     assert set(host.inspect("client")["NetworkSettings"]["Networks"]) == {"left"}
     assert "is not in the network 'right'" in host.fails("network", "disconnect", "right", "client")
     assert "in that network already" in host.fails("network", "connect", "left", "client")
+
+
+def gateway_of(host: Host, network: str) -> str:
+    (told,) = json.loads(host.ok("network", "inspect", network))
+    return str(told["IPAM"]["Config"][0]["Gateway"])
+
+
+def route_of(host: Host, name: str) -> str:
+    """Where a container sends what is for elsewhere."""
+    inside = f"--net=/proc/{host.inspect(name)['State']['Pid']}/ns/net"
+    return host.netns("nsenter", inside, "ip", "-o", "route", "show", "default")
+
+
+def test_the_default_route_goes_by_the_first_network_by_name(host: Host, image: str) -> None:
+    for name in ("beta", "alpha", "gamma"):
+        host.ok("network", "create", name)
+    web = ["--network", "beta", "-p", "8080:80"]
+    host.serve(image, "web", *web)
+
+    def is_by(network: str) -> bool:
+        """Whether both ways lead by a network: that out of the container, and that to what it publishes."""
+        holders = [path.read_text() for path in host.state.glob("networks/*/*@*") if '"8080"' in path.read_text()]
+        assert [json.loads(text)["network_name"] for text in holders] == [network]
+        assert host.get("http://127.0.0.1:8080/") == "web"
+        return f"via {gateway_of(host, network)} " in f"{route_of(host, 'web')} "
+
+    assert is_by("beta")
+    host.ok("network", "connect", "gamma", "web")
+    assert is_by("beta")
+    host.ok("network", "connect", "alpha", "web")
+    assert is_by("alpha")
+    host.ok("network", "disconnect", "alpha", "web")
+    assert is_by("beta")
+    host.ok("network", "disconnect", "beta", "web")
+    assert is_by("gamma")
+    host.ok("network", "connect", "alpha", "web")
+    host.ok("network", "connect", "--gw-priority", "1", "beta", "web")
+    assert is_by("beta")
+    for restarted in (("restart", "-t", "0", "web"), ("stop", "-t", "0", "web"), ("start", "web")):
+        host.ok(*restarted)
+    with running(host.command("logs", "-f", "web"), host.environ) as log:
+        log.stdout.wait_for(lambda _: list(log.stdout).count("ready") == 3)
+    assert is_by("beta")
+    for network in ("alpha", "beta", "gamma"):
+        host.ok("network", "disconnect", network, "web")
+    assert route_of(host, "web") == ""
+    host.ok("network", "connect", "alpha", "web")  # what it publishes leads to it again
+    assert is_by("alpha")
+
+
+def test_a_network_without_a_way_out_has_no_default_route(host: Host, image: str) -> None:
+    host.ok("network", "create", "--internal", "inner")
+    host.ok("network", "create", "outer")
+    both = ["--network", "inner", "--network", "outer"]
+    host.serve(image, "web", *both, "-p", "8080:80")
+    assert f"via {gateway_of(host, 'outer')}" in route_of(host, "web")
+    assert host.get("http://127.0.0.1:8080/") == "web"
 
 
 def test_a_container_shares_the_network_of_another(host: Host, image: str) -> None:

@@ -205,9 +205,9 @@ from runtime.network.endpoints import Endpoint, Endpoints
 print("ready", flush=True)
 sys.stdin.read()
 for number in range(100):
-    network = f"{sys.argv[2]} {number}"
-    member = Endpoint("id", network, "", "", "abc", "", 24, "", "", [], f"{sys.argv[1]}/hosts", True, [], [])
-    Endpoints(sys.argv[1], "id").tell(member, [network])
+    network = f"{sys.argv[2]}-{number}"
+    member = Endpoint("id", network, "", "", "abc", "", 24, "", "", ["me"], f"{sys.argv[1]}/hosts", True, [], [])
+    Endpoints(sys.argv[1], "id").tell(member, [member])
 """
     names = ("left", "right", "middle")
     with contextlib.ExitStack() as all_of_them:
@@ -231,7 +231,7 @@ for number in range(100):
         assert [each.wait() for each in changing] == [0, 0, 0]
     lines = file.read_text().splitlines()
     assert lines[0] == "mine"
-    assert {f"{name} {number}" for name in names for number in range(100)} <= set(lines)
+    assert {f"\tme.{name}-{number}" for name in names for number in range(100)} <= set(lines)
 
 
 @pytest.mark.parametrize(
