@@ -130,6 +130,9 @@ class Driver(Protocol):
         for a while although nothing is left below it.
         """
 
+    async def holds(self, prefix: str, /) -> bool:
+        """Tell whether there is an object below ``prefix``, which ``children`` does not prove."""
+
     async def purge_uploads(self, *, idle: float) -> int:
         """Abort the uploads that nobody wrote to for ``idle`` seconds; say how many there were."""
 

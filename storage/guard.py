@@ -80,6 +80,11 @@ class Guard:
             async for name in self.driver.children(prefix, start_after=start_after):
                 yield name
 
+    async def holds(self, prefix: str, /) -> bool:
+        """See ``Driver.holds``."""
+        with _Boundary(self.name, _checked_prefix(prefix)):
+            return await self.driver.holds(prefix)
+
     async def purge_uploads(self, *, idle: float) -> int:
         """See ``Driver.purge_uploads``."""
         with _Boundary(self.name, ""):

@@ -48,7 +48,7 @@ class LayerLink(msgspec.Struct, frozen=True):
 
     @property
     def key(self) -> str:
-        return f"{REPOSITORIES}{self.name}/_layers/{self.digest.algorithm}/{self.digest.hex}/link"
+        return f"{layers(self.name)}{self.digest.algorithm}/{self.digest.hex}/link"
 
 
 class RevisionLink(msgspec.Struct, frozen=True):
@@ -110,6 +110,11 @@ class ReferrerDescriptor(msgspec.Struct, frozen=True):
 
 
 Entry = BlobData | LayerLink | RevisionLink | TagLink | TagHistoryLink | UploadData | ReferrerDescriptor
+
+
+def layers(name: Name) -> str:
+    """Give the prefix of a repository's links to blobs."""
+    return f"{REPOSITORIES}{name}/_layers/"
 
 
 def revisions(name: Name) -> str:

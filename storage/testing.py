@@ -207,10 +207,25 @@ class DriverContract:
         assert [name async for name in store.children("r/", start_after="a0")] == ["c"]
         assert [name async for name in store.children("")] == ["r/", "s"]
 
+    async def test_what_is_held_below_a_prefix(self, store: Guard) -> None:
+        """Right after the last object is gone, too, when a store may still name the folders it lay in."""
+        for key in ("r/a-b/x", "r/a/b/c/x"):
+            await store.put(key, b"")
+        assert [await store.holds(prefix) for prefix in ("", "r/", "r/a/", "r/a/b/c/")] == [True] * 4
+        assert [await store.holds(prefix) for prefix in ("a/", "r/b/", "r/a/b/c/x/", "r/a-/")] == [False] * 4
+        async with await store.upload("r/a/b/c/u") as upload:
+            await upload.write(b"x")
+        await store.delete("r/a/b/c/x")
+        assert [await store.holds(prefix) for prefix in ("", "r/", "r/a/", "r/a/b/c/")] == [True, True, False, False]
+        await store.delete("r/a-b/x")
+        assert not await store.holds("")
+
     async def test_bad_prefixes(self, store: Guard) -> None:
         for prefix in ("a", "/", "../", "a//"):
             with pytest.raises(InvalidKey):
                 await names(store.list(prefix))
+            with pytest.raises(InvalidKey):
+                await store.holds(prefix)
 
     async def test_upload(self, store: Guard) -> None:
         async with await store.upload("u") as upload:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 #: The longest page; who asks for more gets this and a link to the next.
 PAGE: Final = 1000
-_NUMBER: Final = re.compile(r"[0-9]{1,9}\Z")
+_NUMBER: Final = re.compile(r"(?=[0-9])0*+([0-9]*)\Z")
 
 
 async def tags(call: "Call") -> "web.StreamResponse":
@@ -72,6 +72,8 @@ def _page_size(call: "Call") -> int:
     text = call.parameter("n")
     if text is None:
         return PAGE
-    if _NUMBER.match(text) is None:
+    number = _NUMBER.match(text)
+    if number is None:
         raise PaginationNumberInvalid(detail={"n": text[:100]})
-    return min(int(text), PAGE)
+    # Nine digits of any more say as well that it is too many.
+    return min(int(number[1][:9] or "0"), PAGE)

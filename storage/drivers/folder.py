@@ -115,6 +115,9 @@ class FolderDriver:
             if _without_slash(name) > start_after:
                 yield name
 
+    async def holds(self, prefix: str, /) -> bool:
+        return await self.run(self._holds, prefix)
+
     async def purge_uploads(self, *, idle: float) -> int:
         return await self.run(self._purge, time.time() - idle)
 
@@ -214,6 +217,15 @@ class FolderDriver:
                 return tuple(e.name + "/" if e.is_dir() else e.name for e in entries if not e.name.endswith("~"))
         except (FileNotFoundError, NotADirectoryError):
             return ()
+
+    def _holds(self, prefix: str) -> bool:
+        """Look for one file; folders alone may be what another program left."""
+        try:
+            with os.scandir(self._root + prefix) as entries:
+                names = (e.name + "/" if e.is_dir() else e.name for e in entries if not e.name.endswith("~"))
+                return any(not name.endswith("/") or self._holds(prefix + name) for name in names)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
 
     def _purge(self, limit: float) -> int:
         purged = 0

@@ -90,6 +90,9 @@ class MemoryDriver:
             if name.removesuffix("/") > start_after:
                 yield name
 
+    async def holds(self, prefix: str, /) -> bool:
+        return any(key.startswith(prefix) for key in self._objects)
+
     async def purge_uploads(self, *, idle: float) -> int:
         limit = time.monotonic() - idle
         stale = [key for key, session in self._sessions.items() if not session.held and session.touched <= limit]

@@ -44,6 +44,8 @@ _WRITE: Final = "preg-write"
 _RECORD_LIMIT: Final = 4 * 1024 * 1024
 #: Bytes of all uploads together that are on their way, and held in memory until they have arrived.
 _IN_FLIGHT: Final = 96 * 1024 * 1024
+#: An object is looked for among so many keys at once: the first may be the mark of an empty folder.
+_FEW: Final = 10
 #: Sorts behind every name.
 _BEHIND_ALL: Final = "􏿿"
 
@@ -164,13 +166,24 @@ class S3Driver:
                 for beginning in _beginnings(name):
                     if beginning > last and beginning not in asked:
                         folder = beginning + "/"
-                        asked[beginning] = folder in page or (folder > end and await self._is_folder(prefix + folder))
+                        asked[beginning] = folder in page or (folder > end and await self.holds(prefix + folder))
                         if asked[beginning]:
                             last = beginning
                             yield folder
                 if name > last:
                     last = name
                     yield listed
+
+    async def holds(self, prefix: str, /) -> bool:
+        """See ``Driver.holds``. Some stores name a prefix for a while after its last object is gone: no object is."""
+        arguments: dict[str, Any] = {"Prefix": self.bucket.prefix + prefix, "MaxKeys": _FEW}
+        while True:
+            answer = await self.bucket.call_bucket("list_objects_v2", **arguments)
+            if any("~/" not in info.key for info in self._objects(answer.get("Contents", ()))):
+                return True
+            if not answer["IsTruncated"]:
+                return False
+            arguments["ContinuationToken"] = answer["NextContinuationToken"]
 
     async def purge_uploads(self, *, idle: float) -> int:
         purged = 0
@@ -310,10 +323,6 @@ class S3Driver:
             if not answer["IsTruncated"]:
                 return
             arguments |= {"KeyMarker": answer["NextKeyMarker"], "UploadIdMarker": answer["NextUploadIdMarker"]}
-
-    async def _is_folder(self, prefix: str) -> bool:
-        answer = await self.bucket.call_bucket("list_objects_v2", Prefix=self.bucket.prefix + prefix, MaxKeys=1)
-        return bool(answer.get("Contents"))
 
     async def _pages(
         self, prefix: str, start_after: str = ""

@@ -38,8 +38,12 @@ class LocalTags:
         async for tag, _ in self._links(start_after):
             found = True
             yield tag
-        if not found and not await holds_manifests(self._store, self._name):
+        if not found and not await self._is_known():
             raise NameUnknown(detail={"name": self._name})
+
+    async def _is_known(self) -> bool:
+        """Tell whether the repository holds anything. One whose last manifest was deleted still serves its blobs."""
+        return await holds_manifests(self._store, self._name) or await self._store.holds(layout.layers(self._name))
 
     async def delete(self, tag: Tag, /) -> None:
         if await self.find(tag) is None:
@@ -65,8 +69,8 @@ class LocalTags:
 
 
 async def holds_manifests(store: "Guard", name: "Name") -> bool:
-    """Tell whether there is a repository of that name: one that holds a manifest."""
-    return await anext(store.children(layout.revisions(name)), None) is not None
+    """Tell whether the catalog names a repository: one that holds a manifest."""
+    return await store.holds(layout.revisions(name))
 
 
 async def _tags_of(children: "AsyncIterator[str]") -> "AsyncIterator[Tag]":

@@ -18,6 +18,7 @@ from storage.oci.errors import BlobTooLarge, BlobUploadUnknown
 from storage.oci.reference import Name
 from storage.testing import DriverContract, collect
 from tests.parts.seaweed import ACCESS, Seaweed, seaweed
+from tests.storage.local.content import push_image
 
 MIB = 1024 * 1024
 
@@ -93,6 +94,17 @@ class TestS3(DriverContract):
         async with await store.upload("u", resume=True) as upload:
             await upload.commit("k")
         assert await collect(store.read("k")) == b"a" * (7 * MIB)
+
+    async def test_the_catalog_forgets_a_repository_with_its_last_manifest(self, store: Guard) -> None:
+        """A store may name its prefix for a while, in which there is no object any more."""
+        namespace = LocalNamespace(store)
+        for name in ("gone", "gone/below", "kept"):
+            manifest = await push_image(namespace.repository(Name(name)), "1")
+        for name in ("gone/below", "gone"):
+            await namespace.repository(Name(name)).manifests.delete(manifest.digest)
+            assert name not in [listed async for listed in namespace.repositories()]
+            assert [tag async for tag in namespace.repository(Name(name)).tags.list()] == []
+        assert [name async for name in namespace.repositories()] == ["kept"]
 
     @pytest.mark.parametrize("lost", ["Metadata", "ContentType"])
     async def test_half_a_pointer_is_not_taken_for_an_object(

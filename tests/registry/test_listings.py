@@ -73,15 +73,15 @@ class TestPages:
         assert "Link" not in answer.headers
         assert everything
 
-    @pytest.mark.parametrize("number", ["-1", "abc", "", "1.5", "%2B1", "+1", "0x1", "1e3", "%D9%A1", "9" * 30, "5%0A"])
+    @pytest.mark.parametrize("number", ["-1", "abc", "", "1.5", "%2B1", "+1", "0x1", "1e3", "%D9%A1", "5%0A"])
     async def test_no_number(self, client: Client, path: str, key: str, everything: list[str], number: str) -> None:
         """F57."""
         answer = await client.ask("GET", f"{path}?n={number}&key={key}&of={len(everything)}")
         answer.refused(400, "PAGINATION_NUMBER_INVALID")
 
-    @pytest.mark.parametrize("number", [1000, 1001, 5000, 999_999_999])
-    async def test_large_numbers(self, client: Client, path: str, key: str, everything: list[str], number: int) -> None:
-        """F59: crane asks for a thousand, others for more."""
+    @pytest.mark.parametrize("number", ["1000", "5000", "999999999", "2147483647", "9" * 5000, "0" * 5000 + "1000"])
+    async def test_large_numbers(self, client: Client, path: str, key: str, everything: list[str], number: str) -> None:
+        """F59: crane asks for a thousand, others for more, up to the largest that their integers hold."""
         answer = await client.ask("GET", f"{path}?n={number}")
         assert (answer.status, answer.json()[key]) == (200, everything)
 

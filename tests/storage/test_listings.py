@@ -96,6 +96,10 @@ class CountedFolder(FolderDriver):
         self.calls += 1
         return await super().get(key, limit=limit)
 
+    async def holds(self, prefix: str, /) -> bool:
+        self.calls += 1
+        return await super().holds(prefix)
+
     async def children(self, prefix: str, /, *, start_after: str = "") -> AsyncIterator[str]:
         self.calls += 1
         async for name in super().children(prefix, start_after=start_after):
@@ -109,6 +113,7 @@ def filled() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="preg-listings-") as folder:
         leaves = Path(folder, "leaves")
         (leaves / "repository" / MANIFEST).mkdir(parents=True)
+        (leaves / "repository" / MANIFEST / "link").write_text(DIGEST)
         (leaves / "tag/current").mkdir(parents=True)
         (leaves / "tag/current/link").write_text(DIGEST)
         top = Path(folder, "store/docker/registry/v2/repositories")
@@ -117,6 +122,7 @@ def filled() -> Iterator[Path]:
         for name in REPOSITORIES:
             if os.path.isdir(top / name):
                 os.makedirs(top / name / MANIFEST)
+                (top / name / MANIFEST / "link").write_text(DIGEST)
             else:
                 os.symlink(leaves / "repository", top / name)
         tagged = top / REPOSITORY / "_manifests/tags"

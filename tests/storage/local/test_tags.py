@@ -48,12 +48,16 @@ async def test_more_tags_than_are_looked_at_together(namespace: LocalNamespace) 
 async def test_a_repository_without_tags_has_none_and_no_repository_is_unknown(namespace: LocalNamespace) -> None:
     with pytest.raises(NameUnknown):
         await listed(namespace)
-    await push_blob(namespace.repository(A), b"x")
+    blob = await push_blob(namespace.repository(A), b"x")
+    assert await listed(namespace) == []
+    await namespace.repository(A).blobs.delete(blob)
     with pytest.raises(NameUnknown):
         await listed(namespace)
-    await push_image(namespace.repository(A))
+    manifest = await push_image(namespace.repository(A))
     assert await listed(namespace) == []
     assert await listed(namespace, "zzz") == []
+    await namespace.repository(A).manifests.delete(manifest.digest)
+    assert await listed(namespace) == []
 
 
 async def test_the_last_page_of_a_repository_with_tags_is_empty(namespace: LocalNamespace) -> None:
