@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 _LOG: Final = logging.getLogger("preg.auth")
 _KINDS: Final = ("group", "key", "oidc", "cert")
-_GLOB: Final = re.compile(r"(?:[a-z0-9._/-]|(?<!\*)\*{1,2}(?!\*))+")
+_GLOB: Final = re.compile(r"(?:[a-z0-9._/-]|\*{1,2}+(?!\*))+")
 #: In the order in which they are named.
 ACTIONS: Final = (Action.PULL, Action.PUSH, Action.DELETE, Action.CATALOG)
 #: How many decisions are remembered: a few repositories of a few hundred callers.

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _UNITS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _SECOND: Final = 1_000_000_000
 #: A time with a fraction of its seconds; Python's own reader takes six digits of them.
-_FRACTION: Final = r"(.*\d)\.(\d{1,9})\d*(\D.*)?"
+_FRACTION: Final = r"([^.]*\d)\.(\d{1,9}+)\d*+(\D.*)?"
 _PART: Final = r"(\d+(?:\.\d+)?)(h|ms|m|s)"
 
 

@@ -26,9 +26,11 @@ _RANGES_IN_ANY_ORDER: Final = 16
 _DIGITS: Final = r"[0-9]{1,19}"
 _RANGE: Final = re.compile(rf"({_DIGITS})?\s*-\s*({_DIGITS})?\Z")
 _CONTENT_RANGE: Final = re.compile(rf"(?:bytes\s+)?({_DIGITS})-({_DIGITS})(?:/(?:{_DIGITS}|\*))?\Z")
-_LINK: Final = re.compile(r'\s*<([^>]*)>\s*(?:;\s*[^,;]*)*;\s*rel="?next"?', re.IGNORECASE)
-_CHALLENGE: Final = re.compile(r"\s*([A-Za-z]+)\s+(.*)\Z", re.DOTALL)
-_PARAMETER: Final = re.compile(r'([A-Za-z_]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))\s*(?:,\s*|\Z)')
+# What is possessive is never given back, so no text makes these try more than once.
+_TARGET: Final = re.compile(r"[\s,]*+<([^>]*+)>")
+_TARGET_PARAMETER: Final = re.compile(r'\s*+;\s*+([^\s=;,"]*+)\s*+(?:=\s*+(?:"((?:[^"\\]|\\.)*+)"|([^\s;,"]*+)))?+')
+_CHALLENGE: Final = re.compile(r"\s*+([A-Za-z]++)\s++(.*+)\Z", re.DOTALL)
+_PARAMETER: Final = re.compile(r'([A-Za-z_]++)\s*+=\s*+(?:"((?:[^"\\]|\\.)*+)"|([^\s,"]++))\s*+(?:,\s*+|\Z)')
 
 
 def parse_ranges(value: str, size: int) -> list[Span]:
@@ -120,8 +122,18 @@ def format_link(path: str, parameters: dict[str, str | int]) -> str:
 
 def parse_link(value: str) -> str | None:
     """Find the target of the ``rel="next"`` link in a ``Link`` header (RFC 8288)."""
-    match = _LINK.match(value)
-    return match[1] if match else None
+    target = _TARGET.match(value)
+    while target is not None:
+        position, relations = target.end(), ""
+        while parameter := _TARGET_PARAMETER.match(value, position):
+            position = parameter.end()
+            name, quoted, bare = parameter.groups()
+            if name.lower() == "rel":
+                relations = relations or quoted or bare or ""
+        if "next" in relations.lower().split():
+            return target[1]
+        target = _TARGET.match(value, position)
+    return None
 
 
 class Challenge(NamedTuple):
