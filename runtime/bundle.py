@@ -1,5 +1,7 @@
 """A container's ``config.json`` (runtime-spec, config.md), with Docker's defaults. Nothing here touches the host."""
 
+import os
+
 from runtime.devices import Device, rules
 from runtime.errors import Fault
 from runtime.lean import NamedTuple
@@ -111,6 +113,11 @@ def entrypoint_and_command(image: "Process", wishes: Wishes) -> "tuple[Sequence[
     return image.entrypoint or (), wishes.command or image.cmd or ()
 
 
+def working_directory(image: "Process", wishes: Wishes) -> str:
+    """Give the directory that the command begins in, as one without dots, which may lead through links."""
+    return os.path.normpath(f"/{(wishes.working_dir or image.working_dir).lstrip('/')}")
+
+
 def environment(image: "Process", wishes: Wishes, hostname: str, home: str) -> list[str]:
     """List the variables: what is given later wins, and Docker's defaults come first."""
     ours = {"PATH": DEFAULT_PATH, "HOSTNAME": hostname}
@@ -187,7 +194,7 @@ def _process(image: "Process", wishes: Wishes, user: "User", hostname: str, isol
         "user": {"uid": user.uid, "gid": user.gid, "additionalGids": [user.gid, *user.groups], "umask": 0o022},
         "args": [*([INIT, "--"] if isolation.init else []), *arguments(image, wishes)],
         "env": environment(image, wishes, hostname, user.home),
-        "cwd": wishes.working_dir or image.working_dir or "/",
+        "cwd": working_directory(image, wishes),
         # Capabilities are root's; another user may gain them by a setuid program, as with Docker.
         "capabilities": {
             "bounding": capabilities,

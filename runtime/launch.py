@@ -13,7 +13,7 @@ from runtime.host_files import name_host, write_host_files
 from runtime.image_config import Process
 from runtime.images import Images
 from runtime.isolation import isolate
-from runtime.kernel import UMASK, join_mounts, unshare_mounts
+from runtime.kernel import UMASK, join_mounts, open_inside, unshare_mounts
 from runtime.lean import suppress, to_json
 from runtime.mounts import Mount
 from runtime.network.plan import read_plan
@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from runtime.config import Config
     from runtime.container import Container, Description
     from runtime.hire import Hired
+    from runtime.isolation import Isolation
     from runtime.sockets import Socket
+    from runtime.users import User
 
 
 def start(here: Config, container: Container, held: int, supervisor: Hired, *, attach: bool) -> Session:
@@ -116,19 +118,13 @@ def _make_bundle(  # noqa: PLR0913, PLR0917 - all that a container is made of
     here: Config, container: Container, description: Description, image: Process, root: str, engine: Engine
 ) -> None:
     wishes = read(bundle.Wishes, description.wishes)
+    isolation = isolate(wishes, engine)
     opened = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        passwd, group = read_inside(opened, b"etc/passwd"), read_inside(opened, b"etc/group")
-        user = find_user(wishes.user or image.user, passwd, group, wishes.groups)
-        if engine.name == "runc":
-            check_group_names(user, group)
-        if wishes.mounts:
-            from runtime.provision import prepare  # noqa: PLC0415 - most containers have none
-
-            wishes = prepare(container, wishes, opened)
+        user = _find_user(opened, wishes, image, engine)
+        wishes = _prepare_mounts(opened, container, wishes, image, isolation)
     finally:
         os.close(opened)
-    isolation = isolate(wishes, engine)
     plan = read_plan(container.directory)
     hostname = name_host(container, wishes, plan)
     files = write_host_files(container, wishes, hostname, plan, here)
@@ -147,3 +143,36 @@ def _make_bundle(  # noqa: PLR0913, PLR0917 - all that a container is made of
     )
     adapt(described, privileges())
     write_text(f"{container.directory}/config.json", to_json(described))
+
+
+def _find_user(root: int, wishes: bundle.Wishes, image: Process, engine: Engine) -> User:
+    passwd, group = read_inside(root, b"etc/passwd"), read_inside(root, b"etc/group")
+    user = find_user(wishes.user or image.user, passwd, group, wishes.groups)
+    if engine.name == "runc":
+        check_group_names(user, group)
+    return user
+
+
+def _prepare_mounts(
+    root: int, container: Container, wishes: bundle.Wishes, image: Process, isolation: Isolation
+) -> bundle.Wishes:
+    """Make what is to be mounted, and where: most containers have nothing but what preg mounts itself."""
+    working_dir = bundle.working_directory(image, wishes)
+    if wishes.mounts:
+        from runtime.provision import prepare  # noqa: PLC0415
+
+        wishes = prepare(container, wishes, root)
+    if wishes.mounts or wishes.tmpfs or isolation.init or not _has_directory(root, working_dir):
+        from runtime.mount_points import make_mount_points  # noqa: PLC0415
+
+        more = [Mount(isolation.init, bundle.INIT)] if isolation.init else []
+        wishes = make_mount_points(root, wishes, more, working_dir)
+    return wishes
+
+
+def _has_directory(root: int, path: str) -> bool:
+    try:
+        os.close(open_inside(root, os.fsencode(path), os.O_PATH | os.O_DIRECTORY))
+    except OSError:
+        return False
+    return True

@@ -9,8 +9,9 @@ from runtime import cgroup, remains
 from runtime import frames as f
 from runtime.container import EXITED, RESTARTING, RUNNING, State
 from runtime.containers import Containers
-from runtime.errors import Damaged
+from runtime.errors import Damaged, Fault
 from runtime.executions import Executions, complaint
+from runtime.init_layer import check_root
 from runtime.kernel import MNT_DETACH, unmount
 from runtime.lean import from_json, signal, suppress
 from runtime.log import LogWriter
@@ -85,6 +86,10 @@ class Life:
 
     def _start(self) -> bytes | None:
         """Start the container; give what its engine says if that fails."""
+        try:
+            check_root(f"{self._container.directory}/root")
+        except Fault as fault:
+            return complaint(str(fault))
         cgroup.hasten()
         engine = self.process.launch(self._order.run, self._container.id, self._order.environ)
         if os.waitpid(engine, 0)[1] or not self.process.take_over():

@@ -67,6 +67,11 @@ class Tmpfs(NamedTuple):
     written: str = ""
     """The options as the person has written them."""
 
+    @property
+    def kind(self) -> str:
+        """As a mount's."""
+        return "tmpfs"
+
     def describe(self) -> "dict[str, Any]":
         """Say how to mount it."""
         return _mount("tmpfs", self.target, *self.options)
@@ -79,6 +84,8 @@ def tmpfs_options(option: str, words: "Iterable[str]") -> tuple[str, ...]:
         key, equals, value = word.partition("=")
         if not equals and word in _TMPFS_WORDS:
             given[_TMPFS_WORDS[word]] = word
+        elif key == "mode" and (not value or value.strip("01234567") or len(value) > 5):
+            raise UsageError(f"{option}: mode is an octal number such as 1777, not {value!r}")
         elif value and key in _TMPFS_VALUES:
             given[key] = word
         else:
@@ -94,8 +101,9 @@ def all_mounts(wishes: "Wishes", files: "Sequence[Mount]", shared: "Sequence[str
     asked = [*(volume.describe() for volume in wishes.mounts), *(tmpfs.describe() for tmpfs in wishes.tmpfs)]
     taken = {mount["destination"] for mount in asked}
     provided = [*_file_systems(wishes, shared), *(file.describe() for file in files)]
-    if "/dev" in taken:
-        provided = [mount for mount in provided if not mount["destination"].startswith("/dev/")]
+    for place in {"/dev", "/sys"} & taken:
+        # What was asked for may have links there, which OCI runtimes follow.
+        provided = [mount for mount in provided if not mount["destination"].startswith(f"{place}/")]
     if wishes.read_only:
         for mount in provided:
             if mount["type"] in ("bind", "sysfs"):

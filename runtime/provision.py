@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from runtime.errors import Fault
+from runtime.mount_points import KERNEL_PLACES, is_below
 from runtime.mounts import Mount
 from runtime.volumes import NEW, WHOLE, Volumes, invent_name
 
@@ -31,6 +32,8 @@ def complete(wishes: Wishes, volumes: Iterable[str]) -> Wishes:
         target = os.path.normpath(f"/{path.lstrip('/')}")
         if target == "/" or "\0" in target or len(target) > 4095 or len(found) > len(taken) + _VOLUMES:
             raise Fault(f"the image wants a volume at {path[:100]!r}, or more than {_VOLUMES}: no honest image does")
+        if is_below(target, KERNEL_PLACES):
+            raise Fault(f"the image wants a volume at {target}, where the kernel's own files are: no honest image does")
         if target not in taken:
             found[target] = Mount("", target, kind="volume", anonymous=True)
     return wishes._replace(mounts=tuple(map(_name, found.values())))

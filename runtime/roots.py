@@ -22,10 +22,10 @@ from runtime.kernel import (
     unshare_mounts,
 )
 from runtime.leftovers import look
+from runtime.mount_points import open_mount_point
 from runtime.provision import prepare
 from runtime.record import read
 from runtime.rootless import enter
-from runtime.tree_writer import TreeWriter
 from runtime.workspace import open_workspace
 from storage.oci.digest import Digest
 
@@ -130,7 +130,7 @@ def _attach(root: int, wanted: "Mount") -> None:
     """Mount a path of this host at its target, as the root has it; what is missing there is made."""
     source = os.open(wanted.source, os.O_PATH)
     try:
-        target = _make_target(root, os.fsencode(wanted.target), directory=stat.S_ISDIR(os.fstat(source).st_mode))
+        target = open_mount_point(root, wanted.target, directory=stat.S_ISDIR(os.fstat(source).st_mode))
         mount(f"/proc/self/fd/{source}", f"/proc/self/fd/{target}", "", MS_BIND | MS_REC)
         os.close(target)
     finally:
@@ -139,18 +139,6 @@ def _attach(root: int, wanted: "Mount") -> None:
         mounted = open_inside(root, os.fsencode(wanted.target), os.O_PATH)
         mount("none", f"/proc/self/fd/{mounted}", "", MS_REMOUNT | MS_BIND | MS_RDONLY)
         os.close(mounted)
-
-
-def _make_target(root: int, path: bytes, *, directory: bool) -> int:
-    writer = TreeWriter(root, b".", links=True, owners=False)
-    if directory:
-        return writer.open_directory(path.strip(b"/"))
-    above, _, name = path.strip(b"/").rpartition(b"/")
-    parent = writer.open_directory(above)
-    try:
-        return os.open(name, os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644, dir_fd=parent)
-    finally:
-        os.close(parent)
 
 
 def _layers(images: Images, container: "Container") -> "Sequence[Digest]":

@@ -57,15 +57,21 @@ def check_group_names(user: User, group: str) -> None:
 
 
 def read_inside(root: int, path: bytes) -> str:
-    """Read a small file below an open directory, following links within it only; empty if there is none."""
+    """Read a small file below an open directory, following links within it only; empty if there is none.
+
+    Raises Fault for what is no file. That is not even opened: to open a device has effects, and a pipe is waited for.
+    """
     try:
-        file = open_inside(root, path, os.O_RDONLY | os.O_NONBLOCK)
+        found = open_inside(root, path, os.O_PATH)
     except OSError:
         return ""
     try:
-        # The image may have put a device or a pipe there.
-        if not stat.S_ISREG(os.fstat(file).st_mode):
-            return ""
+        if not stat.S_ISREG(os.fstat(found).st_mode):
+            raise Fault(f"/{os.fsdecode(path)} in the container is not a regular file, so no user can be found in it")
+        file = os.open(f"/proc/self/fd/{found}", os.O_RDONLY)
+    finally:
+        os.close(found)
+    try:
         return os.read(file, _FILE_LIMIT).decode(errors="replace")
     finally:
         os.close(file)

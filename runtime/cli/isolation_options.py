@@ -67,8 +67,10 @@ def read_device(text: str) -> Device:
 def read_tmpfs(text: str) -> Tmpfs:
     """Read ``DIR[:OPTIONS]``. Raises UsageError."""
     target, _, words = text.partition(":")
-    target = os.path.normpath(target)
-    if not target.startswith("/") or target == "/" or "\0" in text:
+    absolute = target.startswith("/")
+    # Not os.path.normpath alone, which leaves two slashes at the start.
+    target = os.path.normpath(f"/{target.lstrip('/')}")
+    if not absolute or target == "/" or "\0" in text:
         raise UsageError(f"--tmpfs {text!r}: the directory must be an absolute path, and not /")
     options = tmpfs_options(f"--tmpfs {text!r}", [word for word in words.split(",") if word])
     return Tmpfs(target, options, words)

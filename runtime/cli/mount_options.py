@@ -209,8 +209,6 @@ def _read_tmpfs(fields: _Fields, common: _Common) -> Mount:
         raise UsageError(f"{fields.option}: a tmpfs has no source")
     options = ["ro"] if common.readonly else []
     if mode := fields.take("tmpfs-mode"):
-        if mode.strip("01234567") or len(mode) > 5:
-            raise UsageError(f"{fields.option}: tmpfs-mode is an octal number such as 1777, not {mode!r}")
         options.append(f"mode={mode}")
     if size := fields.take("tmpfs-size"):
         options.append(f"size={read_size(f'{fields.option}: tmpfs-size', size)}")

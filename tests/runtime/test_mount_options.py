@@ -88,7 +88,7 @@ def test_what_v_cannot_mean(text: str, sentence: str) -> None:
         ("src=data,dst=/b,tmpfs-size=1", "tmpfs-size is not for the type volume"),
         ("type=tmpfs,src=/a,dst=/b", "a tmpfs has no source"),
         ("type=tmpfs,dst=/b,tmpfs-size=much", "tmpfs-size much: a size is a number"),
-        ("type=tmpfs,dst=/b,tmpfs-mode=rwx", "tmpfs-mode is an octal number"),
+        ("type=tmpfs,dst=/b,tmpfs-mode=rwx", "mode is an octal number"),
         ("dst=/b,volume-driver=nfs", "volume-driver is one of local"),
         ("dst=/b,readonly=perhaps", "readonly is true or false"),
         ("dst=/b,colour=red", "there is no field 'colour'"),
