@@ -82,6 +82,10 @@ _CONTAINER: Final[Rows] = {
         "run --rm -v {own}:/data {image} sh -c 'echo kept > /data/file'",
         "run --rm -v {own}/file:/file {image} cat /file",
         "?run --rm -v {own}:data {image} true",
+        "run --rm -v below {image} ls /",
+        "?run --rm -v below:/data --tmpfs /data {image} true",
+        *(f"?run --rm -v {{own}}:/data:{mode} {{image}} true" for mode in ("rw,ro", "z,Z", "rshared,rslave", "ro,")),
+        *(f"?run --rm -v {{own}}:/data:{mode} {{image}} true" for mode in ("rshared", "slave")),
     ),
     "--volumes-from": (
         "create --name c1 -v {files}:/data:ro {image} true",
