@@ -303,6 +303,7 @@ _CONTAINER: Final[Rows] = {
     "--log-opt": ("run --name c1 --log-opt max-size=1m {image} echo one", "logs c1"),
     "--runtime": "preg finds the OCI runtimes that are installed, docker knows those of its configuration",
     "--plain-http": "docker's engine is told once which registries have no TLS",
+    "--tls-verify": "docker's engine is told once whose certificates are not checked",
 }
 
 ROWS: Final[dict[str, Rows]] = {
@@ -601,11 +602,13 @@ ROWS: Final[dict[str, Rows]] = {
         "--all-tags": ("?pull -a {repository}", "?pull -a {image}"),
         "--platform": ("?pull --platform linux/amd64 {image}", "?pull --platform linux {image}-none"),
         "--plain-http": "docker's engine is told once which registries have no TLS",
+        "--tls-verify": "docker's engine is told once whose certificates are not checked",
     },
     "push": {
         "": ("?push {image}", "?push nothing:1"),
         "--all-tags": ("?push -a {repository}", "?push -a {image}"),
         "--plain-http": "docker's engine is told once which registries have no TLS",
+        "--tls-verify": "docker's engine is told once whose certificates are not checked",
     },
     "history": {
         "": ("?history {image}", "?history nothing"),
@@ -685,7 +688,7 @@ ROWS: Final[dict[str, Rows]] = {
         "--force": "as above",
     },
     "login": dict.fromkeys(
-        ("", "--username", "--password-stdin", "--password", "--plain-http"),
+        ("", "--username", "--password-stdin", "--password", "--plain-http", "--tls-verify"),
         "tests/runtime/test_login.py has docker read what preg writes, and the other way round",
     ),
     "logout": {"": "as login"},
