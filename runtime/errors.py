@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import ClassVar
-
 
 class Fault(Exception):
     """An expected failure. Its text says what failed, on what, and what to do."""
+
+    status: int | None = None
+    """The exit status, where it is not that of every failure of the command."""
 
 
 class UsageError(Fault):
@@ -29,8 +28,6 @@ class LayerInvalid(Fault):
 
 class CommandFailed(Fault):
     """The container is ready and its command cannot be executed. ``status`` is what a shell gives then."""
-
-    status: ClassVar[int]
 
 
 class CommandNotFound(CommandFailed):

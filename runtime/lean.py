@@ -120,7 +120,7 @@ def _refuse(value: object) -> object:
 
 _scan = make_scanner(_Manner)  # type: ignore[arg-type]  # whatever has these attributes
 _encode = make_encoder({}, _refuse, encode_basestring_ascii, None, ": ", ", ", False, False, False)
-_encode_as_is = make_encoder({}, _refuse, encode_basestring, None, ": ", ", ", False, False, False)
+_encode_as_is = make_encoder({}, _refuse, encode_basestring, None, ":", ",", False, False, False)
 
 
 def from_json(raw: str | bytes) -> "Any":
@@ -140,6 +140,6 @@ def from_json(raw: str | bytes) -> "Any":
 def to_json(value: object, *, as_is: bool = False) -> str:
     """Write as JSON what consists of the types that it has. Raises TypeError for others, and ValueError for NaN.
 
-    What is not ASCII is escaped, unless it is to be left as it is.
+    What is not ASCII is escaped, unless it is to be left as it is; then there are no spaces either, as with Docker.
     """
     return "".join((_encode_as_is if as_is else _encode)(value, 0))

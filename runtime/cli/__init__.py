@@ -8,7 +8,7 @@ import sys
 
 from runtime.cli.options import HelpWanted, load_function
 from runtime.cli.terminal import filter_output
-from runtime.errors import CommandFailed, Fault, UsageError
+from runtime.errors import Fault, UsageError
 from runtime.lean import NamedTuple, suppress
 
 TYPE_CHECKING = False
@@ -198,7 +198,7 @@ def _run(command: Command | None, words: list[str]) -> int:
 
 
 def _status(command: Command | None, fault: Exception) -> int:
-    if isinstance(fault, CommandFailed):
+    if isinstance(fault, Fault) and fault.status is not None:
         return fault.status
     if command is not None and command.fault_status != 1:
         return command.fault_status

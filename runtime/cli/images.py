@@ -10,13 +10,16 @@ from runtime.cli.image_filters import Listed, list_images, matches, read_filters
 from runtime.cli.options import Option, Usage
 from runtime.cli.sizes import show_size
 from runtime.cli.table import FORMAT, print_records
-from runtime.cli.times import show_time
+from runtime.cli.times import show_listed_time
 from runtime.images import Images
 
 if TYPE_CHECKING:
     from runtime.errors import Fault
 
-_FIELDS: Final = ("Repository", "Tag", "Digest", "ID", "CreatedSince", "CreatedAt", "Size")
+_FIELDS: Final = (
+    *("Repository", "Tag", "Digest", "ID", "CreatedSince", "CreatedAt", "Size"),
+    *("Containers", "SharedSize", "UniqueSize", "VirtualSize"),
+)
 _COLUMNS: Final = {
     "Repository": "REPOSITORY",
     "Tag": "TAG",
@@ -43,7 +46,7 @@ Fields: {", ".join(_FIELDS)}.
 
 Examples:
   preg images --filter dangling=true -q
-  preg images --format Repository,Tag,Size 'localhost:5000/team/*'
+  preg images --format '{{{{.Repository}}}}:{{{{.Tag}}}} {{{{.Size}}}}' 'localhost:5000/team/*'
 """,
     operands=(0, 1),
 )
@@ -85,8 +88,11 @@ def _rows(images: Images, listed: Listed, *, wide: bool, digests: bool) -> Itera
     fixed = {
         "ID": listed.image.id if wide else listed.image.id.hex[:12],
         "CreatedSince": show_age(listed.created),
-        "CreatedAt": show_time(listed.created),
+        "CreatedAt": show_listed_time(listed.created),
         "Size": show_size(size),
+        # What docker does not find out for a list either; 'system df -v' does.
+        **dict.fromkeys(("Containers", "SharedSize", "UniqueSize"), "N/A"),
+        "VirtualSize": show_size(size, digits=4),
     }
     tags, known = defaultdict[str, list[str]](list), defaultdict[str, list[str]](list)
     for name in listed.names:

@@ -1,19 +1,19 @@
 """``preg network ls``: list the networks."""
 
 import sys
-from typing import Final
+from typing import Any, Final
 
 from runtime.cli.labels import has_label, show_labels
 from runtime.cli.name_filter import fits_name
 from runtime.cli.options import Option, Options, Usage
 from runtime.cli.table import FORMAT, print_records
 from runtime.cli.targets import networks
-from runtime.cli.times import show_time
+from runtime.cli.times import show_exact_time
 from runtime.errors import UsageError
 from runtime.network.networks import PREDEFINED, Network
 from runtime.network.plan import DEFAULT
 
-_FIELDS: Final = ("ID", "Name", "Driver", "Scope", "IPv6", "Internal", "Labels", "CreatedAt")
+_FIELDS: Final = ("ID", "Name", "Driver", "Scope", "IPv4", "IPv6", "Internal", "Labels", "CreatedAt")
 _COLUMNS: Final = {"ID": "NETWORK ID", "Name": "NAME", "Driver": "DRIVER", "Scope": "SCOPE"}
 _KEYS: Final = ("id", "name", "driver", "label", "type")
 USAGE: Final = Usage(
@@ -32,7 +32,7 @@ Fields: {", ".join(_FIELDS)}.
 
 Examples:
   preg network ls --filter type=custom
-  preg network ls --format Name,ID
+  preg network ls --format '{{{{.Name}}}} {{{{.Driver}}}}'
 """,
 )
 
@@ -56,22 +56,25 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _show(network: Network) -> dict[str, str]:
+def _show(network: Network) -> dict[str, Any]:
     return {
         "ID": network.id,
         "Name": network.name,
         "Driver": "bridge",
         "Scope": "local",
+        "IPv4": "true",
         "IPv6": "false",
         "Internal": str(network.internal).lower(),
         "Labels": show_labels(network.labels),
-        "CreatedAt": show_time(network.created),
+        "Label": network.labels,
+        "CreatedAt": show_exact_time(network.created),
     }
 
 
-def _show_predefined(name: str, identifier: str) -> dict[str, str]:
-    record = dict.fromkeys(_FIELDS, "") | {"ID": identifier, "Name": name, "Scope": "local"}
-    return record | {"Driver": "null" if name == "none" else name, "IPv6": "false", "Internal": "false"}
+def _show_predefined(name: str, identifier: str) -> dict[str, Any]:
+    driver, labels = "null" if name == "none" else name, dict[str, str]()
+    record = {"ID": identifier, "Name": name, "Driver": driver, "Scope": "local", "Labels": "", "Label": labels}
+    return record | {"IPv4": "true", "IPv6": "false", "Internal": "false", "CreatedAt": show_exact_time(0)}
 
 
 def _read_filters(options: Options) -> list[tuple[str, str]]:
@@ -82,13 +85,13 @@ def _read_filters(options: Options) -> list[tuple[str, str]]:
     return filters
 
 
-def _is(record: dict[str, str], labels: dict[str, str], key: str, value: str) -> bool:
+def _is(record: dict[str, Any], labels: dict[str, str], key: str, value: str) -> bool:
     if key == "id":
-        return record["ID"].startswith(value)
+        return str(record["ID"]).startswith(value)
     if key == "name":
         return fits_name(record["Name"], value)
     if key == "driver":
-        return record["Driver"] == value
+        return bool(record["Driver"] == value)
     if key == "type":
         return (record["Name"] in (DEFAULT, *PREDEFINED)) == (value == "builtin")
     return has_label(labels, value)

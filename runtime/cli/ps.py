@@ -8,7 +8,7 @@ import time
 from runtime import cgroup
 from runtime.cli.labels import has_label, show_labels
 from runtime.cli.options import Option, Usage
-from runtime.cli.table import FORMAT, print_records
+from runtime.cli.table import FORMAT, print_records, wants
 from runtime.cli.targets import here
 from runtime.container import CREATED, EXITED, RESTARTING
 from runtime.errors import Damaged, UsageError
@@ -19,7 +19,7 @@ from runtime.network.endpoints import endpoints_by_container
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Final
+    from typing import Any, Final
 
     from runtime.cli.options import Options
     from runtime.container import Container, Description, State
@@ -38,6 +38,10 @@ _FIELDS: Final = (
     "Names",
     "Labels",
     "Networks",
+    "Mounts",
+    "LocalVolumes",
+    "Size",
+    "Platform",
 )
 _COLUMNS: Final = {
     "ID": "CONTAINER ID",
@@ -68,7 +72,7 @@ Fields: {", ".join(_FIELDS)}.
 
 Examples:
   preg ps -a --filter status=exited
-  preg ps --format Names,Status
+  preg ps --format 'table {{.Names}}\\t{{.Status}}'
 """,
 )
 
@@ -103,7 +107,7 @@ def main(arguments: list[str]) -> int:
     if "--quiet" in options:
         sys.stdout.writelines(f"{row.container.id if wide else row.container.short_id}\n" for row in rows)
     else:
-        networks = form == "json" or "Networks" in (form or "").split(",")
+        networks = wants(form, "Networks")
         print_records([_show(row, wide=wide, networks=networks) for row in rows], _FIELDS, _COLUMNS, form)
     sys.stderr.writelines(f"preg: {damage}\n" for damage in damaged)
     return 1 if damaged else 0
@@ -144,27 +148,40 @@ def _rows(containers: Containers) -> tuple[list[Row], list[Damaged]]:
     return rows, damaged
 
 
-def _show(row: Row, *, wide: bool, networks: bool) -> dict[str, str]:
+def _show(row: Row, *, wide: bool, networks: bool) -> dict[str, Any]:
     """Write each field; the networks, for which more files are read, only if they are wanted."""
-    from runtime.cli.times import show_duration, show_time  # noqa: PLC0415
+    from runtime.cli.times import show_duration, show_listed_time  # noqa: PLC0415
 
     program, *arguments = row.description.arguments
     command = " ".join([program, *(f"'{word}'" if " " in word else word for word in arguments)])
-    if not wide and len(command) > 20:
-        command = f"{command[:19]}…"
+    command = _shorten(command, 0 if wide else 20)
     return {
         "ID": row.container.id if wide else row.container.short_id,
         "Image": row.description.image,
         "Command": to_json(command, as_is=True),
-        "CreatedAt": show_time(row.description.created),
+        "CreatedAt": show_listed_time(row.description.created),
         "RunningFor": f"{show_duration(time.time() - row.description.created)} ago",
         "Status": show_status(row.state, paused=row.paused),
         "State": row.status,
         "Ports": _show_ports(row),
         "Names": row.description.name,
         "Labels": show_labels(row.description.labels),
+        "Label": row.description.labels,
         "Networks": ",".join(name for name, _ in _networks_of(row)) if networks else "",
+        "Mounts": ",".join(_shorten(mount, 0 if wide else 15) for mount in _mounts_of(row)),
+        "LocalVolumes": str(sum(mount["kind"] == "volume" for mount in row.description.wishes.get("mounts", ()))),
+        "Size": "0B",
+        "Platform": None,
     }
+
+
+def _mounts_of(row: Row) -> list[str]:
+    """Give the names of volumes, and the paths of this host."""
+    return [mount["source"] for mount in row.description.wishes.get("mounts", ()) if mount["kind"] != "tmpfs"]
+
+
+def _shorten(text: str, width: int) -> str:
+    return f"{text[: width - 1]}…" if 0 < width < len(text) else text
 
 
 def _networks_of(row: Row) -> list[tuple[str, str]]:

@@ -6,9 +6,9 @@ _UNITS: Final = ("B", "kB", "MB", "GB", "TB", "PB")
 _BINARY_UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
-def show_size(size: float) -> str:
-    """Write a number of bytes with three digits, in Docker's form."""
-    return _scale(size, 1000, _UNITS, 3)
+def show_size(size: float, *, digits: int = 3) -> str:
+    """Write a number of bytes with so many digits, in Docker's form."""
+    return _scale(size, 1000, _UNITS, digits)
 
 
 def show_memory(size: float) -> str:

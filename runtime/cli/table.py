@@ -13,28 +13,54 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any, Final
 
-FORMAT: Final = Option("--format", "table, json, or the fields to print with tabs between: NAME[,NAME...]", "FORMAT")
+FORMAT: Final = Option(
+    "--format", "json, table, a Go template ('{{.NAME}}', 'table {{.NAME}}'), or NAME[,NAME...]", "FORMAT"
+)
+DOCUMENT_FORMAT: Final = Option("--format", "json, a Go template ('{{.NAME}}'), or NAME[,NAME.NAME...]", "FORMAT", "-f")
 _NARROWEST: Final = 10
 
 
 def print_records(
-    records: Sequence[dict[str, str]], names: Sequence[str], columns: Mapping[str, str], wanted: str | None
+    records: Sequence[dict[str, Any]], names: Sequence[str], columns: Mapping[str, str], wanted: str | None
 ) -> None:
     """Print records as ``--format`` says: as a table of the columns, whose heads are given, or by lines.
 
-    Each is a line of JSON, or of the fields that ``wanted`` names of ``names``. Raises UsageError.
+    Each is a line of JSON, of what a template makes of it, or of the fields that ``wanted`` names of ``names``. Its
+    labels, for templates, are ``Label``. Raises UsageError, and Fault for a template.
     """
     if wanted is None or wanted == "table":
         _print_table(tuple(columns.values()), [[record[name] for name in columns] for record in records])
         return
     if wanted == "json":
-        sys.stdout.writelines(f"{to_json(record, as_is=True)}\n" for record in records)
+        ordered = sorted(names)
+        lines = (to_json({name: record[name] for name in ordered}, as_is=True) for record in records)
+        sys.stdout.writelines(f"{_escape(line)}\n" for line in lines)
+        return
+    if "{{" in wanted:
+        from runtime.cli.templates import render_rows  # noqa: PLC0415 - takes a while, and most need none
+
+        _write(render_rows(records, names, columns, wanted))
         return
     fields = [field.strip() for field in wanted.split(",")]
     for field in fields:
         if field not in names:
             raise UsageError(f"--format {wanted}: there is no field {field!r}, but {', '.join(names)}")
-    sys.stdout.writelines("\t".join(record[field] for field in fields) + "\n" for record in records)
+    sys.stdout.writelines("\t".join(record[field] or "" for field in fields) + "\n" for record in records)
+
+
+def wants(form: str | None, name: str) -> bool:
+    """Tell whether a field may be printed that costs something to find out."""
+    return form is not None and (name in form or "json" in form or "{{.}}" in form)
+
+
+def _escape(text: str) -> str:
+    """Write JSON as Docker has it in lists: so that a page shows it as it is."""
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+def _write(text: str) -> None:
+    """Print what a template made; what is no text is replaced."""
+    sys.stdout.write(text if text.isascii() else text.encode(errors="replace").decode())
 
 
 def _print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -61,13 +87,29 @@ def print_found(find: Callable[[str], dict[str, Any]], words: Sequence[str], wan
         import json  # noqa: PLC0415 - which alone can indent
 
         sys.stdout.write(json.dumps(found, indent=4, ensure_ascii=False) + "\n")
+    elif wanted == "json":
+        sys.stdout.write(f"{to_json(found, as_is=True)}\n")
     else:
-        sys.stdout.writelines(f"{select(document, wanted)}\n" for document in found)
+        _write("".join(f"{text}\n" for text in _selected(found, wanted)))
     return status
+
+
+def _selected(documents: Sequence[dict[str, Any]], wanted: str) -> list[str]:
+    if "{{" not in wanted:
+        return [select(document, wanted) for document in documents]
+    from runtime.cli.templates import read_template, render  # noqa: PLC0415 - as above
+
+    template = read_template(wanted)
+    return [render(template, document) for document in documents]
 
 
 def print_document(document: dict[str, Any], wanted: str | None) -> None:
     """Print what is told of one thing: for people, or as ``wanted`` says. Raises UsageError."""
+    if wanted is not None and "{{" in wanted:
+        from runtime.cli.templates import read_template, render  # noqa: PLC0415 - as above
+
+        _write(f"{render(read_template(wanted), document, tolerant=False)}\n")
+        return
     if wanted is not None and wanted != "table":
         sys.stdout.write(f"{select(document, wanted)}\n")
         return

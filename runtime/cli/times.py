@@ -49,6 +49,17 @@ def show_time(seconds: float) -> str:
     return f"{text}.{fraction:06}Z" if fraction else f"{text}Z"
 
 
+def show_listed_time(seconds: float) -> str:
+    """Write a time as Docker's lists do: in whole seconds, and in the zone of who asks."""
+    moment = time.localtime(int(seconds)) if seconds >= 0 else time.gmtime(int(seconds))
+    return f"{moment.tm_year:04}{time.strftime('-%m-%d %H:%M:%S %z %Z', moment)}".replace(" GMT", " UTC")
+
+
+def show_exact_time(seconds: float) -> str:
+    """Write a time as Go prints one: in universal time, with its fraction."""
+    return f"{show_time(seconds).replace('T', ' ').removesuffix('Z')} +0000 UTC"
+
+
 def read_duration(text: str, option: str) -> float:
     """Read how long something takes, as 90s or 1h30m, in seconds. Raises UsageError."""
     seconds = _read_parts(text)

@@ -1,7 +1,7 @@
 """``preg volume ls``: list the volumes."""
 
 import sys
-from typing import Final
+from typing import Any, Final
 
 from runtime import config
 from runtime.cli.labels import show_labels
@@ -11,7 +11,9 @@ from runtime.cli.targets import here
 from runtime.cli.volume_filters import matches, read_filters
 from runtime.volumes import Volume, Volumes, users_of
 
-_FIELDS: Final = ("Driver", "Labels", "Links", "Mountpoint", "Name", "Scope", "Size")
+#: What Docker has for volumes of Swarm, and for ``system df``.
+_NOT_HERE: Final = ("Availability", "Group", "Links", "Size", "Status")
+_FIELDS: Final = ("Driver", "Labels", "Mountpoint", "Name", "Scope", *_NOT_HERE)
 _COLUMNS: Final = {"Driver": "DRIVER", "Name": "VOLUME NAME"}
 _KEYS: Final = ("dangling", "name", "label", "driver")
 USAGE: Final = Usage(
@@ -45,13 +47,13 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _show(volumes: Volumes, volume: Volume) -> dict[str, str]:
+def _show(volumes: Volumes, volume: Volume) -> dict[str, Any]:
     return {
+        **dict.fromkeys(_NOT_HERE, "N/A"),
         "Driver": "local",
         "Labels": show_labels(volume.labels),
-        "Links": "N/A",
+        "Label": volume.labels,
         "Mountpoint": volumes.data(volume.name),
         "Name": volume.name,
         "Scope": "local",
-        "Size": "N/A",
     }

@@ -67,4 +67,4 @@ def _how_to_get(name: str) -> str:
     for module in Path(__file__).with_name("go.txt").read_text().split():
         if module.partition("@")[0].endswith(f"/{name}"):
             return f"GOBIN={TOOLS} go install {module}"
-    return f"apt-get install {_PACKAGES.get(name, name)}"
+    return ".ci/go-tools" if name == "gotemplate" else f"apt-get install {_PACKAGES.get(name, name)}"

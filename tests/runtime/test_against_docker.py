@@ -81,7 +81,7 @@ class Side:
         return done.returncode, self._normal(done.stdout)
 
     def _fill(self, word: str) -> str:
-        return re.sub(r"\{(\w+)\}", lambda found: self.words[found[1]], word)
+        return re.sub(r"(?<!\{)\{(\w+)\}(?!\})", lambda found: self.words[found[1]], word)
 
     def ask(self, words: list[str], stdin: str | None) -> subprocess.CompletedProcess[str]:
         return self.command.run(*words, stdin=stdin)
@@ -105,9 +105,11 @@ class Side:
 
 
 class DockerSide(Side):
-    """Docker, asked in its own words for the fields that preg names."""
+    """Docker, asked in its own words for the fields that preg names without a template."""
 
     def ask(self, words: list[str], stdin: str | None) -> subprocess.CompletedProcess[str]:
+        if "{{" in "".join(words) or "json" in words:
+            return super().ask(words, stdin)
         if "inspect" in words and "-f" in words:
             at = words.index("-f")
             done = super().ask([*words[:at], *words[at + 2 :]], stdin)
@@ -126,7 +128,7 @@ class DockerSide(Side):
 def _field(document: Any, path: str) -> str:
     for name in path.split("."):
         document = document[name]
-    return document if isinstance(document, str) else json.dumps(document)
+    return document if isinstance(document, str) else json.dumps(document, separators=(",", ":"))
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ def test_an_image_is_described_as_docker_does(preg: Preg, docker: Docker, image:
         } == {name: theirs[name] for name in ("Id", "RepoTags", "Author", "Architecture", "Os", "Created", "Comment")}
         assert ours["RootFS"] == theirs["RootFS"]
         assert {name: theirs["Config"][name] for name in ours["Config"]} == ours["Config"]
-    assert preg.ok("inspect", "-f", "Id,Config.Labels", "told:1") == f'{image.config_digest}\t{{"a": "1"}}\n'
+    assert preg.ok("inspect", "-f", "Id,Config.Labels", "told:1") == f'{image.config_digest}\t{{"a":"1"}}\n'
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ from storage.oci.digest import Digest
 from storage.oci.errors import DigestInvalid, ManifestUnknown
 from storage.oci.reference import parse_name, parse_tag
 from storage.remote.client import RemoteNamespace
-from storage.remote.endpoint import Endpoint
 from tests.parts.images import data, multi_arch, push
 from tests.parts.server import Server, mounts, serving, uploads
 from tests.parts.wire import sha256
@@ -22,7 +21,7 @@ TAG = parse_tag("1")
 @pytest.fixture
 async def here(server: Server) -> AsyncIterator[RemoteNamespace]:
     """The registry that is copied from."""
-    namespace = RemoteNamespace(Endpoint.of(server.address))
+    namespace = RemoteNamespace(server.address)
     yield namespace
     await namespace.aclose()
 
@@ -37,7 +36,7 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture
 async def there(other: Server) -> AsyncIterator[RemoteNamespace]:
     """The registry that is copied to."""
-    namespace = RemoteNamespace(Endpoint.of(other.address))
+    namespace = RemoteNamespace(other.address)
     yield namespace
     await namespace.aclose()
 
