@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _REFUSED_AFTER: Final = 0.25
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _KEY: Final = "key:"
+#: Who has neither a password nor a key here that could be withdrawn: others vouch for them at each login.
+_WITHOUT_ACCOUNT: Final = ("oidc:", "cert:")
 
 
 class Account(NamedTuple):
@@ -27,6 +29,11 @@ class Account(NamedTuple):
 
     principal: Principal
     fingerprint: str
+
+
+def has_account(name: str) -> bool:
+    """Tell whether a principal of that name has an account as long as there is one."""
+    return bool(name) and not name.startswith(_WITHOUT_ACCOUNT)
 
 
 class Credentials:
@@ -71,7 +78,10 @@ class Credentials:
         """Give a principal by his name as he is now; None where there is none any more, or none who has a password."""
         if name.startswith(_KEY):
             key = await self._keys.find(name.removeprefix(_KEY))
-            return None if key is None or self._keys.is_expired(key) else Account(key.principal, key.sha256)
+            if key is None or self._keys.is_expired(key):
+                return None
+            await self._keys.record_use(key.name)
+            return Account(key.principal, key.sha256)
         if not is_name(name):
             return None
         groups, fingerprint = await self._directory.groups(name), await self._directory.fingerprint(name)

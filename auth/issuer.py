@@ -22,6 +22,8 @@ _LOG: Final = logging.getLogger("preg.auth")
 #: How often the keys of a URL are fetched, and at most how often because of a key that is not among them; seconds.
 _FETCH_EVERY: Final = 600.0
 _FETCH_AT_MOST_EVERY: Final = 10.0
+#: For how many seconds keys hold while they cannot be fetched anew: one of them may have been withdrawn.
+_HOLD: Final = 24 * 3600.0
 
 #: Gives what lies at a URL. It bounds the size and the time, and raises AuthUnavailable.
 Fetch = Callable[[str], Awaitable[bytes]]
@@ -49,7 +51,7 @@ class RemoteKeys:
     """The keys that ``load`` fetches from ``source``.
 
     They are fetched anew every ten minutes, and when one is asked for that is not among them, though not twice in ten
-    seconds. Where that fails, those fetched before still hold.
+    seconds. Where that fails, those fetched before still hold for a day.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class RemoteKeys:
         self._clock = clock
         self._keys: dict[str, PublicKey] = {}
         self._tried: float | None = None
+        self._fetched = 0.0
         self._loading = asyncio.Lock()
 
     async def find(self, name: str, /) -> PublicKey | None:
@@ -68,7 +71,7 @@ class RemoteKeys:
         # Whose key is known does not wait for a slow issuer that somebody else is asking already.
         if not (known and self._loading.locked()):
             await self._refresh(_FETCH_EVERY if known else _FETCH_AT_MOST_EVERY)
-        if not self._keys:
+        if not self._keys or self._clock() - self._fetched > _HOLD:
             raise AuthUnavailable(f"the issuer's keys cannot be fetched from {self._source}")
         return self._keys.get(name)
 
@@ -79,6 +82,7 @@ class RemoteKeys:
             if self._due(every):
                 try:
                     self._keys = await asyncio.to_thread(read_set, await self._load())
+                    self._fetched = self._clock()
                 except (AuthUnavailable, KeyUnusable) as error:
                     _LOG.warning("the keys of %s cannot be used, so those before still hold: %s", self._source, error)
                 self._tried = self._clock()

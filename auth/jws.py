@@ -50,10 +50,11 @@ class Claims(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Parties(NamedTuple):
-    """Whose tokens, and for whom: ``iss`` and ``aud``."""
+    """Whose tokens, and for whom: ``iss`` and ``aud``; ``overtime`` is for how long beyond ``exp`` one is good."""
 
     issuer: str
     audience: str
+    overtime: int = LEEWAY
 
 
 class Token(NamedTuple):
@@ -120,7 +121,7 @@ def check_claims(payload: dict[str, Any], kind: type[C], parties: Parties, now: 
         raise CredentialsRefused("the token is of another issuer")
     if parties.audience not in ((claims.aud,) if isinstance(claims.aud, str) else claims.aud):
         raise CredentialsRefused("the token is for another audience")
-    if claims.exp + LEEWAY <= now:
+    if claims.exp + parties.overtime <= now:
         raise CredentialsRefused("the token has expired")
     if any(time is not None and time - LEEWAY > now for time in (claims.nbf, claims.iat)):
         raise CredentialsRefused("the token is not valid yet")

@@ -121,7 +121,7 @@ class ApiKeys:
         if self.is_expired(key):
             raise CredentialsRefused(f"the API key {name} has expired")
         self._remember(digest.digest(), key)
-        await self._record_use(name)
+        await self.record_use(name)
         return key.principal
 
     def is_expired(self, key: ApiKey) -> bool:
@@ -147,7 +147,8 @@ class ApiKeys:
         used = int(data) if data.isdigit() else 0
         return used if used >= key.created else None
 
-    async def _record_use(self, name: str) -> None:
+    async def record_use(self, name: str) -> None:
+        """Keep when a key was used, to some minutes; tokens that were got with it are uses of it."""
         now = self._now()
         if now - self._used.get(name, 0.0) < _USE_EVERY:
             return

@@ -79,7 +79,7 @@ class RefreshTokens:
         document = await self._read(parts[1])
         if document is None or not compare_digest(document.sha256, _digest(parts[2])):
             raise CredentialsRefused("there is no such refresh token; it may be revoked")
-        if self._now() >= document.expires:
+        if self._is_expired(document):
             raise CredentialsRefused(f"the refresh token of {document.name} has expired")
         account = await self._account(document.name)
         if account is None:
@@ -101,10 +101,14 @@ class RefreshTokens:
         removed = 0
         for identity in [identity async for identity in self._state.names(_PREFIX)]:
             document = await self._read(identity)
-            if document is not None and self._now() >= document.expires:
+            if document is not None and self._is_expired(document):
                 await self._state.delete(_PREFIX + identity)
                 removed += 1
         return removed
+
+    def _is_expired(self, document: _Document) -> bool:
+        """Tell whether a token is too old, be it by the settings of today."""
+        return self._now() >= min(document.expires, document.created + self._lifetime)
 
     async def _read(self, identity: str) -> _Document | None:
         data = await self._state.get(_PREFIX + identity)

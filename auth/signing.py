@@ -7,7 +7,10 @@ checks tokens through the period after its own, and then it is removed.
 """
 
 import asyncio
+import logging
 import time
+from hashlib import blake2b, sha256
+from hmac import compare_digest
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
@@ -29,9 +32,11 @@ if TYPE_CHECKING:
     from auth.jws import Header
     from auth.state import State
 
+_LOG: Final = logging.getLogger("preg.auth")
 _PREFIX: Final = "signing/"
-#: How often an unknown key is looked for, in seconds.
+#: How often an unknown key is looked for, in seconds, and how often it is seen whether the known ones still hold.
 _LOOK_EVERY: Final = 1.0
+_READ_EVERY: Final = 60.0
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 
@@ -46,7 +51,7 @@ class _Document(msgspec.Struct, frozen=True):
 
 
 class SigningKey(NamedTuple):
-    """A key, the time in which it signs, and its names: ``kid`` and ``algorithm``."""
+    """A key, the time in which it signs, and its names: ``kid`` and ``algorithm``; ``document`` is how it is kept."""
 
     private: PrivateKey
     public: PublicKey
@@ -54,11 +59,16 @@ class SigningKey(NamedTuple):
     kid: str
     start: int
     end: int
+    document: bytes
 
     @property
     def forgotten(self) -> int:
         """From when on the key checks nothing more."""
         return self.end + (self.end - self.start)
+
+    def seal(self, text: str) -> str:
+        """Give a digest of a text that nobody can make, or try texts against, without this key."""
+        return blake2b(text.encode(), key=sha256(self.document).digest(), digest_size=16).hexdigest()
 
     def __repr__(self) -> str:
         """Name the key."""
@@ -95,15 +105,20 @@ class SigningKeys:
 
     async def find(self, header: "Header", /) -> PublicKey:
         """See ``auth.jws.Trust``: only the name of the key counts, and no key that a token brings with it."""
-        await self._turn()
+        start = await self._turn()
         found = self._find(header.kid)
         if found is None and not 0 <= self._now() - self._looked < _LOOK_EVERY:
             async with self._turning:
-                await self._read()
+                await self._read(start)
             found = self._find(header.kid)
         if found is None:
             raise CredentialsRefused("the token is signed with a key that is not ours, or not any more")
-        return found
+        return found.public
+
+    def is_seal(self, seal: str, text: str, kid: str) -> bool:
+        """Tell whether ``SigningKey.seal`` of the key of this name made it from a text."""
+        key = self._find(kid)
+        return key is not None and compare_digest(key.seal(text), seal)
 
     async def jwks(self) -> bytes:
         """Give the public keys as a JWK Set: the last period's, this one's and the next one's."""
@@ -122,46 +137,54 @@ class SigningKeys:
     def _name(self, start: int) -> str:
         return f"{self._algorithm}-{start}"
 
-    def _find(self, kid: str) -> PublicKey | None:
+    def _find(self, kid: str) -> SigningKey | None:
         now = self._now()
-        return next((key.public for key in self._keys.values() if key.kid == kid and now < key.forgotten), None)
+        return next((key for key in self._keys.values() if key.kid == kid and now < key.forgotten), None)
 
     async def _turn(self) -> int:
-        """Have the keys that this period needs; give its start."""
+        """Have the keys that this period needs, as they were kept a minute ago at most; give its start."""
         start = int(self._now()) // self._period * self._period
         if start != self._start:
             async with self._turning:
                 if start != self._start:
-                    for begin in (start, start + self._period):
-                        await self._ensure(begin)
-                    await self._read()
+                    await self._read(start)
                     self._start = start
+        elif not 0 <= self._now() - self._looked < _READ_EVERY and not self._turning.locked():
+            async with self._turning:
+                await self._read_again(start)
         return start
 
-    async def _ensure(self, start: int) -> None:
-        """Read the key of a period, or make it; whoever comes first has made it for all."""
-        name = self._name(start)
-        data = await self._state.get(_PREFIX + name)
-        if data is None:
-            data = await asyncio.to_thread(_make, self._algorithm, start, start + self._period)
-            if not await self._state.create(_PREFIX + name, data):
-                data = await self._state.get(_PREFIX + name)
-        if data is None:
-            raise AuthUnavailable(f"the key {_PREFIX}{name} was removed while it was made")
-        self._keys[name] = _load(name, data)
+    async def _read_again(self, start: int) -> None:
+        """See whether somebody has removed a key, as one does that has leaked."""
+        try:
+            await self._read(start)
+        except (AuthMisconfigured, AuthUnavailable) as error:
+            _LOG.warning("the signing keys cannot be read, so those before still hold: %s", error)
 
-    async def _read(self) -> None:
-        """Read the keys of all processes, and remove those that no token needs any more."""
+    async def _read(self, start: int) -> None:
+        """Read the keys of all processes, make what lacks, and remove those that no token needs any more."""
         self._looked = self._now()
-        names = [name async for name in self._state.names(_PREFIX)]
-        for name in names:
-            if name not in self._keys and (data := await self._state.get(_PREFIX + name)) is not None:
-                self._keys[name] = _load(name, data)
-        for name, key in list(self._keys.items()):
-            if self._now() >= key.forgotten:
-                await self._state.delete(_PREFIX + name)
-            if name not in names or self._now() >= key.forgotten:
-                del self._keys[name]
+        for begin in (start, start + self._period):
+            await self._ensure(begin)
+        found: dict[str, SigningKey] = {}
+        async for name in self._state.names(_PREFIX):
+            data = await self._state.get(_PREFIX + name)
+            if data is not None:
+                known = self._keys.get(name)
+                found[name] = known if known is not None and known.document == data else _load(name, data)
+        for name in [name for name, key in found.items() if self._now() >= key.forgotten]:
+            await self._state.delete(_PREFIX + name)
+            del found[name]
+        if self._name(start) not in found:
+            raise AuthUnavailable(f"the key {_PREFIX}{self._name(start)} was removed while it was made")
+        self._keys = found
+
+    async def _ensure(self, start: int) -> None:
+        """Make the key of a period where there is none; whoever comes first makes it for all."""
+        name = _PREFIX + self._name(start)
+        if await self._state.get(name) is None:
+            data = await asyncio.to_thread(_make, self._algorithm, start, start + self._period)
+            await self._state.create(name, data)
 
 
 def _make(algorithm: str, start: int, end: int) -> bytes:
@@ -185,4 +208,4 @@ def _load(name: str, data: bytes) -> SigningKey:
         raise AuthMisconfigured(f"{_PREFIX}{name} is no signing key: remove it, and another is made") from error
     kid = thumbprint(jwk(public.key))
     only = public._replace(algorithms=public.algorithms & {document.algorithm})
-    return SigningKey(private, only, document.algorithm, kid, document.start, document.end)  # type: ignore[arg-type]
+    return SigningKey(private, only, document.algorithm, kid, document.start, document.end, data)  # type: ignore[arg-type]

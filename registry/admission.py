@@ -83,17 +83,21 @@ async def _open_own(
 ) -> Admission:
     """Issue tokens, and let in who has one."""
     from auth.jws import Parties  # noqa: PLC0415 - as above
+    from auth.owners import TokenOwners  # noqa: PLC0415
     from auth.refresh import RefreshTokens  # noqa: PLC0415
     from auth.signing import SigningKeys  # noqa: PLC0415
-    from auth.tokens import TokenIssuer, Tokens  # noqa: PLC0415
+    from auth.token_issuer import TokenIssuer  # noqa: PLC0415
+    from auth.tokens import Authority, Tokens  # noqa: PLC0415
 
     keys = SigningKeys(state, token.algorithm, token.rotate_every)
     # A store that cannot keep keys is noticed here, and not at the first login.
     await keys.current()
-    parties = Parties(token.issuer, token.service)
+    # Good for as long as they say, to the second, as what they say is ours.
+    parties = Parties(token.issuer, token.service, overtime=0)
     refresh_tokens = RefreshTokens(state, credentials.account, token.refresh_lifetime)
-    server = TokenServer(logins, TokenIssuer(keys, rules, parties, token.lifetime), refresh_tokens)
-    access = BearerAccess(Tokens(keys, parties, rules=rules), Service(token.service, token.realm), rules)
+    authority = Authority(keys, rules, TokenOwners(credentials.account))
+    server = TokenServer(logins, TokenIssuer(authority, parties, token.lifetime), refresh_tokens)
+    access = BearerAccess(Tokens(keys, parties, authority=authority), Service(token.service, token.realm), rules)
     return Admission(access, server.resources, refresh_tokens)
 
 

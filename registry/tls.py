@@ -3,10 +3,12 @@
 import logging
 import ssl
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from registry.config import ConfigError
+from registry.http.peers import ServerContext
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,15 +32,18 @@ class Certificates:
         self._clock = clock
         self._seen = self._look()
         self._next = clock() + _EVERY
-        self.context = self._current = _read(tls)
+        self.context = self._current = self._make()
         # OpenSSL calls this in every handshake, whether the client names a server or not.
         self.context.sni_callback = self._secure
 
     def _secure(self, connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
+        self._renew_if_due()
+        connection.context = self._current
+
+    def _renew_if_due(self) -> None:
         if self._clock() >= self._next:
             self._next = self._clock() + _EVERY
             self._renew()
-        connection.context = self._current
 
     def _renew(self) -> None:
         seen = self._look()
@@ -46,11 +51,22 @@ class Certificates:
             return
         self._seen = seen
         try:
-            self._current = _read(self._tls)
+            self._current = self._make()
         except ConfigError as error:
             _LOG.error("a change cannot be used, so the certificate stays as it was: %s", error)
         else:
             _LOG.info("%s has changed and is in use", self._tls.certificate)
+
+    def _make(self) -> ServerContext:
+        """Read the files. Raises ConfigError."""
+        context = _read(self._tls)
+        context.authorities = frozenset(context.get_ca_certs(binary_form=True))
+        context.still_trusted = partial(self._still_trusts, context.authorities)
+        return context
+
+    def _still_trusts(self, authorities: frozenset[bytes]) -> bool:
+        self._renew_if_due()
+        return authorities <= self._current.authorities
 
     def _look(self) -> list[tuple[int, ...]]:
         """Give what changes when a file is replaced or written."""
@@ -69,14 +85,14 @@ def _stamp(path: Path) -> tuple[int, ...]:
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def _read(tls: "Tls") -> ssl.SSLContext:
+def _read(tls: "Tls") -> ServerContext:
     """Read the files. Raises ConfigError, which names the one that cannot be used."""
     for path in _files(tls):
         try:
             path.open("rb").close()
         except OSError as error:
             raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context = ServerContext(ssl.PROTOCOL_TLS_SERVER)
     try:
         context.load_cert_chain(tls.certificate, tls.key, _pass_phrase)
     except ssl.SSLError as error:

@@ -16,7 +16,7 @@ from registry.http.access import OPEN_ACCESS, Access
 from registry.http.call import NOWHERE, Call
 from registry.http.errors import from_auth, from_storage, render, render_internal
 from registry.http.redirects import NO_REDIRECTS, Redirects
-from registry.http.responses import REQUEST_ID, REQUEST_ID_HEADER, empty, is_gone
+from registry.http.responses import LAST, REQUEST_ID, REQUEST_ID_HEADER, empty, is_gone
 from registry.http.sightings import Sightings
 from storage.errors import StorageError
 from storage.oci.errors import Denied, RegistryError, RequestInvalid, Unauthorized
@@ -117,6 +117,8 @@ def _refusal(request: web.BaseRequest, fault: RegistryError) -> web.Response:
     """Answer who is not let in, and close the connection if it would take long to get past what else comes on it."""
     response = render(fault)
     length = request.content_length
+    if request.get(LAST):
+        response.force_close()
     if not request.content.is_eof() and (length is None or length > _PASSED_OVER or hdrs.EXPECT in request.headers):
         response.force_close()
     return response

@@ -2,12 +2,16 @@
 
 import base64
 import binascii
+import ssl
+import time
 from typing import TYPE_CHECKING, Final, Protocol
 
 from aiohttp import hdrs
 
 from auth.errors import CredentialsRefused
 from auth.principal import ANONYMOUS, Principal
+from registry.http.peers import ServerContext
+from registry.http.responses import LAST
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -59,9 +63,21 @@ def authorization(request: "web.BaseRequest") -> str | None:
 
 
 def certified(request: "web.BaseRequest") -> Principal | None:
-    """Give whom a client's certificate names, if it shows one; TLS has verified it."""
+    """Give whom a client's certificate names, if it shows one. Raises CredentialsRefused if it holds no more.
+
+    TLS has verified it, but when the connection began, and that may be long ago.
+    """
     shown = request.transport.get_extra_info("peercert") if request.transport else None
-    for part in (shown or {}).get("subject", ()):
+    if not request.transport or not shown:
+        return None
+    context = request.transport.get_extra_info("ssl_object").context
+    withdrawn = isinstance(context, ServerContext) and not context.still_trusted()
+    if withdrawn or ssl.cert_time_to_seconds(shown["notAfter"]) < time.time():
+        # With the next connection the client may show another.
+        request[LAST] = True
+        why = "its authority is not trusted any more" if withdrawn else "it has expired"
+        raise CredentialsRefused(f"the client's certificate was right when it connected, and {why}")
+    for part in shown["subject"]:
         for kind, name in part:
             if kind == _COMMON_NAME and name:
                 return Principal(f"cert:{name}")

@@ -1,6 +1,7 @@
 """Where a request comes from: the client's address behind the proxies, and the URL it knows us by."""
 
 import re
+import ssl
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Final
 
@@ -9,11 +10,21 @@ from aiohttp import hdrs
 from storage.oci.errors import RequestInvalid
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from aiohttp import web
 
 _HOST: Final = re.compile(r"(?:[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?\Z")
+
+
+class ServerContext(ssl.SSLContext):
+    """What some connections are secured with.
+
+    ``authorities`` are those of clients that it was made with, and ``still_trusted`` tells whether all of them are.
+    """
+
+    authorities: frozenset[bytes]
+    still_trusted: "Callable[[], bool]"
 
 
 class Proxies:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from storage.repository import Blob
 
 REQUEST_ID: Final = web.RequestKey("request_id", str)
+#: Whether the connection is to end with this request.
+LAST: Final = web.RequestKey("last", bool)
 REQUEST_ID_HEADER: Final = "X-Request-ID"
 DIGEST: Final = "Docker-Content-Digest"
 UPLOAD_ID: Final = "Docker-Upload-UUID"

@@ -67,7 +67,7 @@ class Issuer(Protocol):
     """What makes tokens."""
 
     async def issue(self, principal: "Principal", scopes: "Sequence[str]", /) -> Issued:
-        """Make a token for as much of the scopes as the rules allow."""
+        """Make a token for as much of the scopes as the rules allow. Raises CredentialsRefused."""
 
     async def jwks(self) -> bytes:
         """Give the public keys, as a JWK Set."""
@@ -130,7 +130,10 @@ class TokenServer:
         return document(await self._issuer.jwks(), JSON, {hdrs.CACHE_CONTROL: "max-age=300"})
 
     async def _issue(self, call: "Call", principal: "Principal", given: _Parameters) -> Issued:
-        issued = await self._issuer.issue(principal, _scopes(given))
+        try:
+            issued = await self._issuer.issue(principal, _scopes(given))
+        except CredentialsRefused as fault:
+            raise _refused(call, fault) from None
         for shortage in _shortages(issued):
             who = principal.name or "anonymous"
             _LOG.warning("a token for %s: %s", who, shortage, extra={"request_id": call.request[REQUEST_ID]})

@@ -7,9 +7,15 @@ from typing import Any
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
+from auth.credentials import Account
+from auth.errors import AuthUnavailable
 from auth.jwk import jwk, thumbprint
 from auth.jws import Parties
+from auth.owners import TokenOwners
 from auth.policy import DEFAULT, Policy
+from auth.principal import Principal
+from auth.signing import SigningKeys
+from auth.tokens import Authority
 
 NOW = 1_000_000_000
 PARTIES = Parties("https://issuer.test", "registry.test")
@@ -25,6 +31,26 @@ class Book:
 
     async def current(self) -> Policy:
         return self.value
+
+
+class Accounts:
+    """Who has an account: whoever is asked for, unless a test says otherwise in `changed`."""
+
+    def __init__(self) -> None:
+        self.changed: dict[str, Account | AuthUnavailable | None] = {}
+        self.asked = 0
+
+    async def __call__(self, name: str) -> Account | None:
+        self.asked += 1
+        found = self.changed.get(name, Account(Principal(name), "fingerprint"))
+        if isinstance(found, AuthUnavailable):
+            raise found
+        return found
+
+
+def authority(keys: SigningKeys, book: Any = None, accounts: Accounts | None = None) -> Authority:
+    """What our tokens rest on in a test."""
+    return Authority(keys, book or Book(), TokenOwners(accounts or Accounts()))
 
 
 def claims(**changes: Any) -> dict[str, Any]:

@@ -20,9 +20,10 @@ from auth.issuer import open_trust
 from auth.jws import Parties
 from auth.principal import Principal
 from auth.signing import SigningKeys
-from auth.tokens import TokenIssuer, Tokens
+from auth.token_issuer import TokenIssuer
+from auth.tokens import Tokens
 from registry.state import StoredState
-from tests.auth.forging import Book
+from tests.auth import forging
 from tests.parts.distribution import distribution
 from tests.parts.wire import Wire
 
@@ -37,7 +38,7 @@ def authorized(registry: Wire, method: str, path: str, token: str) -> int:
 async def test_docker_s_registry_takes_our_tokens(
     state: StoredState, tmp_path: Path, algorithm: Literal["EdDSA", "ES256", "RS256"]
 ) -> None:
-    issuer = TokenIssuer(SigningKeys(state, algorithm, 24 * 3600), Book(), PARTIES, 300)
+    issuer = TokenIssuer(forging.authority(SigningKeys(state, algorithm, 24 * 3600)), PARTIES, 300)
     keys = tmp_path / "keys.json"
     keys.write_bytes(await issuer.jwks())
     auth = {

@@ -18,7 +18,7 @@ from auth.jws import Header
 from auth.tokens import Tokens
 from auth.watched import Watched
 from tests.auth.certificates import Signer, root
-from tests.auth.forging import NOW, PARTIES, key_set, kid, token
+from tests.auth.forging import NOW, PARTIES, claims, key_set, kid, token
 from tests.parts.clock import Clock
 
 FIRST = ed25519.Ed25519PrivateKey.generate()
@@ -66,6 +66,42 @@ async def test_another_chain_is_refused(tmp_path: Path, name: str) -> None:
     signer = WRONG_CHAINS[name]()
     with pytest.raises(CredentialsRefused, match="not trusted"):
         await trusting(tmp_path, ROOT).verify(token(signer.key, kid=kid(ROOT.key), x5c=signer.x5c))
+
+
+@pytest.mark.parametrize(
+    "chain",
+    [
+        lambda: ROOT.sign("leaf", days=11),
+        lambda: ROOT.sign("between", ca=True, days=11).sign("leaf"),
+    ],
+    ids=["leaf", "intermediate"],
+)
+async def test_a_token_that_was_seen_already_ends_with_its_certificates(
+    tmp_path: Path, chain: Callable[[], Signer]
+) -> None:
+    bundle = tmp_path / "roots.pem"
+    bundle.write_bytes(ROOT.pem)
+    clock, signer = Clock(NOW), chain()
+    tokens = Tokens(IssuerTrust(Watched(bundle, Roots.read), None, now=clock), PARTIES, now=clock)
+    text = token(signer.key, claims(exp=NOW + 10**8), kid=None, x5c=signer.x5c)
+    await tokens.verify(text)
+    clock.now += 10 * 24 * 3600 + 1
+    with pytest.raises(CredentialsRefused, match="not trusted"):
+        await tokens.verify(text)
+
+
+async def test_a_token_that_was_seen_already_ends_with_its_root(tmp_path: Path) -> None:
+    bundle = tmp_path / "roots.pem"
+    bundle.write_bytes(ROOT.pem)
+    clock, signer = Clock(NOW), ROOT.sign("leaf")
+    watched = Watched(bundle, Roots.read, clock=clock)
+    tokens = Tokens(IssuerTrust(watched, None, now=clock), PARTIES, now=clock)
+    text = token(signer.key, kid=None, x5c=signer.x5c)
+    await tokens.verify(text)
+    bundle.write_bytes(root("another").pem)
+    clock.now += 3
+    with pytest.raises(CredentialsRefused, match="not trusted"):
+        await tokens.verify(text)
 
 
 async def test_an_expired_root_vouches_for_nothing(tmp_path: Path) -> None:
@@ -177,6 +213,18 @@ async def test_keys_that_were_fetched_hold_while_the_issuer_is_away(
     with caplog.at_level(logging.WARNING, "preg.auth"):
         assert await keys.find(kid(FIRST))
     assert URL in caplog.text
+
+
+async def test_keys_hold_no_longer_than_a_day_while_the_issuer_is_away(clock: Clock) -> None:
+    site = Site(key_set(FIRST))
+    keys = RemoteKeys(URL, site.load, clock=clock)
+    await keys.find(kid(FIRST))
+    site.content = None
+    clock.now += 24 * 3600
+    assert await keys.find(kid(FIRST))
+    clock.now += 1
+    with pytest.raises(AuthUnavailable, match=URL):
+        await keys.find(kid(FIRST))
 
 
 async def test_without_any_key_the_issuer_is_unavailable(clock: Clock) -> None:

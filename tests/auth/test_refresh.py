@@ -58,6 +58,18 @@ async def test_a_token_is_good_for_months_and_knows_the_groups_of_now(
     await refused(tokens, token, "expired")
 
 
+async def test_a_shorter_lifetime_holds_for_tokens_of_before(
+    tokens: RefreshTokens, state: StoredState, clock: Clock
+) -> None:
+    token = await issue(tokens)
+    shorter = RefreshTokens(state, tokens._account, DAY, now=clock)
+    clock.now += DAY - 1
+    await shorter.principal(token)
+    clock.now += 1
+    await refused(shorter, token, "expired")
+    assert await shorter.purge() == 1
+
+
 async def test_a_token_dies_with_the_password(tokens: RefreshTokens, accounts: dict[str, Account]) -> None:
     token = await issue(tokens)
     accounts["alice"] = accounts["alice"]._replace(fingerprint="another")

@@ -9,14 +9,15 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from joserfc.jwk import KeySet
 
-from auth.errors import AuthMisconfigured, CredentialsRefused
+from auth.errors import AuthMisconfigured, AuthUnavailable, CredentialsRefused
 from auth.jwk import jwk, thumbprint
 from auth.jws import Header
 from auth.principal import Principal
 from auth.signing import SigningKeys
-from auth.tokens import TokenIssuer, Tokens
+from auth.token_issuer import TokenIssuer
+from auth.tokens import Tokens
 from registry.state import StoredState
-from tests.auth.forging import PARTIES, Book
+from tests.auth.forging import PARTIES, authority
 from tests.parts.clock import Clock
 
 DAY = 24 * 3600
@@ -76,16 +77,15 @@ async def test_a_key_is_published_a_period_ahead_and_a_period_after(state: Store
 
 
 async def test_a_token_is_good_in_every_process_until_it_expires(state: StoredState, clock: Clock) -> None:
-    book = Book()
     processes = [SigningKeys(state, "EdDSA", DAY, now=clock) for _ in range(3)]
-    issuers = [TokenIssuer(keys, book, PARTIES, 3600, now=clock) for keys in processes]
+    issuers = [TokenIssuer(authority(keys), PARTIES, 3600, now=clock) for keys in processes]
     alive: list[tuple[float, str]] = []
     for step in range(24 * 4):
         issued = await issuers[step % 3].issue(Principal("alice"), [])
         alive = [(until, token) for until, token in alive if until > clock.now]
         alive.append((clock.now + issued.expires_in, issued.token))
         for keys in processes:
-            checking = Tokens(keys, PARTIES, rules=book, now=clock)
+            checking = Tokens(keys, PARTIES, authority=authority(keys), now=clock)
             for _, token in alive:
                 assert (await checking.verify(token)).principal.name == "alice"
         clock.now += 1700
@@ -112,6 +112,49 @@ async def test_a_flood_of_unknown_keys_does_not_reach_the_store(
         with pytest.raises(CredentialsRefused):
             await keys.find(Header("EdDSA", str(number)))
     assert listings == ["signing/"]
+
+
+async def test_a_key_that_was_removed_is_believed_no_minute_longer_and_another_is_made(
+    state: StoredState, clock: Clock
+) -> None:
+    """As one does with a key that has leaked."""
+    processes = [SigningKeys(state, "EdDSA", DAY, now=clock) for _ in range(2)]
+    leaked, _ = [await each.current() for each in processes]
+    for name in [name async for name in state.names("signing/")]:
+        await state.delete(f"signing/{name}")
+    clock.now += 60
+    for each in processes:
+        with pytest.raises(CredentialsRefused):
+            await each.find(Header("EdDSA", leaked.kid))
+    first, second = [await each.current() for each in processes]
+    assert first.kid == second.kid != leaked.kid
+    assert first.seal("text") != leaked.seal("text")
+
+
+async def test_keys_hold_while_the_store_is_away(
+    state: StoredState, clock: Clock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    keys = SigningKeys(state, "EdDSA", DAY, now=clock)
+    current = await keys.current()
+
+    async def away(_key: str) -> bytes:
+        raise AuthUnavailable("the store is away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(state, "get", away)
+        clock.now += 60
+        assert await keys.find(Header("EdDSA", current.kid))
+    assert caplog.messages == ["the signing keys cannot be read, so those before still hold: the store is away"]
+
+
+async def test_a_seal_is_of_one_key_and_one_text(state: StoredState, clock: Clock) -> None:
+    keys = SigningKeys(state, "EdDSA", DAY, now=clock)
+    current = await keys.current()
+    seal = current.seal("text")
+    assert keys.is_seal(seal, "text", current.kid)
+    assert not keys.is_seal(seal, "another", current.kid)
+    assert not keys.is_seal(seal, "text", "another")
+    assert not keys.is_seal("", "text", current.kid)
 
 
 async def test_a_spoiled_key_is_named(state: StoredState, clock: Clock) -> None:

@@ -1,5 +1,6 @@
 """Tokens: what is issued, and what is refused."""
 
+import asyncio
 import json
 import secrets
 import threading
@@ -15,16 +16,33 @@ from hypothesis import strategies as st
 
 from auth import jws
 from auth.action import Action
-from auth.errors import CredentialsRefused
+from auth.credentials import Account
+from auth.errors import AuthUnavailable, CredentialsRefused
 from auth.issuer import IssuerTrust
 from auth.jwk import PublicKey, jwk, read_set
+from auth.owners import TokenOwners
 from auth.policy import Policy, Rule
 from auth.principal import ANONYMOUS, Decision, Grant, Principal
 from auth.scope import Scope
 from auth.signing import SigningKeys
-from auth.tokens import TokenIssuer, Tokens, _access, _grant_last
+from auth.token_issuer import TokenIssuer, _access, _grant_last
+from auth.tokens import Authority, Tokens
 from registry.state import StoredState
-from tests.auth.forging import NOW, PARTIES, Book, PrivateKey, algorithm, b64, claims, key_set, kid, raw, token
+from tests.auth.forging import (
+    NOW,
+    PARTIES,
+    Accounts,
+    Book,
+    PrivateKey,
+    algorithm,
+    authority,
+    b64,
+    claims,
+    key_set,
+    kid,
+    raw,
+    token,
+)
 from tests.parts.clock import Clock
 
 ED25519 = ed25519.Ed25519PrivateKey.generate()
@@ -33,6 +51,7 @@ RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 OURS: list[PrivateKey] = [ED25519, P256, RSA]
 STRANGER = ed25519.Ed25519PrivateKey.generate()
 
+OUR_PARTIES = PARTIES._replace(overtime=0)
 ALICE = Principal("alice", frozenset({"team"}))
 PULL_ONLY = Policy([Rule("rule 1", ("alice",), ("team/*",), frozenset({Action.PULL}))], "the policy")
 
@@ -69,14 +88,24 @@ def keys(state: StoredState, clock: Clock) -> SigningKeys:
 
 
 @pytest.fixture
-def issuer(keys: SigningKeys, book: Book, clock: Clock) -> TokenIssuer:
-    return TokenIssuer(keys, book, PARTIES, 300, now=clock)
+def accounts() -> Accounts:
+    return Accounts()
 
 
 @pytest.fixture
-def checking(keys: SigningKeys, book: Book, clock: Clock) -> Tokens:
+def ours(keys: SigningKeys, book: Book, accounts: Accounts, clock: Clock) -> Authority:
+    return Authority(keys, book, TokenOwners(accounts, clock=clock))
+
+
+@pytest.fixture
+def issuer(ours: Authority, clock: Clock) -> TokenIssuer:
+    return TokenIssuer(ours, OUR_PARTIES, 300, now=clock)
+
+
+@pytest.fixture
+def checking(ours: Authority, clock: Clock) -> Tokens:
     """What checks our own tokens."""
-    return Tokens(keys, PARTIES, rules=book, now=clock)
+    return Tokens(ours.keys, OUR_PARTIES, authority=ours, now=clock)
 
 
 def payload(text: str) -> dict[str, Any]:
@@ -87,7 +116,7 @@ def payload(text: str) -> dict[str, Any]:
 async def test_a_token_says_what_the_specification_wants(issuer: TokenIssuer, keys: SigningKeys) -> None:
     issued = await issuer.issue(ALICE, ["repository:team/app:push,pull,fly", "registry:catalog:*", "what:is:this"])
     found = payload(issued.token)
-    assert (found["iss"], found["aud"], found["sub"]) == (*PARTIES, "alice")
+    assert (found["iss"], found["aud"], found["sub"]) == (*PARTIES[:2], "alice")
     assert [found[name] for name in ("iat", "nbf", "exp")] == [NOW, NOW, NOW + 300]
     assert found["access"] == [
         {"type": "repository", "name": "team/app", "actions": ["pull", "push"]},
@@ -126,13 +155,15 @@ async def test_what_a_client_asks_for_last_is_in_a_token_that_holds_no_more(
     state: StoredState, book: Book, clock: Clock, number: int, algorithm: str
 ) -> None:
     keys = SigningKeys(state, algorithm, 24 * 3600, now=clock)  # type: ignore[arg-type]
-    issued = await TokenIssuer(keys, book, PARTIES, 300, now=clock).issue(ALICE, ["no scope", *asking(number)])
+    issued = await TokenIssuer(authority(keys, book), PARTIES, 300, now=clock).issue(
+        ALICE, ["no scope", *asking(number)]
+    )
     names = [each["name"] for each in payload(issued.token)["access"]]
     assert names == [f"many/r{each:05}" for each in range(issued.left_out, number)]
     assert 1000 < len(names) < 1500
     assert jws.LONGEST - 2048 < len(issued.token) <= jws.LONGEST
     assert issued.malformed == 1
-    caller = await Tokens(keys, PARTIES, rules=book, now=clock).verify(issued.token)
+    caller = await Tokens(keys, PARTIES, authority=authority(keys, book), now=clock).verify(issued.token)
     assert caller.may(Action.PUSH, names[-1]).allowed
 
 
@@ -173,7 +204,7 @@ async def test_rules_are_asked_about_many_scopes_in_a_thread(keys: SigningKeys, 
         async def current(self) -> Any:
             return self
 
-    issuer = TokenIssuer(keys, Asked(), PARTIES, 300, now=clock)
+    issuer = TokenIssuer(authority(keys, Asked()), PARTIES, 300, now=clock)
     issued = await issuer.issue(ALICE, asking(1000))
     assert threads.isdisjoint({threading.current_thread()})
     assert (await checking.verify(issued.token)).may(Action.PUSH, "many/r00000").allowed
@@ -199,7 +230,7 @@ async def test_who_may_nothing_gets_a_token_for_nothing(issuer: TokenIssuer, che
 async def test_the_rules_are_asked_at_each_request(issuer: TokenIssuer, checking: Tokens, book: Book) -> None:
     issued = await issuer.issue(ALICE, ["repository:team/app:pull,push"])
     caller = await checking.verify(issued.token)
-    assert caller.principal == ALICE
+    assert caller.principal.name == "alice"
     assert caller.may(Action.PUSH, "team/app").allowed
     assert not caller.may(Action.DELETE, "team/app").allowed
     assert not caller.may(Action.PULL, "team/other").allowed
@@ -209,14 +240,95 @@ async def test_the_rules_are_asked_at_each_request(issuer: TokenIssuer, checking
     assert caller.may(Action.PULL, "team/app").allowed
 
 
-async def test_what_a_key_is_for_goes_with_its_token(issuer: TokenIssuer, checking: Tokens, book: Book) -> None:
+async def test_a_token_of_a_key_is_for_what_the_key_is_for(
+    issuer: TokenIssuer, checking: Tokens, book: Book, accounts: Accounts
+) -> None:
     book.value = PULL_ONLY
     machine = Principal("key:ci", grants=(Grant(("ci/*",), frozenset({Action.PULL})),))
+    accounts.changed["key:ci"] = Account(machine, "its secret")
     issued = await issuer.issue(machine, ["repository:ci/app:pull,push", "repository:team/app:pull"])
     assert issued.scope == "repository:ci/app:pull"
     caller = await checking.verify(issued.token)
     assert caller.principal == machine
     assert caller.may(Action.PULL, "ci/app").allowed
+
+
+GONE = [
+    (None, "alice, who is not known any more"),
+    (Account(ALICE, "another password"), "alice, whose password or key has changed since"),
+]
+
+
+@pytest.mark.parametrize("account", GONE, ids=["removed", "changed"])
+async def test_a_token_ends_with_the_account_of_its_owner(
+    issuer: TokenIssuer, checking: Tokens, accounts: Accounts, clock: Clock, account: tuple[Account | None, str]
+) -> None:
+    now_is, why = account
+    issued = await issuer.issue(ALICE, [])
+    assert "fingerprint" not in json.dumps(payload(issued.token))
+    await checking.verify(issued.token)
+    accounts.changed["alice"] = now_is
+    clock.now += 3
+    with pytest.raises(CredentialsRefused, match=why):
+        await checking.verify(issued.token)
+    if now_is is None:
+        with pytest.raises(CredentialsRefused, match="alice is not known any more"):
+            await issuer.issue(ALICE, [])
+
+
+async def test_its_owner_is_in_the_groups_of_now(
+    issuer: TokenIssuer, checking: Tokens, accounts: Accounts, clock: Clock
+) -> None:
+    issued = await issuer.issue(ALICE, [])
+    moved = Principal("alice", frozenset({"others"}))
+    accounts.changed["alice"] = Account(moved, "fingerprint")
+    clock.now += 3
+    assert (await checking.verify(issued.token)).principal == moved
+
+
+@pytest.mark.parametrize("name", ["oidc:acme-ci", "cert:host1", ""])
+async def test_whom_others_vouch_for_has_no_account(
+    issuer: TokenIssuer, checking: Tokens, accounts: Accounts, name: str
+) -> None:
+    principal = Principal(name, frozenset({"ci"} if name else ()))
+    issued = await issuer.issue(principal, [])
+    assert (await checking.verify(issued.token)).principal == principal
+    assert accounts.asked == 0
+
+
+async def test_accounts_hold_for_five_minutes_while_nobody_can_be_asked(
+    issuer: TokenIssuer, checking: Tokens, accounts: Accounts, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    issued = await issuer.issue(ALICE, [])
+    accounts.changed = {name: AuthUnavailable("no LDAP") for name in ("alice", "bob")}
+    clock.now += 290
+    assert (await checking.verify(issued.token)).principal.name == "alice"
+    assert caplog.messages == ["the account of alice cannot be asked for, so what it was still holds: no LDAP"]
+    clock.now += 11
+    with pytest.raises(AuthUnavailable):
+        await issuer.issue(ALICE, [])
+    with pytest.raises(AuthUnavailable):
+        await issuer.issue(Principal("bob"), [])
+
+
+async def test_an_account_is_asked_for_once_a_second(
+    issuer: TokenIssuer, ours: Authority, accounts: Accounts, clock: Clock
+) -> None:
+    several = [(await issuer.issue(ALICE, [])).token for _ in range(5)]
+    checking = Tokens(ours.keys, OUR_PARTIES, authority=ours, now=clock)
+    for asked in (1, 2, 3):
+        await asyncio.gather(*(checking.verify(each) for each in several * 2))
+        assert accounts.asked == asked
+        clock.now += 2.5
+
+
+async def test_our_tokens_are_good_for_as_long_as_they_say(issuer: TokenIssuer, checking: Tokens, clock: Clock) -> None:
+    issued = await issuer.issue(ALICE, [])
+    clock.now += issued.expires_in - 1
+    await checking.verify(issued.token)
+    clock.now += 1
+    with pytest.raises(CredentialsRefused, match="expired"):
+        await checking.verify(issued.token)
 
 
 async def test_our_tokens_need_our_claim(keys: SigningKeys, checking: Tokens) -> None:
@@ -467,22 +579,43 @@ async def test_any_header_is_refused_or_that_of_our_key(
     assert signer is ED25519
 
 
-async def test_a_verified_token_is_remembered_until_it_expires(clock: Clock) -> None:
-    asked = []
+class Counting(Memory):
+    """Keys that a test can withdraw."""
 
-    class Counting(Memory):
-        async def find(self, name: str, /) -> PublicKey | None:
-            asked.append(name)
-            return await super().find(name)
+    asked = 0
 
-    tokens = Tokens(IssuerTrust(None, Counting(key_set(ED25519))), PARTIES, now=clock)
+    async def find(self, name: str, /) -> PublicKey | None:
+        self.asked += 1
+        return await super().find(name)
+
+
+async def test_a_verified_token_is_not_looked_at_again_for_two_seconds(clock: Clock) -> None:
+    keys = Counting(key_set(ED25519))
+    tokens = Tokens(IssuerTrust(None, keys), PARTIES, now=clock)
     text = token(ED25519)
     first = await tokens.verify(text)
-    clock.now += 359
+    clock.now += 1.9
     assert await tokens.verify(text) is first
-    assert len(asked) == 1
+    assert keys.asked == 1
+    for step in (0.2, -1, 3):
+        asked, clock.now = keys.asked, clock.now + step
+        await tokens.verify(text)
+        assert keys.asked == asked + 1
+    clock.now = NOW + 359
+    await tokens.verify(text)
     clock.now += 1
     with pytest.raises(CredentialsRefused, match="expired"):
+        await tokens.verify(text)
+
+
+async def test_a_key_that_is_withdrawn_ends_the_tokens_that_were_seen_already(clock: Clock) -> None:
+    keys = Counting(key_set(ED25519))
+    tokens = Tokens(IssuerTrust(None, keys), PARTIES, now=clock)
+    text = token(ED25519, claims(exp=NOW + 10**8))
+    await tokens.verify(text)
+    keys._keys = {}
+    clock.now += 2
+    with pytest.raises(CredentialsRefused, match="key that its issuer is not known to have"):
         await tokens.verify(text)
 
 

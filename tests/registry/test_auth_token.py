@@ -13,6 +13,9 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
+from auth.action import Action
+from auth.passwords import hash_password
+from auth.users import remove_user, set_password
 from storage.oci.digest import Digest
 from tests.auth.forging import PARTIES, b64, claims, key_set, kid, raw, token
 from tests.parts import accounts
@@ -288,6 +291,29 @@ class TestRights:
                 await asyncio.sleep(0.05)
         answer.refused(401, "UNAUTHORIZED")
 
+    async def refused_soon(self, server: Guarded, headers: dict[str, str]) -> None:
+        """Wait until a token that was good for the ping is not any more."""
+        async with asyncio.timeout(PATIENCE):
+            while (answer := await server.ask("GET", "/v2/", headers=headers)).status == 200:
+                await asyncio.sleep(0.05)
+        assert challenge(answer)["error"] == "invalid_token"
+
+    async def test_a_token_ends_with_its_user(self, server: Guarded, tmp_path: Path) -> None:
+        reader, writer = [bearer(await server.token(basic(user))) for user in ("reader", "writer")]
+        for headers in (reader, writer):
+            assert (await server.ask("GET", "/v2/", headers=headers)).status == 200
+        remove_user(tmp_path / "users", "reader")
+        set_password(tmp_path / "users", "writer", hash_password("another"))
+        for headers in (reader, writer):
+            await self.refused_soon(server, headers)
+
+    async def test_a_token_ends_with_its_api_key(self, server: Guarded) -> None:
+        key = await server.keys.create("ci", ["team/*"], [Action.PULL])
+        headers = bearer(await server.token(basic("any", key)))
+        assert (await server.ask("GET", "/v2/", headers=headers)).status == 200
+        await server.keys.revoke("ci")
+        await self.refused_soon(server, headers)
+
     async def test_the_log_names_the_rule(self, server: Guarded, caplog: pytest.LogCaptureFixture) -> None:
         headers = bearer(await server.token(basic("reader"), PUSH))
         with caplog.at_level("INFO", "preg.auth"):
@@ -407,6 +433,15 @@ class TestAnotherIssuer:
             answer = await external.ask("DELETE", "/v2/team/app/manifests/1", headers=headers)
             assert challenge(answer)["error"] == "insufficient_scope"
             assert (await external.ask("GET", "/v2/other/app/tags/list", headers=headers)).status == 401
+
+    async def test_a_key_that_is_withdrawn_ends_its_tokens(self, external: Guarded, tmp_path: Path) -> None:
+        headers = bearer(token(RSA, now(exp=10**10)))
+        assert (await external.ask("GET", "/v2/", headers=headers)).status == 200
+        (tmp_path / "keys.json").write_bytes(key_set(OURS))
+        async with asyncio.timeout(PATIENCE):
+            while (answer := await external.ask("GET", "/v2/", headers=headers)).status == 200:
+                await asyncio.sleep(0.05)
+        assert challenge(answer)["error"] == "invalid_token"
 
     async def test_nothing_is_issued_here(self, external: Guarded) -> None:
         for path in ("/token", "/.well-known/jwks.json"):

@@ -1,15 +1,24 @@
 """TLS: files that are read again when they change, and clients that show a certificate."""
 
+import contextlib
+import http.client
 import os
 import ssl
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import trustme
 
 from registry.config import ConfigError, Tls
+from registry.http.peers import ServerContext
 from registry.tls import Certificates
 from tests.parts import server as server_part
+from tests.parts.process import PATIENCE
+from tests.parts.server import Server
 from tests.parts.wire import Wire
 
 
@@ -125,6 +134,26 @@ def test_the_authority_of_clients_can_be_exchanged(files: Files, authority: trus
         shake_hands(certificates.context, client, "localhost")
 
 
+def test_a_connection_knows_whether_its_authorities_are_trusted_still(files: Files, authority: trustme.CA) -> None:
+    clock = Clock()
+    certificates = Certificates(files.tls, clock=clock)
+    context = shake_hands(certificates.context, trusting(authority), "localhost").context
+    assert isinstance(context, ServerContext)
+    both = files.clients.cert_pem.bytes() + trustme.CA().cert_pem.bytes()
+    files.issue(authority)
+    clock.now = 1.0
+    assert context.still_trusted()
+    files.replace(files.tls.client_ca, both)
+    clock.now = 2.0
+    assert context.still_trusted()
+    files.replace(files.tls.client_ca, trustme.CA().cert_pem.bytes())
+    clock.now = 3.0
+    assert not context.still_trusted()
+    now = shake_hands(certificates.context, trusting(authority), "localhost").context
+    assert isinstance(now, ServerContext)
+    assert now.still_trusted()
+
+
 def test_files_that_cannot_be_used_are_named(files: Files, tmp_path: Path) -> None:
     wrong, gone = tmp_path / "wrong", str(tmp_path / "gone")
     wrong.write_text("no certificate")
@@ -164,6 +193,54 @@ def test_the_server_speaks_tls(files: Files, authority: trustme.CA, tmp_path: Pa
         secured = Wire(server.url, trusting(authority))
         digest = secured.push_blob("a/b", os.urandom(1 << 20))
         assert len(secured.blob("a/b", digest)) == 1 << 20
+
+
+@pytest.fixture
+def knowing(files: Files, tmp_path: Path) -> Iterator[Server]:
+    """A server that knows clients by their certificates."""
+    config, users = tmp_path / "preg.toml", tmp_path / "users"
+    users.write_text("")
+    names = ("certificate", "key", "client_ca")
+    tls = "".join(f'{name} = "{getattr(files.tls, name)}"\n' for name in names)
+    config.write_text(f'[auth]\nmode = "htpasswd"\nusers = "{users}"\n[tls]\n{tls}')
+    with server_part.serving(tmp_path / "storage", config) as server:
+        yield server
+
+
+def ask_until_refused(server: Server, client: ssl.SSLContext) -> str:
+    """Ask again and again on one connection; the server's log line of the refusal."""
+    host, _, port = server.address.rpartition(":")
+    deadline, statuses = time.monotonic() + PATIENCE, [0]
+    with contextlib.closing(http.client.HTTPSConnection(host, int(port), context=client)) as connection:
+        connection.connect()
+        begun = connection.sock
+        while statuses[-1] in (0, 200) and time.monotonic() < deadline:
+            assert connection.sock is begun
+            connection.request("GET", "/v2/")
+            answer = connection.getresponse()
+            answer.read()
+            statuses.append(answer.status)
+    assert (statuses[1], statuses[-1], answer.headers["Connection"]) == (200, 401, "close")
+    return next(line for line in server.process.stderr if "is refused ping" in line)
+
+
+def test_a_connection_lasts_no_longer_than_the_clients_certificate(
+    knowing: Server, files: Files, authority: trustme.CA
+) -> None:
+    client = trusting(authority)
+    soon = datetime.now(UTC) + timedelta(seconds=2)
+    files.clients.issue_cert("host1.example", common_name="host1", not_after=soon).configure_cert(client)
+    assert "it has expired" in ask_until_refused(knowing, client)
+
+
+def test_a_connection_lasts_no_longer_than_its_authority_is_trusted(
+    knowing: Server, files: Files, authority: trustme.CA
+) -> None:
+    client = trusting(authority)
+    files.clients.issue_cert("host1.example", common_name="host1").configure_cert(client)
+    timer = threading.Timer(0.2, files.replace, (files.tls.client_ca, trustme.CA().cert_pem.bytes()))
+    timer.start()
+    assert "its authority is not trusted any more" in ask_until_refused(knowing, client)
 
 
 def test_a_server_without_its_certificate_does_not_start(files: Files, tmp_path: Path) -> None:
