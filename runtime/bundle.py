@@ -175,6 +175,8 @@ def build(  # noqa: PLR0913 - what the host adds to what image and person want
         "mounts": all_mounts(wishes, files, isolation.shared),
         "linux": linux,
     }
+    if propagation := _propagation(wishes):
+        linux["rootfsPropagation"] = propagation
     if not wishes.host_uts:
         described["hostname"] = hostname
     if wishes.domainname:
@@ -183,6 +185,12 @@ def build(  # noqa: PLR0913 - what the host adds to what image and person want
         linux["seccomp"] = isolation.filter.profile
         described["annotations"] = isolation.filter.annotations
     return described
+
+
+def _propagation(wishes: Wishes) -> str:
+    """Say what the root has to be for mounts that pass on others: OCI runtimes make all private otherwise."""
+    given = {option.removeprefix("r") for mount in wishes.mounts for option in mount.options}
+    return "rshared" if "shared" in given else "rslave" if "slave" in given else ""
 
 
 def _process(image: "Process", wishes: Wishes, user: "User", hostname: str, isolation: "Isolation") -> "dict[str, Any]":

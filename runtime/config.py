@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Final
 
+    from storage.remote.proxies import Proxies
+
 #: The ID of the user who has started us, also when we are root in a user namespace of theirs.
 CALLER: Final = os.geteuid()
 #: Ways to keep layers.
@@ -36,6 +38,10 @@ class Config(NamedTuple):
     """Where settings are read from, one over the other; see ``runtime.settings``."""
     settings_required: bool
     """The one file was named, so that it has to be there."""
+    certificate_folders: tuple[str, ...]
+    """Where certificates for registries are looked for, as docker and podman do."""
+    hosts_folders: tuple[str, ...]
+    """Where hosts of registries are looked for, as containerd does."""
 
 
 def load(environ: Mapping[str, str] = os.environ) -> Config:
@@ -51,6 +57,8 @@ def load(environ: Mapping[str, str] = os.environ) -> Config:
         path=environ.get("PATH") or os.defpath,
         settings_files=_settings_files(environ, user),
         settings_required="PREG_CONFIG" in environ,
+        certificate_folders=_folders(environ, user, "docker/certs.d", "containers/certs.d"),
+        hosts_folders=_folders(environ, user, "containerd/certs.d"),
     )
 
 
@@ -95,6 +103,12 @@ def _settings_files(environ: Mapping[str, str], user: str) -> tuple[str, ...]:
     return ("/etc/preg/runtime.toml", os.path.join(_settings(environ, user), "preg/runtime.toml"))
 
 
+def _folders(environ: Mapping[str, str], user: str, *names: str) -> tuple[str, ...]:
+    """Name folders of this host and of the user's; those come first that are the user's to write."""
+    host, own = (tuple(f"{place}/{name}" for name in names) for place in ("/etc", _settings(environ, user)))
+    return (*host, *own) if CALLER == 0 else (*own, *host)
+
+
 def _credential_files(environ: Mapping[str, str], user: str) -> tuple[str, ...]:
     """Name the files that podman looks in (containers-auth.json(5)), of which the last is Docker's."""
     if chosen := environ.get("REGISTRY_AUTH_FILE"):
@@ -113,6 +127,16 @@ def wanted_layers(environ: Mapping[str, str] = os.environ) -> str | None:
     if wanted not in (None, EROFS, DIRECTORIES):
         raise Fault(f"PREG_LAYERS is {wanted!r}, and must be {EROFS} or {DIRECTORIES}")
     return wanted
+
+
+def proxies(environ: Mapping[str, str] = os.environ) -> Proxies:
+    """Read which proxies servers are reached through. Raises Fault for one that cannot be used."""
+    from storage.remote.proxies import Proxies, ProxyInvalid  # noqa: PLC0415 - for those who speak to registries
+
+    try:
+        return Proxies.read(environ)
+    except ProxyInvalid as error:
+        raise Fault(str(error)) from error
 
 
 def variable(name: str, environ: Mapping[str, str] = os.environ) -> str | None:

@@ -46,7 +46,10 @@ _ATTEMPTS: Final = 64
 _SYS_OPEN_TREE: Final = 428
 _SYS_MOUNT_SETATTR: Final = 442
 _AT_FDCWD: Final = -100
+_SYS_MOVE_MOUNT: Final = 429
 _AT_EMPTY_PATH: Final = 0x1000
+_AT_RECURSIVE: Final = 0x8000
+_MOVE_MOUNT_F_EMPTY_PATH: Final = 4
 _OPEN_TREE_CLONE: Final = 1
 _MOUNT_ATTR_RDONLY: Final = 1
 
@@ -113,6 +116,20 @@ def open_read_only(path: str) -> int:
         os.close(opened)
         raise
     return opened
+
+
+def clone_tree(path: str) -> int:
+    """Open a copy of what is mounted at a path and below it, which is not mounted anywhere (open_tree(2)).
+
+    Raises OSError.
+    """
+    flags = _OPEN_TREE_CLONE | _AT_RECURSIVE | os.O_CLOEXEC
+    return _call("syscall", _SYS_OPEN_TREE, _AT_FDCWD, os.fsencode(path), flags, about=path)
+
+
+def attach_tree(tree: int, path: str) -> None:
+    """Mount such a copy (move_mount(2)). Raises OSError."""
+    _call("syscall", _SYS_MOVE_MOUNT, tree, b"", _AT_FDCWD, os.fsencode(path), _MOVE_MOUNT_F_EMPTY_PATH, about=path)
 
 
 def unmount(target: str, flags: int = 0) -> None:

@@ -52,7 +52,7 @@ def start(here: Config, container: Container, held: int, supervisor: Hired, *, a
         images = Images(here.home)
         config = images.config(Digest(description.image_id), description.image)
         images.layers.ready(config.rootfs.diff_ids)
-        unshare_mounts()
+        _unshare_mounts(description)
         if CALLER != 0:
             from runtime.delegation import obtain  # noqa: PLC0415 - root has control groups
 
@@ -74,6 +74,19 @@ def start(here: Config, container: Container, held: int, supervisor: Hired, *, a
         # What is mounted for one container must not be kept by the next one's namespace.
         join_mounts(ours)
         os.close(ours)
+
+
+def _unshare_mounts(description: Description) -> None:
+    """Get mounts of our own; those of the host go on to reach them, and they the host where that was asked for."""
+    mounts = description.wishes["mounts"]
+    if not any(option.endswith(("shared", "slave")) for mount in mounts for option in mount["options"]):
+        unshare_mounts()
+        return
+    from runtime.propagation import attach_shared, open_shared  # noqa: PLC0415 - a rare wish
+
+    opened = open_shared(mounts)
+    unshare_mounts()
+    attach_shared(opened)
 
 
 def _order(here: Config, container: Container, engine: Engine, sandbox: Sandbox, *, attach: bool) -> Order:

@@ -3,9 +3,10 @@
 Read by those commands only that speak to registries. ``deploy/runtime.example.toml`` explains each setting.
 """
 
+import ipaddress
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 
@@ -13,6 +14,7 @@ from runtime.errors import Fault
 from storage.oci.errors import RegistryError
 from storage.oci.reference import Reference, parse_name
 from storage.oci.shorthand import DEFAULT_REGISTRY
+from storage.remote.address import host_of
 
 if TYPE_CHECKING:
     from runtime.config import Config
@@ -29,20 +31,24 @@ class Mirror(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="ke
     insecure: bool = False
 
 
-class Source(NamedTuple):
-    """Where an image is asked for, and how."""
-
-    reference: Reference
-    plain_http: bool = False
-    verify: bool = True
-
-
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
     """All settings."""
 
     default_registry: str = DEFAULT_REGISTRY
     short_names: dict[str, str] = {}
     mirror: tuple[Mirror, ...] = ()
+    insecure_registries: tuple[str, ...] = ()
+    certificate_authorities: tuple[str, ...] = ()
+
+    def is_insecure(self, server: str) -> bool:
+        """Tell whether HOST[:PORT] is listed as insecure, by its name or, if it is an address, by its network."""
+        if server in self.insecure_registries:
+            return True
+        try:
+            address = ipaddress.ip_address(host_of(server).strip("[]"))
+        except ValueError:
+            return False
+        return any("/" in entry and address in ipaddress.ip_network(entry) for entry in self.insecure_registries)
 
     def resolve(self, text: str) -> Reference:
         """Read an image's name; without a registry it is short. Raises RegistryError if it is none."""
@@ -55,16 +61,14 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="
             return Reference.parse(full + (suffix or default))
         return Reference.parse(f"{self.default_registry}/{text}")
 
-    def sources(self, reference: Reference) -> Iterator[Source]:
-        """Say where to ask for an image, one after the other; its own registry is not among them."""
+    def mirrors(self, reference: Reference) -> Iterator[tuple[Reference, Mirror]]:
+        """Give the mirrors to ask for an image, one after the other, with the name that it has there."""
         for mirror in self.mirror:
             if mirror.registry == reference.registry:
                 for host in mirror.hosts:
                     registry, _, above = host.partition("/")
                     name = parse_name(f"{above}/{reference.name}" if above else reference.name)
-                    yield Source(
-                        reference._replace(registry=registry, name=name), mirror.plain_http, not mirror.insecure
-                    )
+                    yield reference._replace(registry=registry, name=name), mirror
 
 
 def load(here: "Config") -> Settings:
@@ -75,7 +79,8 @@ def load(here: "Config") -> Settings:
         # Each file is checked for itself, so that a fault names it.
         _check(found, path)
         tree["short-names"] = {**tree.get("short-names", {}), **found.pop("short-names", {})}
-        tree["mirror"] = [*found.pop("mirror", ()), *tree.get("mirror", ())]
+        for name in ("mirror", "insecure-registries", "certificate-authorities"):
+            tree[name] = [*found.pop(name, ()), *tree.get(name, ())]
         tree |= found
     return msgspec.convert(tree, Settings)
 
@@ -109,6 +114,16 @@ def _check(tree: dict[str, Any], path: str) -> None:
     for host in (host for mirror in settings.mirror for host in mirror.hosts):
         if not _is_registry(host):
             raise Fault(f"the settings {path}: mirror hosts {host!r}: it is HOST[:PORT][/PATH]")
+    _check_trust(settings, path)
+
+
+def _check_trust(settings: Settings, path: str) -> None:
+    for entry in settings.insecure_registries:
+        if not (_is_network(entry) if "/" in entry else _is_registry(entry)):
+            raise Fault(f"the settings {path}: insecure-registries {entry!r}: it is HOST[:PORT] or ADDRESS/LENGTH")
+    for file in settings.certificate_authorities:
+        if not file.startswith("/"):
+            raise Fault(f"the settings {path}: certificate-authorities {file!r}: it is the absolute path of a file")
 
 
 def _is_alias(name: str, full: str) -> bool:
@@ -123,6 +138,14 @@ def _is_alias(name: str, full: str) -> bool:
 def _is_short(text: str) -> bool:
     """Tell whether an image's name goes without its registry."""
     return Reference.parse(text).registry == DEFAULT_REGISTRY and not text.startswith(_HUB)
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_registry(host: str) -> bool:

@@ -7,7 +7,7 @@ import os
 from runtime.bundle import Wishes
 from runtime.cli.naming import find_record, read_reference
 from runtime.cli.options import Family, Option
-from runtime.cli.shared_options import PLATFORM, VARIABLES
+from runtime.cli.shared_options import PLAIN_HTTP, PLATFORM, TLS_VERIFY, VARIABLES
 from runtime.containers import Containers
 from runtime.create import Wanted, create
 from runtime.engine import find
@@ -41,7 +41,8 @@ _OWN: Final = (
     PLATFORM,
     Option("--pull", "Fetch the image: missing (the default), always, never", "WHEN"),
     Option("--quiet", "Do not show how a pull comes along", short="-q"),
-    Option("--plain-http", "Pull without TLS; from this host's own addresses always so"),
+    PLAIN_HTTP,
+    TLS_VERIFY,
 )
 _KEEPING: Final = Family(
     "runtime.cli.keeping_options:ask_keeping",
@@ -278,8 +279,7 @@ def _resolve(here: config.Config, name: str) -> str:
 
 
 def _fetch(here: config.Config, name: str, platform: Platform | None, options: Options) -> None:
-    from runtime.cli.platform import Wish  # noqa: PLC0415 - as above
-    from runtime.cli.pull import fetch  # noqa: PLC0415
+    from runtime.cli.pull import fetch  # noqa: PLC0415 - as above
+    from runtime.cli.registries import open_registries  # noqa: PLC0415 - as above
 
-    wish = Wish(platform, "--plain-http" in options)
-    fetch(here, read_reference(name), wish, quiet="--quiet" in options)
+    fetch(here, open_registries(here, options), read_reference(name), platform, quiet="--quiet" in options)

@@ -37,7 +37,7 @@ def ask_isolation(options: Options, wishes: Wishes) -> Wishes:
         cap_drop=tuple(read_capability("--cap-drop", text) for text in options.all("--cap-drop")),
         devices=tuple(read_device(text) for text in options.all("--device")),
         read_only="--read-only" in options,
-        tmpfs=tuple(read_tmpfs(text) for text in options.all("--tmpfs")),
+        tmpfs=tuple({tmpfs.target: tmpfs for tmpfs in map(read_tmpfs, options.all("--tmpfs"))}.values()),
         shm_size=(read_size("--shm-size", shm_size) if shm_size else 0) or SHM_SIZE,
         ulimits=_read_ulimits(options),
         oom_score_adj=None if score is None else read_number("--oom-score-adj", score, -1000, 1000),

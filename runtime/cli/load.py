@@ -7,13 +7,13 @@ from typing import Final
 
 from runtime import config
 from runtime.cli.options import Option, Usage
-from runtime.cli.platform import Wish
 from runtime.cli.progress import progress
 from runtime.cli.registries import as_faults
 from runtime.cli.shared_options import PLATFORM
 from runtime.errors import Fault
 from runtime.images import Images
 from runtime.load import load
+from runtime.platforms import read_platform
 from runtime.saved import open_saved
 from runtime.workspace import open_workspace
 
@@ -37,7 +37,8 @@ Examples:
 def main(arguments: list[str]) -> int:
     """Run the command."""
     options = USAGE.parse(arguments)
-    path, wish = options.last("--input"), Wish.read(options)
+    path, platform = options.last("--input"), options.last("--platform")
+    wanted = read_platform(platform) if platform else None
     if path is None and sys.stdin.isatty():
         raise Fault("there is nothing on standard input but a terminal: name a file with -i")
     images = Images(config.load().home)
@@ -46,7 +47,7 @@ def main(arguments: list[str]) -> int:
         report = (lambda _: None) if "--quiet" in options else show
 
         async def work() -> None:
-            async for loaded in load(images, files, path or "standard input", report, wish.platform):
+            async for loaded in load(images, files, path or "standard input", report, wanted):
                 images.note("load", loaded.image, loaded.image)
                 for name in loaded.names:
                     sys.stdout.write(f"Loaded image: {name.familiar}\n")

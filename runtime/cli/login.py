@@ -8,7 +8,7 @@ from typing import Final
 from runtime import config
 from runtime.cli.naming import read_registry
 from runtime.cli.options import Option, Options, Usage
-from runtime.cli.registries import PLAIN_HTTP, as_faults, check_login
+from runtime.cli.registries import ACCESS_OPTIONS, as_faults, check_login, open_registries
 from runtime.errors import Fault, UsageError
 from storage.oci.errors import Unauthorized
 from storage.oci.shorthand import DEFAULT_REGISTRY
@@ -23,7 +23,7 @@ USAGE: Final = Usage(
         Option("--username", "Whom to log in as", "USER", "-u"),
         Option("--password-stdin", "Read the password from standard input"),
         Option("--password", "The password itself, which others on this host can then see", "PASSWORD", "-p"),
-        PLAIN_HTTP,
+        *ACCESS_OPTIONS,
     ),
     notes="""
 Where the registry issues an identity token, that is kept and the password is not. It is kept by the credential helper
@@ -42,19 +42,19 @@ def main(arguments: list[str]) -> int:
     """Run the command."""
     options = USAGE.parse(arguments)
     registry = read_registry(options.operands[0] if options.operands else DEFAULT_REGISTRY)
-    plain_http = "--plain-http" in options
     here = config.load()
+    registries = open_registries(here, options)
     file = DockerConfig(Path(here.login_file))
     with as_faults():
         known = file.find(registry)
         if known and not any(name in options for name in ("--username", "--password", "--password-stdin")):
             try:
-                return _keep(here, registry, known, check_login(registry, known, plain_http=plain_http))
+                return _keep(here, registry, known, check_login(registries, registry, known))
             except Unauthorized as refusal:
                 _say(f"the login that is there is no longer good ({refusal})")
         shown = _read_credentials(options, registry, known.user if known else "")
         try:
-            kept = check_login(registry, shown, plain_http=plain_http)
+            kept = check_login(registries, registry, shown)
         except Unauthorized as refusal:
             raise Fault(f"{registry} does not let {shown.user!r} in: {refusal}") from refusal
         return _keep(here, registry, shown, kept)

@@ -22,26 +22,37 @@ if TYPE_CHECKING:
 _PROPAGATIONS: Final = ("private", "rprivate", "slave", "rslave", "shared", "rshared")
 #: Those of SELinux, and of Docker Desktop, which mean nothing here; scripts give them.
 _IGNORED: Final = ("z", "Z", "consistent", "cached", "delegated")
+#: Of these one word each.
+_CHOICES: Final = (("ro", "rw"), _PROPAGATIONS, ("z", "Z"), ("nocopy",), ("consistent", "cached", "delegated"))
 _FORM: Final = "[SOURCE:]CONTAINER[:OPTIONS], where SOURCE is a path or the name of a volume"
 
 
 def ask_mounts(options: Options, wishes: Wishes) -> Wishes:
     """Add to the wishes what the options say. Raises UsageError, and Fault if there is no such container."""
-    mounts = read_mounts(options.all("--volume"), options.all("--mount"))
-    return wishes._replace(mounts=_borrow(mounts, options.all("--volumes-from")))
+    memory = _read_tmpfs_targets(options.all("--tmpfs"))
+    mounts = read_mounts(options.all("--volume"), options.all("--mount"), memory)
+    return wishes._replace(mounts=_borrow(mounts, options.all("--volumes-from"), memory))
 
 
-def read_mounts(volumes: Iterable[str], mounts: Iterable[str]) -> tuple[Mount, ...]:
-    """Read all of ``-v`` and ``--mount``. Raises UsageError."""
+def _read_tmpfs_targets(texts: list[str]) -> list[str]:
+    if not texts:
+        return []
+    from runtime.cli.isolation_options import read_tmpfs  # noqa: PLC0415 - as few have both
+
+    return [read_tmpfs(text).target for text in texts]
+
+
+def read_mounts(volumes: Iterable[str], mounts: Iterable[str], memory: Iterable[str] = ()) -> tuple[Mount, ...]:
+    """Read all of ``-v`` and ``--mount``; ``memory`` are the targets of ``--tmpfs``. Raises UsageError."""
     found: dict[str, Mount] = {}
     for mount in (*map(read_volume, volumes), *map(read_mount, mounts)):
-        if mount.target in found:
-            raise UsageError(f"{mount.target} is given twice: only one thing can be mounted at a path")
+        if mount.target in (*found, *memory):
+            raise UsageError(f"Duplicate mount point: {mount.target}")
         found[mount.target] = mount
     return tuple(found.values())
 
 
-def _borrow(mounts: tuple[Mount, ...], sources: list[str]) -> tuple[Mount, ...]:
+def _borrow(mounts: tuple[Mount, ...], sources: list[str], memory: list[str]) -> tuple[Mount, ...]:
     """Add what other containers have mounted, but where something is mounted already. Raises Fault."""
     if not sources:
         return mounts  # as nearly all containers
@@ -56,7 +67,7 @@ def _borrow(mounts: tuple[Mount, ...], sources: list[str]) -> tuple[Mount, ...]:
             mount = read(Mount, values)._replace(copy=False)
             if access == "ro":
                 mount = mount._replace(options=(*mount.options, "ro"))
-            if mount.kind != "tmpfs":
+            if mount.kind != "tmpfs" and mount.target not in memory:
                 found.setdefault(mount.target, mount)
     return tuple(found.values())
 
@@ -64,12 +75,13 @@ def _borrow(mounts: tuple[Mount, ...], sources: list[str]) -> tuple[Mount, ...]:
 def read_volume(text: str) -> Mount:
     """Read what ``-v`` takes. Raises UsageError."""
     parts = text.split(":")
-    if len(parts) > 3 or not all(parts[:2]) or "\0" in text:
+    if len(parts) > 3 or not all(parts) or "\0" in text:
         raise UsageError(f"-v {text!r}: it is {_FORM}")
     mode = parts[2] if len(parts) == 3 else ""
-    words = [word for word in mode.split(",") if word]
     option = f"-v {text!r}"
-    target = _read_target(parts[-1] if len(parts) == 1 else parts[1], option)
+    words = _read_mode(mode, option)
+    # A path alone begins at the root, as with Docker, whose command takes it for one of this host at first.
+    target = _read_target(f"/{text}" if len(parts) == 1 else parts[1], option)
     if len(parts) == 1:
         return Mount("", target, ("rbind", "rprivate"), kind="volume", anonymous=True)
     if parts[0].startswith(("/", ".")):
@@ -80,6 +92,15 @@ def read_volume(text: str) -> Mount:
         if word not in ("ro", "rw", "nocopy", *_IGNORED):
             raise UsageError(f"{option}: a volume has no option {word!r}, but ro, rw and nocopy")
     return Mount(parts[0], target, ("rbind", "rprivate", *access), kind="volume", mode=mode, copy="nocopy" not in words)
+
+
+def _read_mode(mode: str, option: str) -> list[str]:
+    """Read what comes last in ``-v``. Raises UsageError for words that contradict each other."""
+    words = mode.split(",") if mode else []
+    for choices in _CHOICES:
+        if sum(word in choices for word in words) > 1:
+            raise UsageError(f"{option}: invalid mode: {mode}: give one of {', '.join(choices)}, once")
+    return words
 
 
 def _bind_options(words: list[str], option: str) -> tuple[str, ...]:

@@ -5,17 +5,19 @@ from typing import TYPE_CHECKING, Final
 
 from runtime import config
 from runtime.cli.options import Option, Usage
-from runtime.cli.platform import Wish
 from runtime.cli.progress import progress
-from runtime.cli.registries import PLAIN_HTTP, fetch_from, resolve
+from runtime.cli.registries import ACCESS_OPTIONS, fetch_from, open_registries, resolve
 from runtime.cli.shared_options import PLATFORM
 from runtime.errors import UsageError
 from runtime.images import Images
+from runtime.platforms import read_platform
 from runtime.pull import pull
 from runtime.rootless import enter
 from runtime.workshop import close_unused, open_ahead
 
 if TYPE_CHECKING:
+    from runtime.platforms import Platform
+    from runtime.registries import Registries
     from storage.oci.manifest import Manifest
     from storage.oci.reference import Reference, Tag
     from storage.remote.client import RemoteNamespace
@@ -27,7 +29,7 @@ USAGE: Final = Usage(
         PLATFORM,
         Option("--all-tags", "Fetch every tag of the repository", short="-a"),
         Option("--quiet", "Print names alone", short="-q"),
-        PLAIN_HTTP,
+        *ACCESS_OPTIONS,
     ),
     notes="""
 Examples:
@@ -42,19 +44,27 @@ def main(arguments: list[str]) -> int:
     """Run the command."""
     options = USAGE.parse(arguments)
     here, word, quiet = config.load(), options.operands[0], "--quiet" in options
-    reference, wish = resolve(here, word), Wish.read(options)
+    reference, platform = resolve(here, word), options.last("--platform")
+    wanted, registries = read_platform(platform) if platform else None, open_registries(here, options)
     if "--all-tags" not in options:
-        _say(reference, fetch(here, reference, wish, quiet=quiet), quiet=quiet)
+        _say(reference, fetch(here, registries, reference, wanted, quiet=quiet), quiet=quiet)
         return 0
     if word.rpartition("/")[2].find(":") >= 0 or reference.digest is not None:
         raise UsageError("--all-tags fetches every tag, so the name must have none")
-    for tag in fetch_from(here, reference, _list_tags, plain_http=wish.plain_http):
+    for tag in fetch_from(here, registries, reference, _list_tags):
         tagged = reference._replace(tag=tag)
-        _say(tagged, fetch(here, tagged, wish, quiet=quiet), quiet=quiet)
+        _say(tagged, fetch(here, registries, tagged, wanted, quiet=quiet), quiet=quiet)
     return 0
 
 
-def fetch(here: config.Config, reference: "Reference", wish: Wish, *, quiet: bool = False) -> "Manifest":
+def fetch(
+    here: config.Config,
+    registries: "Registries",
+    reference: "Reference",
+    wanted: "Platform | None",
+    *,
+    quiet: bool = False,
+) -> "Manifest":
     """Fetch an image with progress on stderr. Raises Fault."""
     enter()
     open_ahead()
@@ -63,9 +73,9 @@ def fetch(here: config.Config, reference: "Reference", wish: Wish, *, quiet: boo
 
             async def work(namespace: "RemoteNamespace", there: "Reference") -> "Manifest":
                 report = (lambda _: None) if quiet else show
-                return await pull(Images(here.home), namespace.repository(there.name), reference, report, wish.platform)
+                return await pull(Images(here.home), namespace.repository(there.name), reference, report, wanted)
 
-            manifest = fetch_from(here, reference, work, plain_http=wish.plain_http)
+            manifest = fetch_from(here, registries, reference, work)
     finally:
         close_unused()
     Images(here.home).note("pull", str(reference), str(reference))

@@ -7,11 +7,12 @@ from runtime import config
 from runtime.cli.naming import find_record, get_record, read_reference
 from runtime.cli.options import Option, Usage
 from runtime.cli.progress import progress
-from runtime.cli.registries import PLAIN_HTTP, resolve, with_registry
+from runtime.cli.registries import ACCESS_OPTIONS, open_registries, resolve, send_to
 from runtime.errors import Fault, UsageError
 from runtime.images import Images, Record
 from runtime.pack import pack
 from runtime.push import StoredImage
+from runtime.registries import Registries
 from runtime.workspace import open_workspace
 from storage.copy import copy
 from storage.oci.reference import Reference
@@ -25,7 +26,7 @@ USAGE: Final = Usage(
     "Send an image of this host to a registry, byte for byte as it was pulled. Layers that were loaded without\n"
     "compression are compressed first.\n"
     "It goes to where its name says, or to TARGET, another name such as registry.example/team/app:1.",
-    (Option("--all-tags", "Send every tag that the repository has here", short="-a"), PLAIN_HTTP),
+    (Option("--all-tags", "Send every tag that the repository has here", short="-a"), *ACCESS_OPTIONS),
     notes="""
 Examples:
   preg push localhost:5000/team/app:1
@@ -40,7 +41,7 @@ def main(arguments: list[str]) -> int:
     options = USAGE.parse(arguments)
     here = config.load()
     images = Images(here.home)
-    word, plain_http = options.operands[0], "--plain-http" in options
+    word, registries = options.operands[0], open_registries(here, options)
     record = find_record(images, word)
     # A short name stands for what it would be fetched by, if nothing here is called so.
     reference = read_reference(word) if record is not None else resolve(here, word)
@@ -49,7 +50,7 @@ def main(arguments: list[str]) -> int:
             raise UsageError(
                 "--all-tags sends every tag to where its name says: give one name without a tag, and no TARGET"
             )
-        return _push_all(here, images, reference, plain_http=plain_http)
+        return _push_all(here, registries, images, reference)
     if len(options.operands) > 1:
         target = resolve(here, options.operands[1])
     elif record is not None and not record.reference:
@@ -58,11 +59,11 @@ def main(arguments: list[str]) -> int:
         target = reference
     if target.tag is None or target.digest is not None:
         raise UsageError(f"{target} is pushed by a tag alone: name it as {target.registry}/{target.name}:TAG")
-    _push(here, images, record or images.find(reference) or get_record(images, word), target, plain_http=plain_http)
+    _push(here, registries, images, record or images.find(reference) or get_record(images, word), target)
     return 0
 
 
-def _push_all(here: config.Config, images: Images, reference: Reference, *, plain_http: bool) -> int:
+def _push_all(here: config.Config, registries: Registries, images: Images, reference: Reference) -> int:
     names = [(Reference.parse(record.reference), record) for record in images.names()]
     chosen = [(name, record) for name, record in names if name.tag and name[:2] == reference[:2]]
     if not chosen:
@@ -70,11 +71,11 @@ def _push_all(here: config.Config, images: Images, reference: Reference, *, plai
             f"no image on this host has a tag of {reference.familiar_name}; 'preg images' lists those there are"
         )
     for name, record in chosen:
-        _push(here, images, record, name, plain_http=plain_http)
+        _push(here, registries, images, record, name)
     return 0
 
 
-def _push(here: config.Config, images: Images, record: Record, target: Reference, *, plain_http: bool) -> None:
+def _push(here: config.Config, registries: Registries, images: Images, record: Record, target: Reference) -> None:
     """Send an image to where ``target`` says, which has a tag, and say so."""
     image = pack(images, images.open(record))
     source_name = Reference.parse(image.record.reference) if image.record.reference else target
@@ -88,6 +89,6 @@ def _push(here: config.Config, images: Images, record: Record, target: Reference
             repository = namespace.repository(target.name)
             return await copy(source, repository, image.manifest.digest, tags, same_registry=near, report=show)
 
-        manifest = with_registry(here, target, work, plain_http=plain_http)
+        manifest = send_to(here, registries, target, work)
     images.note("push", str(target), str(target))
     sys.stdout.write(f"{target} is {manifest.digest}\n")

@@ -8,33 +8,37 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from runtime.cli.naming import read_reference
-from runtime.cli.options import Option
-from runtime.config import Config
-from runtime.errors import Fault
-from runtime.settings import Source, load
+from runtime.cli.options import Options
+from runtime.cli.shared_options import PLAIN_HTTP, TLS_VERIFY
+from runtime.config import Config, proxies
+from runtime.errors import Fault, UsageError
+from runtime.registries import Access, Registries, Source
+from runtime.settings import load
 from storage.oci.errors import RegistryError
 from storage.oci.reference import Reference
 from storage.remote.client import RemoteNamespace
 from storage.remote.credentials import Credentials
 from storage.remote.docker_config import find_credentials
+from storage.remote.endpoint import Endpoint
 
-PLAIN_HTTP: Final = Option("--plain-http", "Speak to the registry without TLS; on this host's own addresses always so")
+#: What commands that speak to a registry take.
+ACCESS_OPTIONS: Final = (PLAIN_HTTP, TLS_VERIFY)
 
 T = TypeVar("T")
 
 
-def with_registry(
-    config: Config,
-    reference: Reference,
-    work: Callable[[RemoteNamespace], Coroutine[Any, Any, T]],
-    *,
-    plain_http: bool,
-    verify: bool = True,
-) -> T:
-    """Do some work with the registry of a reference, as who this user has logged in there. Raises Fault."""
-    with as_faults():
-        credentials = find_credentials(map(Path, config.credential_files), reference.registry, reference.name)
-        return asyncio.run(_connected(reference.registry, credentials, work, plain_http=plain_http, verify=verify))
+def open_registries(config: Config, options: Options) -> Registries:
+    """Read how registries are reached. Raises Fault."""
+    return Registries(config, load(config), proxies(), read_access(options))
+
+
+def read_access(options: Options) -> Access:
+    """Read the options. Raises UsageError."""
+    given = {name: name in options if options.all(name) else None for name in ("--plain-http", "--tls-verify")}
+    access = Access(given["--plain-http"], given["--tls-verify"])
+    if access.plain_http and access.tls_verify:
+        raise UsageError("--plain-http and --tls-verify exclude each other")
+    return access
 
 
 def resolve(config: Config, text: str) -> Reference:
@@ -46,34 +50,48 @@ def resolve(config: Config, text: str) -> Reference:
 
 def fetch_from(
     config: Config,
+    registries: Registries,
     reference: Reference,
     work: Callable[[RemoteNamespace, Reference], Coroutine[Any, Any, T]],
-    *,
-    plain_http: bool,
 ) -> T:
     """Do some work with the first that can do it of a registry's mirrors and itself.
 
     The work is given the name that the image has there. Raises Fault.
     """
-    for source in load(config).sources(reference):
+    with as_faults():
+        *mirrors, own = registries.sources(reference)
+    for source in mirrors:
         try:
             return _ask(config, source, work)
         except Fault as fault:
-            passed = source.reference.registry
+            passed = source.endpoint.registry
             sys.stderr.write(f"preg: the mirror {passed} is passed over: {' '.join(str(fault).split())}\n")
-    return _ask(config, Source(reference, plain_http), work)
+    return _ask(config, own, work)
+
+
+def send_to(
+    config: Config,
+    registries: Registries,
+    reference: Reference,
+    work: Callable[[RemoteNamespace], Coroutine[Any, Any, T]],
+) -> T:
+    """Do some work with the registry of a reference. Raises Fault."""
+    with as_faults():
+        source = Source(reference, registries.endpoint(reference.registry))
+    return _ask(config, source, lambda space, _: work(space))
+
+
+def check_login(registries: Registries, registry: str, credentials: Credentials) -> Credentials | None:
+    """Show credentials to a registry, and give what to keep. None if it asks nobody for any. Raises RegistryError."""
+    return asyncio.run(_connected(registries.endpoint(registry), credentials, RemoteNamespace.log_in))
 
 
 def _ask(config: Config, source: Source, work: Callable[[RemoteNamespace, Reference], Coroutine[Any, Any, T]]) -> T:
-    there = source.reference
-    return with_registry(
-        config, there, lambda space: work(space, there), plain_http=source.plain_http, verify=source.verify
-    )
-
-
-def check_login(registry: str, credentials: Credentials, *, plain_http: bool) -> Credentials | None:
-    """Show credentials to a registry, and give what to keep. None if it asks nobody for any. Raises RegistryError."""
-    return asyncio.run(_connected(registry, credentials, RemoteNamespace.log_in, plain_http=plain_http))
+    """Do some work as who this user has logged in as there."""
+    there, endpoint = source
+    with as_faults():
+        credentials = find_credentials(map(Path, config.credential_files), endpoint.registry, there.name)
+        return asyncio.run(_connected(endpoint, credentials, lambda space: work(space, there)))
 
 
 @contextmanager
@@ -86,14 +104,11 @@ def as_faults() -> Iterator[None]:
 
 
 async def _connected(
-    registry: str,
+    endpoint: Endpoint,
     credentials: Credentials | None,
     work: Callable[[RemoteNamespace], Coroutine[Any, Any, T]],
-    *,
-    plain_http: bool,
-    verify: bool = True,
 ) -> T:
-    namespace = RemoteNamespace(registry, credentials, plain_http=plain_http, verify=verify)
+    namespace = RemoteNamespace(endpoint, credentials)
     try:
         return await work(namespace)
     finally:

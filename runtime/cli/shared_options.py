@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     from typing import Final
 
 PLATFORM: Final = Option("--platform", "Take the image for OS/ARCHITECTURE[/VARIANT] (default: this host)", "PLATFORM")
+#: How a registry is spoken to: what ``runtime.cli.registries.read_access`` reads.
+PLAIN_HTTP: Final = Option("--plain-http", "Speak to the registry without TLS; --plain-http=false: with TLS, here too")
+TLS_VERIFY: Final = Option("--tls-verify", "Check its certificate (default); --tls-verify=false: take any, or no TLS")
 
 #: The variables that a process is given: into what has an ``environment``.
 VARIABLES: Final = Family(

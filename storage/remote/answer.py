@@ -51,7 +51,7 @@ class Answer:
         """Whether the server takes another request over this connection."""
         self.fault: HttpFault | None = None
         """Why the rest will not come."""
-        self._bodiless = method == "HEAD"
+        self._bodiless = method in ("HEAD", "CONNECT")
         self._until_end = False
         self._lines: list[tuple[str, str]] = []
         self._overhead = 0
@@ -69,11 +69,11 @@ class Answer:
         if self._overhead > _HEAD_LIMIT:
             self._fail(HttpFault("the server sent headers without an end", passing=False))
 
-    def end(self, error: Exception | None) -> None:
-        """Take it that the connection has ended, by an error or not."""
+    def end(self, fault: HttpFault | None) -> None:
+        """Take it that the connection has ended, by a fault or not."""
         self.lasting = False
-        self.complete = self.complete or (self._until_end and error is None and self.fault is None)
-        self._fail(HttpFault(str(error or "the server closed the connection too early")))
+        self.complete = self.complete or (self._until_end and fault is None and self.fault is None)
+        self._fail(fault or HttpFault("the server closed the connection too early"))
 
     def take(self) -> bytes:
         """Give the next piece of the body, nothing if there is none."""

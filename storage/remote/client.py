@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from storage.remote.credentials import Credentials
+    from storage.remote.endpoint import Endpoint
 
 #: So many times in a row may a download break off without a single byte gained.
 _FRUITLESS: Final = 4
@@ -28,15 +29,10 @@ _ACCEPT: Final = ", ".join(sorted(media.MANIFESTS))
 
 
 class RemoteNamespace:
-    """A registry, named as people type it: ``docker.io``, ``registry.example:5000``.
+    """A registry."""
 
-    See ``Transport`` for ``plain_http`` and ``verify``.
-    """
-
-    def __init__(
-        self, registry: str, credentials: "Credentials | None" = None, *, plain_http: bool = False, verify: bool = True
-    ) -> None:
-        self._transport = Transport(registry, credentials, plain_http=plain_http, verify=verify)
+    def __init__(self, endpoint: "Endpoint", credentials: "Credentials | None" = None) -> None:
+        self._transport = Transport(endpoint, credentials)
 
     async def log_in(self) -> "Credentials | None":
         """Show the credentials to the registry, and give what to keep: an identity token where one is issued.
@@ -51,7 +47,7 @@ class RemoteNamespace:
 
     async def repositories(self, start_after: str = "", /) -> "AsyncIterator[Name]":
         """Name the repositories greater than ``start_after``."""
-        async for page in _pages(self._transport, "/v2/_catalog", start_after, ("registry:catalog:*",)):
+        async for page in _pages(self._transport, "_catalog", start_after, ("registry:catalog:*",)):
             for name in page.repositories or ():
                 yield parse_name(name)
 
@@ -80,7 +76,7 @@ class RemoteBlob:
         self.digest = digest
         self.size = size
         self._transport = transport
-        self._url = f"/v2/{name}/blobs/{digest}"
+        self._url = f"{name}/blobs/{digest}"
         self._scopes = _pull(name)
 
     async def read(self, start: int = 0, stop: int | None = None) -> "AsyncIterator[bytes]":
@@ -129,7 +125,7 @@ class RemoteBlobs:
 
     async def get(self, digest: Digest, /) -> RemoteBlob:
         """Find a blob. Raises BlobUnknown."""
-        url = f"/v2/{self._name}/blobs/{digest}"
+        url = f"{self._name}/blobs/{digest}"
         async with await self._transport.request("HEAD", url, scopes=_pull(self._name), expect=(200, 404)) as answer:
             if answer.status == 404:
                 raise errors.BlobUnknown(f"{self._transport.registry}/{self._name} holds no blob {digest}")
@@ -147,7 +143,7 @@ class RemoteBlobs:
         scopes = _push(self._name) + (_pull(source) if source is not None else ())
         try:
             async with await self._transport.request(
-                "POST", f"/v2/{self._name}/blobs/uploads/?{urlencode(query)}", scopes=scopes, expect=(201, 202)
+                "POST", f"{self._name}/blobs/uploads/?{urlencode(query)}", scopes=scopes, expect=(201, 202)
             ) as answer:
                 if answer.status == 201:
                     return True
@@ -161,7 +157,7 @@ class RemoteBlobs:
 
     async def delete(self, digest: Digest, /) -> None:
         """Remove a blob from this repository only. Raises BlobUnknown."""
-        await _delete(self._transport, f"/v2/{self._name}/blobs/{digest}", self._name, errors.BlobUnknown)
+        await _delete(self._transport, f"{self._name}/blobs/{digest}", self._name, errors.BlobUnknown)
 
 
 class RemoteManifests:
@@ -173,7 +169,7 @@ class RemoteManifests:
 
     async def get(self, reference: Tag | Digest, /) -> Manifest:
         """Read a manifest and check it against the digest it was asked for by. Raises ManifestUnknown."""
-        url = f"/v2/{self._name}/manifests/{reference}"
+        url = f"{self._name}/manifests/{reference}"
         async with await self._transport.request(
             "GET", url, scopes=_pull(self._name), headers={"Accept": _ACCEPT}, expect=(200, 404)
         ) as answer:
@@ -192,7 +188,7 @@ class RemoteManifests:
         for target in tags or (manifest.digest,):
             async with await self._transport.request(
                 "PUT",
-                f"/v2/{self._name}/manifests/{target}",
+                f"{self._name}/manifests/{target}",
                 scopes=_push(self._name),
                 headers={"Content-Type": manifest.media_type},
                 body=manifest.raw,
@@ -204,7 +200,7 @@ class RemoteManifests:
 
     async def delete(self, digest: Digest, /) -> None:
         """Remove a manifest and every tag that points to it. Raises ManifestUnknown."""
-        await _delete(self._transport, f"/v2/{self._name}/manifests/{digest}", self._name, errors.ManifestUnknown)
+        await _delete(self._transport, f"{self._name}/manifests/{digest}", self._name, errors.ManifestUnknown)
 
 
 class RemoteTags:
@@ -216,13 +212,13 @@ class RemoteTags:
 
     async def list(self, start_after: str = "", /) -> "AsyncIterator[Tag]":
         """Name the tags greater than ``start_after``. Raises NameUnknown."""
-        async for page in _pages(self._transport, f"/v2/{self._name}/tags/list", start_after, _pull(self._name)):
+        async for page in _pages(self._transport, f"{self._name}/tags/list", start_after, _pull(self._name)):
             for tag in page.tags or ():
                 yield parse_tag(tag)
 
     async def delete(self, tag: Tag, /) -> None:
         """Remove a tag, not what it points to. Raises ManifestUnknown."""
-        await _delete(self._transport, f"/v2/{self._name}/manifests/{tag}", self._name, errors.ManifestUnknown)
+        await _delete(self._transport, f"{self._name}/manifests/{tag}", self._name, errors.ManifestUnknown)
 
 
 class RemoteReferrers:
@@ -235,7 +231,7 @@ class RemoteReferrers:
     async def list(self, subject: Digest, /) -> list[Descriptor]:
         """Describe the manifests attached to ``subject``; none where the registry does not know the question."""
         found: list[Descriptor] = []
-        url: str | None = f"/v2/{self._name}/referrers/{subject}"
+        url: str | None = f"{self._name}/referrers/{subject}"
         while url is not None:
             async with await self._transport.request("GET", url, scopes=_pull(self._name), expect=(200, 404)) as answer:
                 if answer.status == 404:

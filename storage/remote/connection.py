@@ -1,6 +1,7 @@
 """A connection to a server, over which one request after the other is sent, and its answer read."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterable
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar, cast
 from urllib.parse import quote, urlsplit
@@ -8,7 +9,9 @@ from urllib.parse import quote, urlsplit
 from storage.remote.answer import Answer, HttpFault
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from storage.remote.proxies import Proxy
 
 #: So many bytes are taken from the network at once, and so many may wait to be read before the server has to wait.
 _AT_ONCE: Final = 128 * 1024
@@ -30,16 +33,26 @@ class Request(NamedTuple):
     url: str
     headers: "Mapping[str, str]"
     body: Body
+    target: str = ""
+    """What is asked for, if that is not what the URL says behind the host."""
+
+    def through(self, proxy: "Proxy | None") -> "Request":
+        """Give it as a proxy takes it that passes it on (RFC 9112, section 3.2.2)."""
+        if proxy is None:
+            return self
+        shown = {"Proxy-Authorization": proxy.authorization} if proxy.authorization else {}
+        parts = urlsplit(self.url)
+        target = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{_target(self.url)}"
+        return self._replace(headers={**self.headers, **shown}, target=target)
 
     @property
     def head(self) -> bytes:
         """All of it but the body, as it is sent. Raises ValueError for a header that is none."""
-        parts = urlsplit(self.url)
-        target = quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), safe=_URL_CHARACTERS)
-        lines = {"Host": parts.netloc.rpartition("@")[2], **_HEADERS, **self.headers}
+        target = self.target or _target(self.url)
+        lines = {"Host": urlsplit(self.url).netloc.rpartition("@")[2], **_HEADERS, **self.headers}
         if isinstance(self.body, AsyncIterable):
             lines["Transfer-Encoding"] = "chunked"
-        elif self.body is not None or self.method not in ("GET", "HEAD"):
+        elif self.body is not None or self.method not in ("GET", "HEAD", "CONNECT"):
             lines["Content-Length"] = str(len(self.body or b""))
         head = [f"{self.method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in lines.items())]
         if any(character in line for line in head for character in "\r\n\0"):
@@ -51,7 +64,11 @@ class Connection(asyncio.BufferedProtocol):
     """One request and its answer at a time. Not asyncio's streams, which copy twice more what comes."""
 
     def __init__(self) -> None:
+        self.proxy: Proxy | None = None
+        """What passes our requests on to the server, if it is at the other end."""
         self._transport: asyncio.Transport | None = None
+        self._lost: Exception | None = None
+        self._explain_tls: Callable[[ssl.SSLError], HttpFault] | None = None
         self._buffer = memoryview(bytearray(_AT_ONCE))
         self._answer: Answer | None = None
         self._news = asyncio.Event()
@@ -79,15 +96,39 @@ class Connection(asyncio.BufferedProtocol):
     def eof_received(self) -> None:
         self._end(None)
 
+    async def start_tls(
+        self, context: ssl.SSLContext, host: str, explain: "Callable[[ssl.SSLError], HttpFault]"
+    ) -> None:
+        """Speak TLS from now on; ``explain`` says what a fault means that comes later. Raises OSError."""
+        if self._transport is None:
+            raise ConnectionResetError
+        loop = asyncio.get_running_loop()
+        self._explain_tls = explain
+        self._transport = await loop.start_tls(self._transport, self, context, server_hostname=host)
+
+    def forget(self) -> None:
+        """Be done with the answer that was read last, which has no body."""
+        self._answer = None
+
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
+        self._lost = exc
         self._end(exc)
         self._writable.set()
 
     def _end(self, error: Exception | None) -> None:
         if self._answer is not None:
-            self._answer.end(error)
+            self._answer.end(self._explain(error))
         self._news.set()
+
+    def _explain(self, error: Exception | None) -> HttpFault | None:
+        """Say why the connection was lost."""
+        if error is None:
+            return None
+        # TLS 1.3 tells only after its beginning that a server wants another certificate of ours.
+        if isinstance(error, ssl.SSLError) and self._explain_tls is not None and "ALERT" in (error.reason or ""):
+            return self._explain_tls(error)
+        return HttpFault((error.strerror if isinstance(error, OSError) else "") or str(error))
 
     def pause_writing(self) -> None:
         self._writable.clear()
@@ -132,7 +173,7 @@ class Connection(asyncio.BufferedProtocol):
 
     async def _write(self, data: bytes) -> None:
         if self._transport is None:
-            raise HttpFault("the server closed the connection too early")
+            raise self._explain(self._lost) or HttpFault("the server closed the connection too early")
         self._transport.write(data)
         await patiently(self._writable.wait(), _SILENCE)
 
@@ -154,6 +195,11 @@ class Connection(asyncio.BufferedProtocol):
             raise answer.fault
         self._news.clear()
         await self._news.wait()
+
+
+def _target(url: str) -> str:
+    parts = urlsplit(url)
+    return quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), safe=_URL_CHARACTERS)
 
 
 async def patiently(work: "Awaitable[T]", seconds: int | None) -> T:

@@ -6,47 +6,27 @@ read by a library: see ``answer.py``.
 """
 
 import asyncio
-import ssl
 from collections.abc import AsyncIterable
-from typing import TYPE_CHECKING, Final, NamedTuple
-from urllib.parse import urljoin, urlsplit
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urljoin
 
 from storage.remote.answer import Answer, HttpFault
-from storage.remote.connection import Body, Connection, Request, patiently
+from storage.remote.connection import Body, Connection, Request
+from storage.remote.connector import Connector, Origin, refusal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
 _REDIRECTS: Final = 10
-#: Seconds until there is a connection.
-_CONNECT: Final = 15
-#: Seconds after which the next of a host's addresses is tried beside the first (RFC 8305).
-_NEXT_ADDRESS: Final = 0.25
-
-
-class Origin(NamedTuple):
-    """Who serves a URL: credentials are for one of these."""
-
-    scheme: str
-    host: str
-    port: int
-
-    @classmethod
-    def of(cls, url: str) -> "Origin":
-        """Give who serves a URL. Raises ValueError if it is none of HTTP."""
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"{url!r} is no URL of HTTP")
-        default = 443 if parts.scheme == "https" else 80
-        return cls(parts.scheme, parts.hostname, default if parts.port is None else parts.port)
+#: The headers that go where a redirect leads to another server: none that can hold a secret.
+_HARMLESS: Final = frozenset({"Accept", "Range"})
 
 
 class Http:
-    """Connections to servers, kept for the next request. Without ``verify`` any certificate is taken."""
+    """Connections to servers, kept for the next request."""
 
-    def __init__(self, *, verify: bool) -> None:
-        self._verify = verify
-        self._tls: ssl.SSLContext | None = None
+    def __init__(self, connector: Connector) -> None:
+        self._connector = connector
         self._idle: dict[Origin, list[Connection]] = {}
 
     async def request(
@@ -55,7 +35,7 @@ class Http:
         """Send a request and give the answer when its head is there; whoever asks must release it.
 
         Redirects are followed if asked for, without credentials where they lead to somebody else. Raises HttpFault,
-        and ValueError if the URL is none.
+        RegistryError, and ValueError if the URL is none.
         """
         for _ in range(_REDIRECTS):
             response = await self._send(Request(method, url, headers, body))
@@ -65,7 +45,7 @@ class Http:
             response.release()
             following = urljoin(url, location)
             if Origin.of(following) != Origin.of(url):
-                headers = {name: value for name, value in headers.items() if name != "Authorization"}
+                headers = {name: value for name, value in headers.items() if name in _HARMLESS}
             url = following
         raise HttpFault(f"{url} redirects more than {_REDIRECTS} times", passing=False)
 
@@ -79,26 +59,20 @@ class Http:
             except HttpFault as fault:
                 if not fault.passing:
                     raise
-        return await self._exchange(request, await self._connect(origin), idle)
+        return await self._exchange(request, await self._connector.connect(origin), idle)
 
-    async def _connect(self, origin: Origin) -> Connection:
-        if origin.scheme == "https" and self._tls is None:
-            self._tls = ssl.create_default_context()
-            if not self._verify:
-                self._tls.check_hostname, self._tls.verify_mode = False, ssl.CERT_NONE
-        tls = self._tls if origin.scheme == "https" else None
-        opening = asyncio.get_running_loop().create_connection(
-            Connection, origin.host, origin.port, ssl=tls, happy_eyeballs_delay=_NEXT_ADDRESS
-        )
-        try:
-            return (await patiently(opening, _CONNECT))[1]
-        except HttpFault as fault:
-            raise HttpFault(f"{origin.host}:{origin.port}: {fault}", passing=False) from fault
+    async def open(self, url: str) -> None:
+        """Connect to a server that may not speak TLS; the next request to it finds the connection. Raises HttpFault."""
+        origin = Origin.of(url)
+        self._idle.setdefault(origin, []).append(await self._connector.connect(origin, unsure=True))
 
     @staticmethod
     async def _exchange(request: Request, connection: Connection, idle: list[Connection]) -> "Response":
         try:
-            return Response(request, await connection.exchange(request), connection, idle)
+            answer = await connection.exchange(request.through(connection.proxy))
+            if connection.proxy is not None and answer.status == 407:
+                raise refusal(connection.proxy, answer.status, Origin.of(request.url).address)
+            return Response(request, answer, connection, idle)
         except BaseException:
             connection.close()
             raise

@@ -3,23 +3,25 @@
 import asyncio
 import random
 from typing import TYPE_CHECKING, Final, Self
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlencode, urljoin, urlsplit
 
 from storage.oci import errors
 from storage.oci.headers import parse_challenge
 from storage.oci.wire import decode_error
-from storage.remote.address import is_loopback
+from storage.remote.address import host_of, is_loopback
 from storage.remote.answer import Headers, HttpFault
 from storage.remote.authenticator import Authenticator, lacks_rights
-from storage.remote.credentials import DOCKER_HUB, Credentials
-from storage.remote.http import Http, Origin, Response
+from storage.remote.connector import Connector, Origin
+from storage.remote.faults import NotTls, Refused
+from storage.remote.http import Http, Response
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Mapping
 
     from storage.remote.connection import Body
+    from storage.remote.credentials import Credentials
+    from storage.remote.endpoint import Endpoint
 
-_HUB_HOST: Final = "registry-1.docker.io"
 _ATTEMPTS: Final = 4
 #: A pause, in seconds, that a registry asks for (Retry-After) is kept to up to this.
 _LONGEST_PAUSE: Final = 30.0
@@ -29,24 +31,16 @@ _PASSING: Final = frozenset({408, 429, 500, 502, 503, 504})
 
 
 class Transport:
-    """The connections to a registry, named as people type it.
+    """The connections to a registry."""
 
-    TLS is used except to this host's own addresses, or to any with ``plain_http``. Without ``verify`` any certificate
-    is taken.
-    """
-
-    def __init__(
-        self, registry: str, credentials: Credentials | None = None, *, plain_http: bool = False, verify: bool = True
-    ) -> None:
-        plain = plain_http or is_loopback(registry)
-        host = _HUB_HOST if registry == DOCKER_HUB else registry
-        self.registry = registry
-        self.base = f"{'http' if plain else 'https'}://{host}"
-        self._http = Http(verify=verify)
+    def __init__(self, endpoint: "Endpoint", credentials: "Credentials | None" = None) -> None:
+        self.registry = endpoint.registry
+        self._endpoint = endpoint
+        self._http = Http(Connector(endpoint.tls, endpoint.proxies))
         self._authenticator = Authenticator(self._http, credentials, self._may_give_tokens)
-        self._plain_http = plain_http
+        self._settling = asyncio.Lock()
 
-    async def log_in(self) -> Credentials | None:
+    async def log_in(self) -> "Credentials | None":
         """Show the credentials to the registry, and give what to keep: an identity token where one is issued.
 
         None if the registry asks nobody for credentials. Raises Unauthorized if it refuses these.
@@ -54,11 +48,11 @@ class Transport:
         held = self._authenticator.credentials
         self._authenticator = Authenticator(self._http, held, self._may_give_tokens, log_in=True)
         try:
-            if (response := await self._once("GET", "/v2/", (), None, None)).status == 200:
+            if (response := await self._once("GET", "", (), None, None)).status == 200:
                 response.release()
                 return None
             if self._learn(response, ()):
-                response = await self._once("GET", "/v2/", (), None, None)
+                response = await self._once("GET", "", (), None, None)
         except (HttpFault, ValueError) as error:
             raise self._unreachable(error) from error
         if response.status != 200:
@@ -78,7 +72,8 @@ class Transport:
     ) -> "Answer":
         """Send a request, again if the fault is a passing one, and give the answer if its status is as expected.
 
-        ``url`` is a path of the registry, or what a Location header said. Raises RegistryError.
+        ``url`` is a path below the API's root (``NAME/tags/list``), or what a Location header said.
+        Raises RegistryError.
         """
         for attempt in range(1, _ATTEMPTS + 1):
             try:
@@ -120,8 +115,8 @@ class Transport:
     def _may_give_tokens(self, realm: str) -> bool:
         """Tell whether a token server may see our credentials: over TLS, or where the registry may without."""
         parts = urlsplit(realm)
-        near = self.base.startswith("http:") and is_loopback(parts.netloc)
-        return parts.scheme == "https" or (parts.scheme == "http" and (self._plain_http or near))
+        near = self._endpoint.scheme == "http" and is_loopback(self.registry) and is_loopback(parts.netloc)
+        return parts.scheme == "https" or (parts.scheme == "http" and (self._endpoint.plain_tokens or near))
 
     async def _send(
         self, method: str, url: str, scopes: tuple[str, ...], headers: "Mapping[str, str] | None", body: bytes | None
@@ -134,7 +129,7 @@ class Transport:
     def _learn(self, response: Response, scopes: tuple[str, ...]) -> bool:
         """Tell whether a request that was answered so may end better; the answer is then done with."""
         # Only the registry may say where we show our credentials, not a store that it redirects to.
-        if response.status != 401 or Origin.of(response.url) != Origin.of(self.base):
+        if response.status != 401 or not self._is_registry(response.url):
             return False
         shown = response.sent.get("Authorization")
         worthwhile = self._authenticator.learn(response.headers.all("WWW-Authenticate"), scopes, shown)
@@ -145,12 +140,41 @@ class Transport:
     async def _once(
         self, method: str, url: str, scopes: tuple[str, ...], headers: "Mapping[str, str] | None", body: "Body"
     ) -> Response:
-        target = urljoin(self.base, url)
+        await self._settle()
+        target = self._locate(url)
         wanted = dict(headers or {})
         # Credentials are for the registry: not for a store that a Location names.
-        if Origin.of(target) == Origin.of(self.base) and (shown := await self._authenticator.header(scopes)):
-            wanted["Authorization"] = shown
+        if self._is_registry(target):
+            wanted = {**self._endpoint.headers, **wanted}
+            if shown := await self._authenticator.header(scopes):
+                wanted["Authorization"] = shown
         return await self._http.request(method, target, wanted, body, redirects=method in ("GET", "HEAD"))
+
+    async def _settle(self) -> None:
+        """Find out which scheme works, if there is a choice; what is found holds for all that speak to the registry."""
+        async with self._settling:
+            if self._endpoint.scheme:
+                return
+            first, second = self._endpoint.schemes
+            try:
+                await self._http.open(f"{first}://{self._endpoint.host}")
+            except (NotTls, Refused) as fault:
+                # Without a port in the name the other scheme is at another.
+                if isinstance(fault, Refused) and host_of(self._endpoint.host) != self._endpoint.host:
+                    raise
+                self._endpoint.settled = second
+            else:
+                self._endpoint.settled = first
+
+    def _locate(self, url: str) -> str:
+        """Complete a URL; what is below the API's root may name the registry that a mirror is asked for."""
+        target = urljoin(self._endpoint.root, url)
+        if self._endpoint.namespace and not url.startswith(("/", "http:", "https:")):
+            target += f"{'&' if '?' in target else '?'}{urlencode({'ns': self._endpoint.namespace})}"
+        return target
+
+    def _is_registry(self, url: str) -> bool:
+        return Origin.of(url) == Origin.of(self._endpoint.root)
 
     async def _fault(self, response: Response) -> errors.RegistryError:
         fault = await _read_fault(response)

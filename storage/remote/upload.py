@@ -36,7 +36,7 @@ class RemoteUpload:
         """Ask for a session, or for the state of the named one."""
         if session is None:
             async with await self._transport.request(
-                "POST", f"/v2/{self._name}/blobs/uploads/", scopes=self._scopes, expect=(202,)
+                "POST", f"{self._name}/blobs/uploads/", scopes=self._scopes, expect=(202,)
             ) as answer:
                 self._follow(answer)
             return

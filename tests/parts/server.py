@@ -83,7 +83,8 @@ def serving(storage: Path | str, config: Path | None = None) -> Iterator[Server]
 def _requests(lines: list[str]) -> Iterator[Request]:
     for line in lines:
         entry = json.loads(line)
-        if "method" in entry:
+        # What is no request is TLS: whoever speaks to a registry on this host tries that first.
+        if entry.get("method", "UNKNOWN") != "UNKNOWN":
             yield Request(
                 entry["method"],
                 entry["path"],

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,6 +27,8 @@ class Preg:
     home: Path
     layers: str = field(default="", kw_only=True)
     """How it is to keep layers; it decides by itself otherwise."""
+    variables: Mapping[str, str] = field(default_factory=dict, kw_only=True)
+    """What is in its environment besides."""
 
     @property
     def state(self) -> Path:
@@ -37,7 +39,12 @@ class Preg:
     def environ(self) -> dict[str, str]:
         # What the caller's shell has set for its own preg, docker or podman must not reach this one.
         others = ("PREG_", "DOCKER_", "REGISTRY_", "XDG_")
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(others)}
+        proxies = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(others) and name.upper() not in proxies
+        }
         mine = {
             "PREG_HOME": self.home,
             "PREG_STATE": self.state,
@@ -47,7 +54,7 @@ class Preg:
             "PYTHONPATH": ROOT,
             **({"PREG_LAYERS": self.layers} if self.layers else {}),
         }
-        return kept | {name: str(path) for name, path in mine.items()}
+        return kept | {name: str(path) for name, path in mine.items()} | dict(self.variables)
 
     def left(self) -> list[Path]:
         """What there is of containers, when the supervisors that still delete what one has written have done so."""

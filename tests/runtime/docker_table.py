@@ -78,6 +78,10 @@ _CONTAINER: Final[Rows] = {
         "run --rm -v {own}:/data {image} sh -c 'echo kept > /data/file'",
         "run --rm -v {own}/file:/file {image} cat /file",
         "?run --rm -v {own}:data {image} true",
+        "run --rm -v below {image} ls /",
+        "?run --rm -v below:/data --tmpfs /data {image} true",
+        *(f"?run --rm -v {{own}}:/data:{mode} {{image}} true" for mode in ("rw,ro", "z,Z", "rshared,rslave", "ro,")),
+        *(f"?run --rm -v {{own}}:/data:{mode} {{image}} true" for mode in ("rshared", "slave")),
     ),
     "--volumes-from": (
         "create --name c1 -v {files}:/data:ro {image} true",
@@ -295,6 +299,7 @@ _CONTAINER: Final[Rows] = {
     "--log-opt": ("run --name c1 --log-opt max-size=1m {image} echo one", "logs c1"),
     "--runtime": "preg finds the OCI runtimes that are installed, docker knows those of its configuration",
     "--plain-http": "docker's engine is told once which registries have no TLS",
+    "--tls-verify": "docker's engine is told once whose certificates are not checked",
 }
 
 ROWS: Final[dict[str, Rows]] = {
@@ -625,11 +630,13 @@ ROWS: Final[dict[str, Rows]] = {
         "--all-tags": ("?pull -a {repository}", "?pull -a {image}"),
         "--platform": ("?pull --platform linux/amd64 {image}", "?pull --platform linux {image}-none"),
         "--plain-http": "docker's engine is told once which registries have no TLS",
+        "--tls-verify": "docker's engine is told once whose certificates are not checked",
     },
     "push": {
         "": ("?push {image}", "?push nothing:1"),
         "--all-tags": ("?push -a {repository}", "?push -a {image}"),
         "--plain-http": "docker's engine is told once which registries have no TLS",
+        "--tls-verify": "docker's engine is told once whose certificates are not checked",
     },
     "history": {
         "": ("?history {image}", "?history nothing"),
@@ -724,7 +731,7 @@ ROWS: Final[dict[str, Rows]] = {
         "--force": "as above",
     },
     "login": dict.fromkeys(
-        ("", "--username", "--password-stdin", "--password", "--plain-http"),
+        ("", "--username", "--password-stdin", "--password", "--plain-http", "--tls-verify"),
         "tests/runtime/test_login.py has docker read what preg writes, and the other way round",
     ),
     "logout": {"": "as login"},

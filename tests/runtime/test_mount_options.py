@@ -23,6 +23,8 @@ BIND = ("rbind", "rprivate")
         ("data:/b:nocopy", Mount("data", "/b", BIND, kind="volume", mode="nocopy", copy=False)),
         ("/b", Mount("", "/b", BIND, kind="volume", anonymous=True)),
         ("//b", Mount("", "/b", BIND, kind="volume", anonymous=True)),
+        ("b", Mount("", "/b", BIND, kind="volume", anonymous=True)),
+        ("./b/../c", Mount("", "/c", BIND, kind="volume", anonymous=True)),
     ],
 )
 def test_what_v_means(text: str, expected: Mount) -> None:
@@ -60,7 +62,16 @@ def test_what_mount_means(text: str, expected: Mount) -> None:
         ("a:/b:ro:rw", "it is [SOURCE:]CONTAINER"),
         (":/b", "it is [SOURCE:]CONTAINER"),
         ("/a:", "it is [SOURCE:]CONTAINER"),
-        ("b", "must be absolute"),
+        ("data:b", "must be absolute"),
+        (".", "the container's root cannot be replaced"),
+        ("data:/b:", "it is [SOURCE:]CONTAINER"),
+        ("data:/b:ro,", "a volume has no option ''"),
+        ("data:/b:rw,ro", "invalid mode: rw,ro"),
+        ("/a:/b:ro,ro", "invalid mode: ro,ro"),
+        ("/a:/b:rshared,rslave", "invalid mode: rshared,rslave"),
+        ("/a:/b:z,Z", "invalid mode: z,Z"),
+        ("data:/b:nocopy,nocopy", "invalid mode: nocopy,nocopy"),
+        ("data:/b:cached,delegated", "invalid mode: cached,delegated"),
         ("/a:/", "the container's root cannot be replaced"),
         ("/a:/..", "the container's root cannot be replaced"),
         ("/a:/b:nocopy", "a path of this host has no option 'nocopy'"),
@@ -104,8 +115,14 @@ def test_what_mount_cannot_mean(text: str, sentence: str) -> None:
 
 
 def test_one_path_has_one_mount() -> None:
-    with pytest.raises(UsageError, match="/b is given twice"):
-        read_mounts(["data:/b"], ["type=tmpfs,dst=/b/"])
+    for volumes, mounts, memory in (
+        (["data:/b"], ["type=tmpfs,dst=/b/"], []),
+        (["data:/b", "/b"], [], []),
+        (["data:/b"], [], ["/b"]),
+        ([], ["dst=/b"], ["/b"]),
+    ):
+        with pytest.raises(UsageError, match="Duplicate mount point: /b"):
+            read_mounts(volumes, mounts, memory)
 
 
 PATHS = st.text(st.characters(codec="utf-8", exclude_characters=":\0/"), min_size=1, max_size=10).filter(

@@ -34,12 +34,12 @@ def write(preg: Preg, text: str) -> Path:
 def test_the_example_is_read() -> None:
     example = read(ROOT / "deploy/runtime.example.toml")
     assert str(example.resolve("app")) == "registry.example/team/app:stable"
-    assert [str(source.reference) for source in example.sources(Reference.parse("alpine:3"))] == [
+    assert [str(there) for there, _ in example.mirrors(Reference.parse("alpine:3"))] == [
         "mirror.example/library/alpine:3",
         "cache.example:5000/hub/library/alpine:3",
     ]
-    (mirror,) = example.sources(Reference.parse("registry.example/a"))
-    assert (mirror.plain_http, mirror.verify) == (True, True)
+    ((_, mirror),) = example.mirrors(Reference.parse("registry.example/a"))
+    assert (mirror.plain_http, mirror.insecure) == (True, False)
 
 
 @pytest.mark.parametrize(

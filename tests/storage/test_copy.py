@@ -11,6 +11,7 @@ from storage.oci.digest import Digest
 from storage.oci.errors import DigestInvalid, ManifestUnknown
 from storage.oci.reference import parse_name, parse_tag
 from storage.remote.client import RemoteNamespace
+from storage.remote.endpoint import Endpoint
 from tests.parts.images import data, multi_arch, push
 from tests.parts.server import Server, mounts, serving, uploads
 from tests.parts.wire import sha256
@@ -21,7 +22,7 @@ TAG = parse_tag("1")
 @pytest.fixture
 async def here(server: Server) -> AsyncIterator[RemoteNamespace]:
     """The registry that is copied from."""
-    namespace = RemoteNamespace(server.address)
+    namespace = RemoteNamespace(Endpoint.of(server.address))
     yield namespace
     await namespace.aclose()
 
@@ -36,7 +37,7 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture
 async def there(other: Server) -> AsyncIterator[RemoteNamespace]:
     """The registry that is copied to."""
-    namespace = RemoteNamespace(other.address)
+    namespace = RemoteNamespace(Endpoint.of(other.address))
     yield namespace
     await namespace.aclose()
 

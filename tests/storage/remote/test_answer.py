@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.remote.answer import Answer
+from storage.remote.answer import Answer, HttpFault
 
 HEAD = b"HTTP/1.1 103 Early\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nETag:  y \r\nEmpty:\r\n"
 
@@ -37,8 +37,8 @@ def test_it_is_the_same_however_it_is_cut(pieces: list[bytes], framing: str, cut
     assert answer.waiting == 0
 
 
-@pytest.mark.parametrize("error", [None, ConnectionResetError("reset")])
-def test_a_body_that_ends_with_the_connection_must_not_end_in_an_error(error: Exception | None) -> None:
+@pytest.mark.parametrize("error", [None, HttpFault("reset")])
+def test_a_body_that_ends_with_the_connection_must_not_end_in_an_error(error: HttpFault | None) -> None:
     answer = Answer("GET")
     answer.feed(memoryview(b"HTTP/1.1 200 OK\r\n\r\nhel"))
     answer.end(error)

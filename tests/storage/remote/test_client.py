@@ -15,7 +15,7 @@ from storage.oci.reference import parse_name, parse_tag
 from storage.remote import transport
 from storage.remote.address import is_loopback
 from storage.remote.client import RemoteNamespace, RemoteRepository
-from storage.remote.transport import Transport
+from storage.remote.endpoint import Endpoint
 from storage.repository import BlobWriter
 from tests.parts.images import data, push
 from tests.parts.server import Server
@@ -44,7 +44,7 @@ async def serve() -> AsyncIterator[Serve]:
         application.router.add_route("*", "/{path:.*}", handler)
         server = TestServer(application, host="127.0.0.1")
         await server.start_server()
-        namespace = RemoteNamespace(f"127.0.0.1:{server.port}")
+        namespace = RemoteNamespace(Endpoint.of(f"127.0.0.1:{server.port}"))
         cleanups.extend((namespace.aclose, server.close))
         return namespace.repository(NAME)
 
@@ -56,7 +56,7 @@ async def serve() -> AsyncIterator[Serve]:
 @pytest.fixture
 async def remote(server: Server, repository: str) -> AsyncIterator[RemoteRepository]:
     """A repository on our own server."""
-    namespace = RemoteNamespace(server.address)
+    namespace = RemoteNamespace(Endpoint.of(server.address))
     yield namespace.repository(parse_name(repository))
     await namespace.aclose()
 
@@ -286,7 +286,7 @@ async def test_a_location_keeps_its_query_beside_the_digest(serve: Serve) -> Non
 
 
 async def test_a_registry_that_is_not_there_is_named() -> None:
-    namespace = RemoteNamespace("127.0.0.1:1")
+    namespace = RemoteNamespace(Endpoint.of("127.0.0.1:1"))
     try:
         with pytest.raises(errors.Unavailable, match=r"registry 127\.0\.0\.1:1 cannot be reached"):
             await namespace.repository(NAME).manifests.get(parse_tag("1"))
@@ -310,16 +310,11 @@ async def test_a_registry_that_is_not_there_is_named() -> None:
         ("[2001:db8::1]:5000", False),
     ],
 )
-async def test_only_this_hosts_own_addresses_do_without_tls(registry: str, loopback: bool) -> None:
+def test_only_this_hosts_own_addresses_do_without_tls(registry: str, loopback: bool) -> None:
     assert is_loopback(registry) == loopback
-    connection, asked = Transport(registry), Transport(registry, plain_http=True)
-    assert connection.base.startswith("http://" if loopback else "https://")
-    assert asked.base.startswith("http://")
-    await connection.aclose()
-    await asked.aclose()
+    schemes = Endpoint.of(registry).schemes
+    assert schemes == (("https", "http") if loopback else ("https",))
 
 
-async def test_docker_hub_is_where_it_is() -> None:
-    connection = Transport("docker.io")
-    assert connection.base == "https://registry-1.docker.io"
-    await connection.aclose()
+def test_docker_hub_is_where_it_is() -> None:
+    assert Endpoint.of("docker.io").root == "https://registry-1.docker.io/v2/"

@@ -11,6 +11,7 @@ from storage.oci import errors
 from storage.oci.reference import parse_name, parse_tag
 from storage.remote.client import RemoteNamespace
 from storage.remote.credentials import Credentials
+from storage.remote.endpoint import Endpoint
 from tests.parts.guarded import PASSWORD, USER, Guarded
 from tests.parts.images import data
 
@@ -27,7 +28,7 @@ async def guarded() -> AsyncIterator[Guarded]:
 
 
 async def pull(guarded: Guarded, credentials: Credentials | None = None, times: int = 1) -> None:
-    namespace = RemoteNamespace(guarded.address, credentials)
+    namespace = RemoteNamespace(Endpoint.of(guarded.address), credentials)
     try:
         for _ in range(times):
             manifest = await namespace.repository(parse_name("team/app")).manifests.get(parse_tag("1"))
@@ -94,7 +95,7 @@ async def test_a_token_server_may_want_posts(guarded: Guarded) -> None:
 
 
 async def log_in(guarded: Guarded, credentials: Credentials) -> Credentials | None:
-    namespace = RemoteNamespace(guarded.address, credentials)
+    namespace = RemoteNamespace(Endpoint.of(guarded.address), credentials)
     try:
         return await namespace.log_in()
     finally:
@@ -130,7 +131,7 @@ async def test_a_login_with_a_wrong_password_is_refused(challenge: str, guarded:
 
 async def test_rights_that_are_lacking_are_not_asked_for_twice(guarded: Guarded) -> None:
     guarded.challenge = 'Bearer realm="{url}/token",service="s",error="insufficient_scope"'
-    namespace = RemoteNamespace(guarded.address, ALICE)
+    namespace = RemoteNamespace(Endpoint.of(guarded.address), ALICE)
     repository = namespace.repository(parse_name("team/app"))
     await repository.manifests.get(parse_tag("1"))
     guarded.tokens = set()
@@ -141,7 +142,7 @@ async def test_rights_that_are_lacking_are_not_asked_for_twice(guarded: Guarded)
 
 
 async def test_a_token_that_is_refused_is_replaced(guarded: Guarded) -> None:
-    namespace = RemoteNamespace(guarded.address)
+    namespace = RemoteNamespace(Endpoint.of(guarded.address))
     repository = namespace.repository(parse_name("team/app"))
     await repository.manifests.get(parse_tag("1"))
     guarded.tokens.clear()
@@ -154,7 +155,7 @@ async def test_a_token_that_is_refused_is_replaced(guarded: Guarded) -> None:
 async def test_requests_at_once_are_all_let_in(challenge: str, guarded: Guarded) -> None:
     guarded.challenge = challenge
     guarded.wait_for = 4
-    namespace = RemoteNamespace(guarded.address, ALICE)
+    namespace = RemoteNamespace(Endpoint.of(guarded.address), ALICE)
     repository = namespace.repository(parse_name("team/app"))
     for _ in range(2):
         await asyncio.gather(*(repository.manifests.get(parse_tag("1")) for _ in range(4)))
@@ -208,7 +209,7 @@ async def test_credentials_are_not_shown_where_a_redirect_leads(guarded: Guarded
     front.router.add_route("*", "/{path:.*}", redirect)
     registry = TestServer(front, host="127.0.0.1")
     await registry.start_server()
-    namespace = RemoteNamespace(f"127.0.0.1:{registry.port}", ALICE)
+    namespace = RemoteNamespace(Endpoint.of(f"127.0.0.1:{registry.port}"), ALICE)
     await namespace.repository(parse_name("team/app")).manifests.get(parse_tag("1"))
     for part in (namespace.aclose, registry.close, store.close):
         await part()

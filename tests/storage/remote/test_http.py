@@ -11,7 +11,10 @@ from hypothesis import strategies as st
 
 from storage.remote.answer import HttpFault
 from storage.remote.connection import _BUFFER
-from storage.remote.http import Http, Origin
+from storage.remote.connector import Connector, Origin
+from storage.remote.http import Http
+from storage.remote.proxies import Proxies
+from storage.remote.tls import Tls
 from tests.parts import tls
 from tests.parts.process import PATIENCE
 
@@ -45,10 +48,14 @@ class Scripted:
             await writer.wait_closed()
 
 
+def client(tls: Tls | None = None) -> Http:
+    return Http(Connector(tls or Tls(), Proxies()))
+
+
 @asynccontextmanager
 async def scripted(*script: Sequence[bytes]) -> AsyncIterator[tuple[Scripted, Http]]:
     server = Scripted(script)
-    http = Http(verify=True)
+    http = client()
     async with await asyncio.start_server(server.accept, "127.0.0.1", 0) as listening:
         server.url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
         try:
@@ -175,7 +182,7 @@ async def test_a_connection_over_which_more_comes_unasked_is_closed() -> None:
         writer.close()
         closed.set()
 
-    http = Http(verify=True)
+    http = client()
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as listening:
         await fetch(http, f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}")
         more.set()
@@ -251,12 +258,12 @@ async def test_a_certificate_is_checked_unless_not_wanted(tmp_path: Path, monkey
     listening = await asyncio.start_server(server.accept, "127.0.0.1", 0, ssl=authority.server())
     async with listening:
         url = f"https://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
-        strict, careless = Http(verify=True), Http(verify=False)
-        with pytest.raises(HttpFault, match="certificate verify failed"):
+        strict, careless = client(), client(Tls(is_insecure=lambda _: True))
+        with pytest.raises(HttpFault, match="of an authority that is not known here"):
             await fetch(strict, url)
         assert await fetch(careless, url) == (200, b"")
         monkeypatch.setenv("SSL_CERT_FILE", str(authority.ca))
-        trusting = Http(verify=True)
+        trusting = client()
         assert await fetch(trusting, url) == (200, b"")
         for http in (strict, careless, trusting):
             await http.aclose()
