@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from runtime.workspace import Workspace
     from storage.copy import Source
     from storage.oci.digest import Digest
-    from storage.oci.manifest import Descriptor
+    from storage.oci.document import Descriptor
 
 _PARALLEL: Final = 4
 

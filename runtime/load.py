@@ -17,8 +17,9 @@ from runtime.pull import Chosen, Report, bring, choose
 from runtime.saved import Files, Part, SavedBlob
 from storage.oci import media
 from storage.oci.digest import Digest
+from storage.oci.document import Descriptor
 from storage.oci.errors import DigestInvalid, RegistryError
-from storage.oci.manifest import SIZE_LIMIT, Descriptor, Manifest, write_manifest
+from storage.oci.manifest import SIZE_LIMIT, Manifest, write_manifest
 from storage.oci.reference import Name, Reference, Tag
 
 #: Names of an image in an OCI index: the whole, as containerd and docker write it, and a tag, or whole with podman.

@@ -15,7 +15,8 @@ from runtime.images import Image, Images
 from runtime.workspace import open_workspace
 from storage.oci import media
 from storage.oci.digest import Digest
-from storage.oci.manifest import Descriptor, Manifest, write_manifest
+from storage.oci.document import Descriptor
+from storage.oci.manifest import Manifest, write_manifest
 
 _PIECE: Final = 1024 * 1024
 #: zlib's, and Docker's.

@@ -16,7 +16,8 @@ from storage.oci.errors import DigestInvalid, ManifestInvalid
 
 if TYPE_CHECKING:
     from storage.copy import Source
-    from storage.oci.manifest import Descriptor, Manifest
+    from storage.oci.document import Descriptor
+    from storage.oci.manifest import Manifest
     from storage.oci.reference import Reference
 
 _LAYERS_LIMIT: Final = 127

@@ -17,7 +17,8 @@ from runtime.errors import Fault
 from runtime.images import Image, Images
 from runtime.load import IMAGE_NAME, REF_NAME
 from storage.oci.digest import Digest
-from storage.oci.manifest import Descriptor, Index, encode
+from storage.oci.document import Descriptor
+from storage.oci.manifest import Index, encode
 from storage.oci.reference import Reference
 
 _LAYOUT: Final = b'{"imageLayoutVersion":"1.0.0"}'

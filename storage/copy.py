@@ -11,7 +11,8 @@ from storage.oci.errors import BlobUnknown, DigestInvalid, ManifestUnknown, Unav
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from storage.oci.manifest import Descriptor, Manifest
+    from storage.oci.document import Descriptor
+    from storage.oci.manifest import Manifest
     from storage.oci.reference import Name, Tag
     from storage.repository import Blob, Repository
 

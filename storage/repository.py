@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from storage.oci.digest import Digest
-    from storage.oci.manifest import Descriptor, Manifest
+    from storage.oci.document import Descriptor
+    from storage.oci.manifest import Manifest
     from storage.oci.reference import Name, Tag
 
 

@@ -11,6 +11,7 @@ from storage.oci.digest import Digest
 from storage.oci.errors import DigestInvalid, ManifestTooLarge, UriTooLong
 from storage.oci.manifest import SIZE_LIMIT, Manifest
 from storage.oci.reference import parse_tag, parse_tag_or_digest
+from storage.offload import offload
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -47,10 +48,7 @@ async def put(call: "Call") -> "web.StreamResponse":
     repository = call.repository
     tags = _query_tags(call) if isinstance(reference, Digest) else []
     raw = await call.whole_body(SIZE_LIMIT, ManifestTooLarge(f"a manifest may be {SIZE_LIMIT} bytes long"))
-    digest = Digest.of(raw, reference.algorithm if isinstance(reference, Digest) else "sha256")
-    if isinstance(reference, Digest) and reference != digest:
-        raise DigestInvalid(detail={"digest": reference, "content": digest})
-    manifest = Manifest.parse(raw, media.essence(call.header(hdrs.CONTENT_TYPE)), digest)
+    manifest = await offload(len(raw), _checked, raw, reference, media.essence(call.header(hdrs.CONTENT_TYPE)))
     await repository.manifests.put(manifest, tags if isinstance(reference, Digest) else [reference])
     headers = {}
     if manifest.subject is not None:
@@ -58,7 +56,7 @@ async def put(call: "Call") -> "web.StreamResponse":
     if tags:
         headers["OCI-Tag"] = ", ".join(tags)
     # Clients take the digest from the end of the path, also where they pushed by tag.
-    return created(f"{call.repository_path}/manifests/{digest}", digest, headers)
+    return created(f"{call.repository_path}/manifests/{manifest.digest}", manifest.digest, headers)
 
 
 async def delete(call: "Call") -> "web.StreamResponse":
@@ -82,6 +80,7 @@ async def _find(call: "Call") -> Manifest:
     manifest = await manifests.get(reference)
     if manifest.media_type != media.DOCKER_LIST or isinstance(reference, Digest):
         return manifest
+    await offload(len(manifest.raw), manifest.read)
     accepted = media.accepted(call.request.headers.getall(hdrs.ACCEPT, []))
     if media.DOCKER_MANIFEST not in accepted or not accepted.isdisjoint((media.DOCKER_LIST, "*/*")):
         return manifest
@@ -89,6 +88,13 @@ async def _find(call: "Call") -> Manifest:
         if child.platform is not None and (child.platform.os, child.platform.architecture) == ("linux", "amd64"):
             return await manifests.get(child.digest)
     return manifest
+
+
+def _checked(raw: bytes, reference: "Tag | Digest", media_type: str) -> Manifest:
+    digest = Digest.of(raw, reference.algorithm if isinstance(reference, Digest) else "sha256")
+    if isinstance(reference, Digest) and reference != digest:
+        raise DigestInvalid(detail={"digest": reference, "content": digest})
+    return Manifest.pushed(raw, media_type, digest)
 
 
 def _query_tags(call: "Call") -> "list[Tag]":

@@ -100,8 +100,3 @@ class LocalBlobs:
         if not await exists(self._store, key):
             raise BlobUnknown(detail=digest)
         await self._store.delete(key)
-
-    async def missing(self, digests: "set[Digest]") -> "set[Digest]":
-        """Say which of these blobs the repository does not hold."""
-        found = await asyncio.gather(*(self.holds(digest) for digest in digests))
-        return {digest for digest, here in zip(digests, found, strict=True) if not here}

@@ -1,5 +1,7 @@
 """Links: small objects whose content is a digest."""
 
+import asyncio
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from storage.errors import NotFound, TooLarge
@@ -7,7 +9,7 @@ from storage.oci.digest import Digest
 from storage.oci.errors import DigestInvalid
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import Iterable
 
     from storage.guard import Guard
 
@@ -39,13 +41,22 @@ async def exists(store: "Guard", key: str) -> bool:
     return True
 
 
-async def in_batches(items: "AsyncIterator[T]") -> "AsyncIterator[list[T]]":
-    """Group what comes into lists short enough to ask the store about all of their items at once."""
+async def in_batches(items: "AsyncIterator[T] | Iterable[T]") -> "AsyncIterator[list[T]]":
+    """Group what comes into lists short enough to ask the store about all of their items at once.
+
+    Others have their turn between two of them: a local store answers without a pause.
+    """
     batch: list[T] = []
-    async for item in items:
+    async for item in items if isinstance(items, AsyncIterator) else _one_by_one(items):
         batch.append(item)
         if len(batch) == _BATCH:
             yield batch
             batch = []
+            await asyncio.sleep(0)
     if batch:
         yield batch
+
+
+async def _one_by_one(items: "Iterable[T]") -> "AsyncIterator[T]":
+    for item in items:
+        yield item

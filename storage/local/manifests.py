@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Final
 from storage import layout
 from storage.errors import NotFound, TooLarge
 from storage.local.blobs import LocalBlobs
-from storage.local.links import exists, write_link
+from storage.local.links import exists, in_batches, write_link
 from storage.local.referrers import add_referrer, remove_referrer
 from storage.local.tags import LocalTags
 from storage.oci.digest import Digest
-from storage.oci.errors import ManifestBlobUnknown, ManifestInvalid, ManifestUnknown
+from storage.oci.errors import ManifestBlobUnknown, ManifestUnknown
 from storage.oci.manifest import SIZE_LIMIT, Manifest
+from storage.offload import offload
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from storage.local.cache import ManifestCache
     from storage.oci.reference import Name, Tag
 
+#: So much that is missing tells enough of a push.
+_NAMED: Final = 100
 _LOG: Final = logging.getLogger("preg.storage")
 
 
@@ -76,6 +79,7 @@ class LocalManifests:
         manifest = await self._load(digest)
         await self._store.delete(layout.RevisionLink(self._name, digest).key)
         if manifest is not None:
+            await offload(len(manifest.raw), manifest.read)
             await remove_referrer(self._store, self._name, manifest)
         tags = LocalTags(self._store, self._name)
         for tag in [tag async for tag in tags.pointing_to(digest)]:
@@ -85,11 +89,11 @@ class LocalManifests:
         """Read a manifest from the store. None if its bytes are gone or spoiled: then it can be pushed again."""
         try:
             raw = await self._store.get(layout.BlobData(digest).key, limit=SIZE_LIMIT)
-            manifest = Manifest.stored(raw, digest)
-        except (NotFound, TooLarge, ManifestInvalid) as error:
+        except (NotFound, TooLarge) as error:
             _LOG.error("the manifest %s of %s cannot be read: %s", digest, self._name, error)
             return None
-        if Digest.of(raw, digest.algorithm) != digest:
+        manifest = await offload(len(raw), _verified, raw, digest)
+        if manifest is None:
             _LOG.error("the manifest %s of %s has other bytes on the storage", digest, self._name)
             return None
         self._cache.add(manifest)
@@ -101,14 +105,29 @@ class LocalManifests:
         return await LocalTags(self._store, self._name).find(reference)
 
     async def _check_references(self, manifest: Manifest) -> None:
-        """Raise ManifestBlobUnknown unless all that a manifest refers to is here.
+        """Raise ManifestBlobUnknown unless all that a manifest refers to is here; some of what is missing is named.
 
         The child of an index may be a blob: that is how BuildKit exports its cache.
         """
         blobs = LocalBlobs(self._store, self._name)
-        missing = await blobs.missing({descriptor.digest for descriptor in manifest.blobs})
-        children = list({descriptor.digest for descriptor in manifest.children})
-        held = await asyncio.gather(*(self.holds(digest) for digest in children))
-        missing |= await blobs.missing({c for c, here in zip(children, held, strict=True) if not here})
+
+        async def is_here(digest: Digest, is_child: bool) -> bool:
+            return (is_child and await self.holds(digest)) or await blobs.holds(digest)
+
+        missing: list[Digest] = []
+        async for batch in in_batches((await offload(len(manifest.raw), _references, manifest)).items()):
+            held = await asyncio.gather(*(is_here(*reference) for reference in batch))
+            missing += [digest for (digest, _), here in zip(batch, held, strict=True) if not here]
+            if len(missing) > _NAMED:
+                break
         if missing:
             raise ManifestBlobUnknown(detail=[{"digest": digest} for digest in sorted(missing)])
+
+
+def _references(manifest: Manifest) -> dict[Digest, bool]:
+    """Give the digests that a manifest refers to, and whether each may be that of a manifest."""
+    return {d.digest: False for d in manifest.blobs} | {d.digest: True for d in manifest.children}
+
+
+def _verified(raw: bytes, digest: Digest) -> Manifest | None:
+    return Manifest.stored(raw, digest) if Digest.of(raw, digest.algorithm) == digest else None

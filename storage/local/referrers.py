@@ -7,8 +7,9 @@ from storage import layout
 from storage.errors import NotFound
 from storage.local.links import in_batches
 from storage.oci import media
+from storage.oci.document import Descriptor, decode_descriptor
 from storage.oci.errors import ManifestInvalid, ManifestUnknown
-from storage.oci.manifest import Descriptor, Manifest, decode_descriptor, encode
+from storage.oci.manifest import Manifest, encode
 from storage.oci.reference import Tag
 
 if TYPE_CHECKING:

@@ -1,11 +1,13 @@
-"""Manifests: their raw bytes are the truth, what they refer to is read from them once."""
+"""Manifests: their raw bytes are the truth, and what they refer to is read from them."""
 
-from typing import TYPE_CHECKING, Annotated, Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import msgspec
 
-from storage.oci import media
+from storage.oci import lenient, media
+from storage.oci.ambiguity import check_names
 from storage.oci.digest import Digest
+from storage.oci.document import Descriptor, Document, decode_document
 from storage.oci.errors import ManifestInvalid
 
 if TYPE_CHECKING:
@@ -15,77 +17,76 @@ if TYPE_CHECKING:
 SIZE_LIMIT: Final = 4 * 1024 * 1024
 
 
-class Platform(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """Where an image runs (image-spec, image-index.md)."""
-
-    architecture: str = ""
-    os: str = ""
-    variant: str | None = None
-
-
-class Descriptor(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel", kw_only=True):
-    """What a piece of content is, how large, and its digest (image-spec, descriptor.md). ``size`` is in bytes."""
-
-    media_type: str = ""
-    digest: Digest
-    size: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
-    urls: tuple[str, ...] | None = None
-    annotations: dict[str, str] | None = None
-    platform: Platform | None = None
-    artifact_type: str | None = None
-
-
-class _Document(msgspec.Struct, frozen=True, rename="camel"):
-    """The parts of any manifest that a registry or a client acts on; Go's writers say null for an empty list."""
-
-    schema_version: int = 0
-    media_type: str = ""
-    config: Descriptor | None = None
-    layers: tuple[Descriptor, ...] | None = None
-    manifests: tuple[Descriptor, ...] | None = None
-    blobs: tuple[Descriptor, ...] | None = None
-    subject: Descriptor | None = None
-    artifact_type: str | None = None
-    annotations: dict[str, str] | None = None
-
-
-class Manifest(msgspec.Struct, frozen=True):
-    """A manifest as it was pushed, with what it says.
+class Manifest:
+    """A manifest, with what it says.
 
     ``raw`` is what is stored, served and digested, byte for byte. ``digest`` is by the algorithm it was pushed with.
     """
 
-    raw: bytes
-    media_type: str
-    digest: Digest
-    document: _Document
+    __slots__ = ("_document", "digest", "media_type", "raw")
+
+    def __init__(self, raw: bytes, media_type: str, digest: Digest, document: Document | None = None) -> None:
+        self.raw = raw
+        self.media_type = media_type
+        self.digest = digest
+        self._document = document
 
     @classmethod
     def parse(cls, raw: bytes, media_type: str = "", digest: Digest | None = None) -> Self:
-        """Read and check a manifest that is being pushed.
+        """Read and check a manifest of others whose image is to be run or copied.
 
         ``media_type`` is the Content-Type, empty if there was none. ``digest`` is what ``raw`` is known to hash to;
         without it the SHA-256 is computed.
 
         Raises:
-            ManifestInvalid: not JSON, not of the type claimed, or of two kinds at once (CVE-2021-41190).
+            ManifestInvalid: not JSON, something in it is missing or of the wrong type, not of the type claimed, or it
+                could be read in two ways (CVE-2021-41190).
 
         """
-        document = _decode(raw)
-        kind = _settle_type(document, media_type)
-        _check_shape(document, kind)
-        return cls(raw, kind, digest or Digest.of(raw), document)
+        return cls._checked(raw, decode_document(raw), media_type, digest)
+
+    @classmethod
+    def pushed(cls, raw: bytes, media_type: str, digest: Digest) -> Self:
+        """Read and check a manifest that is to be stored; see ``parse``, which takes less.
+
+        Raises:
+            ManifestInvalid: clients could not read it, or could read it in two ways, or it is not of the type claimed.
+
+        """
+        return cls._checked(raw, lenient.take(raw), media_type, digest)
 
     @classmethod
     def stored(cls, raw: bytes, digest: Digest) -> Self:
-        """Read a manifest that a registry accepted earlier, be it older than our rules.
+        """Take what a registry accepted at some time, whatever it holds."""
+        return cls(raw, lenient.media_type(raw), digest)
 
-        Raises:
-            ManifestInvalid: it is not JSON.
+    @classmethod
+    def _checked(cls, raw: bytes, document: Document, media_type: str, digest: Digest | None) -> Self:
+        kind = _settle_type(document, media_type)
+        _check_shape(document, kind)
+        check_names(lenient.readable(raw))
+        return cls(raw, kind, digest or Digest.of(raw), document)
 
-        """
-        document = _decode(raw)
-        return cls(raw, document.media_type or _guess_type(document, raw), digest, document)
+    def __eq__(self, other: object) -> bool:
+        """Compare what is stored of them; the rest follows from it."""
+        if not isinstance(other, Manifest):
+            return NotImplemented
+        return (self.raw, self.media_type, self.digest) == (other.raw, other.media_type, other.digest)
+
+    def __hash__(self) -> int:
+        """Give the hash that equality asks for."""
+        return hash((self.media_type, self.digest))
+
+    def read(self) -> Document:
+        """Read what it says, if that has not been done: of one that is stored, whatever there is to read."""
+        if self._document is None:
+            self._document = lenient.read(self.raw)
+        return self._document
+
+    @property
+    def document(self) -> Document:
+        """What it says. A large one that is stored takes a while to ``read``."""
+        return self.read()
 
     @property
     def is_index(self) -> bool:
@@ -153,38 +154,10 @@ def encode(document: Index | Descriptor) -> bytes:
     return _ENCODER.encode(document)
 
 
-def decode_descriptor(raw: bytes) -> Descriptor:
-    """Read a descriptor that stands alone.
-
-    Raises:
-        ManifestInvalid: it is not one.
-
-    """
-    try:
-        return _DESCRIPTOR_DECODER.decode(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise ManifestInvalid(f"not a descriptor: {error}") from error
-
-
-def _read_digest(kind: type, value: object) -> object:
-    if kind is Digest and isinstance(value, str):
-        return Digest(value)
-    raise TypeError(f"Expected `str`, got `{type(value).__name__}`")
-
-
-_DECODER: Final = msgspec.json.Decoder(_Document, dec_hook=_read_digest)
-_DESCRIPTOR_DECODER: Final = msgspec.json.Decoder(Descriptor, dec_hook=_read_digest)
 _ENCODER: Final = msgspec.json.Encoder(enc_hook=str)
 
 
-def _decode(raw: bytes) -> _Document:
-    try:
-        return _DECODER.decode(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise ManifestInvalid(f"the manifest cannot be read: {error}") from error
-
-
-def _settle_type(document: _Document, content_type: str) -> str:
+def _settle_type(document: Document, content_type: str) -> str:
     """Decide what the manifest is from its header and its own word, which must not differ."""
     claimed = document.media_type
     if content_type in ("", media.OCTET_STREAM):
@@ -205,7 +178,7 @@ def _settle_type(document: _Document, content_type: str) -> str:
     return content_type
 
 
-def _check_shape(document: _Document, kind: str) -> None:
+def _check_shape(document: Document, kind: str) -> None:
     is_index = kind in media.INDEXES
     image_parts = document.config is not None or document.layers is not None
     if document.manifests is not None and image_parts:
@@ -218,10 +191,3 @@ def _check_shape(document: _Document, kind: str) -> None:
         raise ManifestInvalid("an index has 'manifests', not 'config' or 'layers'")
     if not is_index and (document.manifests is not None or document.config is None):
         raise ManifestInvalid("an image manifest has a 'config' and 'layers', not 'manifests'")
-
-
-def _guess_type(document: _Document, raw: bytes) -> str:
-    if document.schema_version == 1:
-        signed = b'"signatures"' in raw
-        return f"application/vnd.docker.distribution.manifest.v1+{'prettyjws' if signed else 'json'}"
-    return media.OCI_INDEX if document.config is None else media.OCI_MANIFEST

@@ -7,8 +7,9 @@ import msgspec
 
 from storage.oci import errors, media
 from storage.oci.digest import Digest
+from storage.oci.document import Descriptor
 from storage.oci.headers import parse_link
-from storage.oci.manifest import SIZE_LIMIT, Descriptor, Manifest
+from storage.oci.manifest import SIZE_LIMIT, Manifest
 from storage.oci.reference import Name, Tag, parse_name, parse_tag
 from storage.remote.answer import HttpFault
 from storage.remote.transport import Transport

@@ -17,7 +17,8 @@ from storage.layout import (
     UploadData,
 )
 from storage.oci.digest import Digest
-from storage.oci.manifest import Manifest, decode_descriptor
+from storage.oci.document import decode_descriptor
+from storage.oci.manifest import Manifest
 
 # What the folder driver keeps beside the objects.
 OWN = ".preg~"

@@ -52,8 +52,8 @@ async def test_put(client: Client, reference: str, body: object) -> None:
 
 
 async def test_bytes_are_kept_whatever_they_look_like(client: Client) -> None:
-    """E41, E49: white space, keys twice, fields that nobody knows."""
-    raw = b'\n{"schemaVersion": 1,\t"x": {"y": [1e3, "\\u00e9"]}, ' + RAW[1:] + b"  \n"
+    """E41, E49: white space, fields that nobody knows, some of them twice."""
+    raw = b'\n{"x": 1,\t"x": {"y": [1e3, "\\u00e9"]}, ' + RAW[1:] + b"  \n"
     assert (await client.push_manifest("a", "odd", raw, kind=media.OCI_MANIFEST)).status == 201
     answer = await client.ask("GET", "/v2/a/manifests/odd")
     assert (answer.body, answer.digest) == (raw, Digest.of(raw))
@@ -92,6 +92,45 @@ async def test_a_type_that_is_wrong_or_withdrawn(client: Client, kind: str) -> N
 async def test_what_is_no_manifest(client: Client, body: bytes) -> None:
     """E42."""
     (await client.push_manifest("a", "t", body, kind=media.OCI_MANIFEST)).refused(400, "MANIFEST_INVALID")
+
+
+ODD = [
+    image(config={**describe(CONFIG), "size": None}),
+    image(layers=[{key: value for key, value in describe(CONFIG).items() if key != "size"}]),
+    image(layers=[{**describe(CONFIG), "size": -1, "annotations": {"title": None}, "urls": None, "platform": None}]),
+    image(annotations={"org.example.commit": None}),
+    image(mediaType=None),
+    image(annotations={"title": "\ud83d", "\udc00": "\\ud83d"}),
+    json.dumps(image(annotations={"author": "Björn"}), ensure_ascii=False).encode("latin-1"),
+    json.dumps({**image(), "x": json.loads("[" * 300 + "]" * 300)}).encode(),
+]
+
+
+@pytest.mark.parametrize("document", ODD, ids=range(len(ODD)))
+async def test_what_other_registries_take(client: Client, document: object) -> None:
+    """E42: nothing is refused that the decoder of Go's library reads, and with it nearly every client."""
+    raw = document if isinstance(document, bytes) else json.dumps(document).encode()
+    assert (await client.push_manifest("a", "odd", raw, kind=media.OCI_MANIFEST)).status == 201
+    for reference in ("odd", Digest.of(raw)):
+        answer = await client.ask("GET", f"/v2/a/manifests/{reference}")
+        assert (answer.status, answer.body) == (200, raw)
+        assert answer.headers["Content-Type"] == media.OCI_MANIFEST
+
+
+async def test_one_digest_is_one_image(client: Client) -> None:
+    """Docker takes the last of the members that differ in case only, and others know nothing but the first."""
+    other = describe(await client.push_blob("a", b"other") and b"other")
+    for twice in (b'"Config": %b', b'"config": %b', b'"LAYERS": [%b]', b'"\\u0063onfig": %b', b'"layer\xc5\xbf": [%b]'):
+        raw = RAW[:-1] + b", " + twice % json.dumps(other).encode() + b"}"
+        (await client.push_manifest("a", "two", raw, kind=media.OCI_MANIFEST)).refused(400, "MANIFEST_INVALID")
+    assert (await client.ask("HEAD", "/v2/a/manifests/two")).status == 404
+
+
+async def test_a_push_that_names_what_is_not_there_is_not_told_all_of_it(client: Client) -> None:
+    """E49: 36,000 digests would be an answer of megabytes, after as many questions to the storage."""
+    children = [{"mediaType": "a", "size": 1, "digest": f"sha256:{number:064x}"} for number in range(36_000)]
+    answer = await client.push_manifest("a", "t", index(*children))
+    assert 100 < len(answer.refused(404, "MANIFEST_BLOB_UNKNOWN")) < 200
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Manifests: what may be pushed, what is read from it, and that nothing but ManifestInvalid comes of the rest."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,8 +10,9 @@ from hypothesis import strategies as st
 
 from storage.oci import media
 from storage.oci.digest import Digest
+from storage.oci.document import Descriptor, decode_descriptor
 from storage.oci.errors import ManifestInvalid
-from storage.oci.manifest import Descriptor, Index, Manifest, decode_descriptor, encode
+from storage.oci.manifest import Index, Manifest, encode
 from tests.storage.oci.vocabulary import digests
 
 D1, D2, D3 = (Digest(f"sha256:{digit * 64}") for digit in "123")
@@ -63,7 +65,12 @@ def test_arbitrary_bytes_are_invalid(raw: bytes, media_type: str) -> None:
 )
 def test_arbitrary_json_is_read_or_invalid(document: dict[str, object], media_type: str) -> None:
     raw = json.dumps(document).encode()
-    for read in (lambda: Manifest.parse(raw, media_type), lambda: Manifest.stored(raw, D1)):
+    stored = Manifest.stored(raw, Digest.of(raw))
+    for read in (
+        lambda: Manifest.parse(raw, media_type),
+        lambda: Manifest.pushed(raw, media_type, stored.digest),
+        lambda: stored,
+    ):
         try:
             manifest = read()
         except ManifestInvalid as refusal:
@@ -71,6 +78,8 @@ def test_arbitrary_json_is_read_or_invalid(document: dict[str, object], media_ty
         else:
             assert manifest.raw == raw
             assert decode_descriptor(encode(manifest.descriptor)) == manifest.descriptor
+            # What is taken is understood in the same way ever after.
+            assert (manifest, manifest.document) == (stored, stored.document)
 
 
 @pytest.mark.parametrize(
@@ -123,6 +132,90 @@ def test_bad_descriptors_are_refused_wherever_they_stand(bad: object, field: str
     value = [bad] if field == "layers" else bad
     with pytest.raises(ManifestInvalid):
         parse({**image(), field: value}, media.OCI_MANIFEST)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"mediaType": "a", "digest": D1},
+        {"mediaType": None, "digest": D1, "size": None},
+        {"digest": D1, "size": -1},
+        {"digest": D1, "size": 1, "annotations": {"a": None}, "urls": [None], "platform": {"os": None}},
+        {"digest": D1, "size": 1, "annotations": {"a": "\ud800", "\udfff": ""}},
+    ],
+)
+@pytest.mark.parametrize("field", ["config", "subject", "layers"])
+def test_what_go_reads_is_stored_and_not_run(odd: object, field: str) -> None:
+    """Registries keep what their clients understand; who runs an image leaves nothing to guess."""
+    raw = json.dumps({**image(), field: [odd] if field == "layers" else odd}).encode()
+    manifest = Manifest.pushed(raw, media.OCI_MANIFEST, Digest.of(raw))
+    assert manifest.document == Manifest.stored(raw, manifest.digest).document
+    found = {"config": manifest.config, "subject": manifest.subject, "layers": next(iter(manifest.layers))}[field]
+    assert found is not None
+    assert (found.digest, found.size >= 0) == (D1, True)
+    with pytest.raises(ManifestInvalid):
+        Manifest.parse(raw, media.OCI_MANIFEST)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {},
+        {"mediaType": "a", "size": 1},
+        {"digest": "sha256:x", "size": 1},
+        {"digest": None, "size": 1},
+        {"digest": D1, "size": "1"},
+        {"digest": D1, "size": 10**30},
+        {"digest": D1, "size": 1, "annotations": {"a": 1}},
+        "text",
+        [],
+    ],
+)
+@pytest.mark.parametrize("field", ["config", "subject", "layers"])
+def test_what_go_cannot_read_is_not_stored(bad: object, field: str) -> None:
+    raw = json.dumps({**image(), field: [bad] if field == "layers" else bad}).encode()
+    with pytest.raises(ManifestInvalid):
+        Manifest.pushed(raw, media.OCI_MANIFEST, Digest.of(raw))
+
+
+#: Where in a document which names are known.
+NAMES: list[tuple[list[str | int], str]] = [
+    ([], "schemaVersion mediaType artifactType config layers manifests blobs subject annotations"),
+    (["config"], "mediaType digest size urls annotations data platform artifactType"),
+    (["subject"], "digest"),
+    (["layers", 0], "digest"),
+    (["blobs", 0], "digest"),
+    (["manifests", 0], "digest"),
+    (["config", "platform"], "architecture os os.version os.features variant features"),
+    (["manifests", 0, "platform"], "os"),
+]
+SPELLINGS: list[Callable[[str], str]] = [str, str.upper, str.title, lambda name: name.replace("s", "\u017f")]
+
+
+@pytest.mark.parametrize(("path", "name"), [(path, name) for path, names in NAMES for name in names.split()])
+def test_no_known_name_stands_there_twice_in_any_spelling(path: list[str | int], name: str) -> None:
+    """Go takes all spellings for one and the same, even an old long s for an s; others do not."""
+    described = {**descriptor(D1), "platform": {"os": "linux", "architecture": "amd64"}}
+    document: Any = {**image(config=described), "mediaType": media.OCI_MANIFEST}
+    if path[:1] == ["manifests"]:
+        document = {**index(manifests=[described]), "mediaType": media.OCI_INDEX}
+    document |= {"subject": described, "blobs": [described]}
+    assert Manifest.pushed(json.dumps(document).encode(), document["mediaType"], D1).subject is not None
+    place = document
+    for step in path:
+        place = place[step]
+    place |= {name: place.get(name), "AGAIN": place.get(name)}
+    for spell in SPELLINGS:
+        raw = json.dumps(document).replace('"AGAIN"', json.dumps(spell(name))).encode()
+        for read in (Manifest.parse, lambda raw: Manifest.pushed(raw, document["mediaType"], D1)):
+            with pytest.raises(ManifestInvalid, match="could be read"):
+                read(raw)
+
+
+@pytest.mark.parametrize("place", ["annotations", "x", "a/b"])
+def test_names_that_nobody_knows_stand_there_as_often_as_they_like(place: str) -> None:
+    raw = json.dumps(image(**{place: {"AGAIN": ""}})).replace('"AGAIN"', '"Config": "", "config": "", "a": "", "a"')
+    assert Manifest.pushed(raw.encode(), media.OCI_MANIFEST, D1).config is not None
 
 
 @pytest.mark.parametrize("kind", sorted(media.IMAGES))
