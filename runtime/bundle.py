@@ -110,7 +110,9 @@ def entrypoint_and_command(image: "Process", wishes: Wishes) -> "tuple[Sequence[
     """Give the two parts of what is executed."""
     if wishes.entrypoint is not None:
         return wishes.entrypoint, wishes.command
-    return image.entrypoint or (), wishes.command or image.cmd or ()
+    # Docker once wrote one empty word for none.
+    entrypoint = () if image.entrypoint == [""] else image.entrypoint or ()
+    return entrypoint, wishes.command or image.cmd or ()
 
 
 def working_directory(image: "Process", wishes: Wishes) -> str:
@@ -137,7 +139,8 @@ def variables(image: "Process", wishes: Wishes) -> dict[str, str]:
 def _pairs(variables: "Iterable[str]") -> "Iterator[tuple[str, str]]":
     for item in variables:
         name, _, value = item.partition("=")
-        yield name, value
+        if name:
+            yield name, value
 
 
 def build(  # noqa: PLR0913 - what the host adds to what image and person want

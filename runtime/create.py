@@ -104,19 +104,24 @@ def _describe(image: Digest, settings: Process, wishes: bundle.Wishes, wanted: W
         terminal=wishes.terminal,
         stdin=wanted.stdin,
         stdin_once=wanted.stdin and wanted.attached,
-        stop_signal=_read_signal(wanted.stop_signal or settings.stop_signal),
+        stop_signal=_decide_signal(wanted.stop_signal, settings.stop_signal),
         stop_timeout=10 if wanted.stop_timeout is None else wanted.stop_timeout,
         health=_decide_health(wanted.health, settings),
         log=wanted.log,
     )
 
 
-def _read_signal(text: str) -> int:
-    if not text:
+def _decide_signal(wanted: str | None, of_image: str) -> int:
+    """Choose the signal that asks the container to end; one that an image says wrong is none. Raises UsageError."""
+    if not (wanted or of_image):
         return signal.SIGTERM  # as for most containers
     from runtime.signals import read_signal  # noqa: PLC0415
 
-    return read_signal(text)
+    if wanted:
+        return read_signal(wanted)
+    with suppress(UsageError):
+        return read_signal(of_image)
+    return signal.SIGTERM
 
 
 def _decide_health(wish: HealthWish | None, image: Process) -> HealthCheck | None:

@@ -8,9 +8,12 @@ from storage.oci.digest import Digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Final
+    from typing import Any, Final, TypeVar
 
     from runtime.platforms import Platform
+
+    #: A record.
+    R = TypeVar("R", bound=tuple[Any, ...])
 
 #: A configuration lists a line of history for each layer; a larger one is no image's.
 CONFIG_LIMIT: "Final" = 8 * 1024 * 1024
@@ -62,6 +65,26 @@ class RootFs(NamedTuple):
     diff_ids: tuple[Digest, ...] = ()
 
 
+class Step(NamedTuple):
+    """A line of an image's history."""
+
+    created: str | None = None
+    created_by: str = ""
+    comment: str = ""
+    empty_layer: bool = False
+
+
+class History(NamedTuple):
+    """How an image was made, the first step first."""
+
+    history: tuple[Step, ...] = ()
+
+    @classmethod
+    def parse(cls, raw: bytes, name: str) -> "History":
+        """Read what a configuration tells of it. Raises Fault; ``name`` says of what."""
+        return _parse(cls, raw, name)
+
+
 class ImageConfig(NamedTuple):
     """An image's configuration (image-spec, config.md)."""
 
@@ -80,7 +103,11 @@ class ImageConfig(NamedTuple):
     @classmethod
     def parse(cls, raw: bytes, name: str) -> "ImageConfig":
         """Read a configuration. Raises Fault if it is not one; ``name`` says of what."""
-        try:
-            return read(cls, from_json(raw))
-        except (ValueError, RecursionError) as error:
-            raise Fault(f"the configuration of {name} cannot be read: {error}") from error
+        return _parse(cls, raw, name)
+
+
+def _parse(kind: "type[R]", raw: bytes, name: str) -> "R":
+    try:
+        return read(kind, from_json(raw))
+    except (ValueError, RecursionError) as error:
+        raise Fault(f"the configuration of {name} cannot be read: {error}") from error

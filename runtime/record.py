@@ -87,8 +87,9 @@ def read(kind: type[R], values: object) -> R:
     """Make a record of the values of an object, which may be hostile. Raises ValueError, which says where.
 
     The fields' types have to be there when the program runs: a record's module does not name them by strings.
-    Null is as good as absent, and what is unknown is left out. A record whose fields have other names in the object
-    has a ``json_name``.
+    Null is as good as absent, or as what is empty where a list or an object holds it; so Go reads it, in which most
+    of those programs are written that write such objects. What is unknown is left out. A record whose fields have other
+    names in the object has a ``json_name``.
     """
     if not isinstance(values, dict):
         raise ValueError(f"{kind.__name__} is no object")  # noqa: TRY004 - it is what was read that is wrong
@@ -127,9 +128,9 @@ def _read(hint: Any, value: Any) -> Any:
     if hint is object:
         return value
     if origin in (tuple, list) and isinstance(value, list):
-        return origin(_read(hint.__args__[0], each) for each in value)
+        return origin(_read_item(hint.__args__[0], each) for each in value)
     if origin is dict and isinstance(value, dict):
-        return {name: _read(hint.__args__[1], each) for name, each in value.items()}
+        return {name: _read_item(hint.__args__[1], each) for name, each in value.items()}
     if hint is float and isinstance(value, int):
         return float(value)
     if issubclass(origin, str) and isinstance(value, str):
@@ -137,6 +138,20 @@ def _read(hint: Any, value: Any) -> Any:
     if origin in (int, float, bool) and type(value) is origin:
         return value
     raise ValueError(f"expected {origin.__name__}, got {type(value).__name__}")
+
+
+def _read_item(hint: Any, value: Any) -> Any:
+    """Read what a list or an object holds. Raises ValueError, also where null stands for what cannot be empty."""
+    if value is not None:
+        return _read(hint, value)
+    if hint is object or isinstance(hint, _UNION):
+        return None
+    if hasattr(hint, "_fields"):
+        return read(hint, {})
+    origin = getattr(hint, "__origin__", hint)
+    if origin not in (str, int, float, bool, tuple, list, dict):
+        raise ValueError(f"expected {origin.__name__}, got null")
+    return origin()
 
 
 def _whole(text: str) -> str:

@@ -4,8 +4,6 @@ import sys
 from collections.abc import Iterator
 from typing import Final
 
-import msgspec
-
 from runtime import config
 from runtime.cli.image_filters import read_created, show_age
 from runtime.cli.naming import get_record
@@ -14,6 +12,7 @@ from runtime.cli.sizes import show_size
 from runtime.cli.table import FORMAT, print_records
 from runtime.cli.times import show_time
 from runtime.errors import Fault
+from runtime.image_config import History, Step
 from runtime.images import Image, Images
 
 _FIELDS: Final = ("ID", "CreatedSince", "CreatedAt", "CreatedBy", "Size", "Comment")
@@ -37,24 +36,6 @@ Examples:
 """,
     operands=(1, 1),
 )
-
-
-class _Step(msgspec.Struct, frozen=True):
-    """A line of history (image-spec, config.md)."""
-
-    created: str | None = None
-    created_by: str = ""
-    comment: str = ""
-    empty_layer: bool = False
-
-
-class _Config(msgspec.Struct, frozen=True):
-    """What a configuration tells of its making."""
-
-    history: list[_Step] | None = None
-
-
-_DECODER: Final = msgspec.json.Decoder(_Config)
 
 
 def main(arguments: list[str]) -> int:
@@ -92,16 +73,13 @@ def _rows(images: Images, image: Image, *, human: bool, wide: bool) -> Iterator[
         identifier = "<missing>"
 
 
-def _steps(images: Images, image: Image) -> list[tuple[_Step, int]]:
+def _steps(images: Images, image: Image) -> list[tuple[Step, int]]:
     """Give each step with the size of what it has added; layers that no step tells of come first."""
-    try:
-        history = _DECODER.decode(images.read(image.id)).history or []
-    except msgspec.MsgspecError as error:
-        raise Fault(f"the history of {image.id} cannot be read: {error}") from error
+    history = History.parse(images.read(image.id), image.id).history
     sizes = [images.layers.size(diff_id) for diff_id in image.config.rootfs.diff_ids]
     untold = len(sizes) - sum(not step.empty_layer for step in history)
     if untold < 0:
         raise Fault(f"the history of {image.id} tells of more layers than it has")
-    steps = [*(_Step() for _ in range(untold)), *history]
+    steps = [*(Step() for _ in range(untold)), *history]
     left = iter(sizes)
     return [(step, 0 if step.empty_layer else next(left)) for step in steps]

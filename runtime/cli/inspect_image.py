@@ -4,6 +4,7 @@ from typing import Any, Final
 
 import msgspec
 
+from runtime.image_config import History
 from runtime.images import Images, Record
 from storage.oci.reference import Reference
 
@@ -23,13 +24,13 @@ def describe_image(images: Images, record: Record) -> dict[str, Any]:
     image = images.open(record)
     config: dict[str, Any] = msgspec.json.decode(images.read(image.id))
     names = [Reference.parse(name.reference) for name in images.names() if name.image == image.id]
-    history = config.get("history") or []
+    history = History.parse(images.read(image.id), image.id).history
     shown = {name: config[key] for name, key in _SHOWN.items() if config.get(key) is not None}
     return {
         "Id": image.id,
         "RepoTags": [name.familiar for name in names if name.tag is not None],
         "RepoDigests": [name.familiar for name in names if name.tag is None],
-        "Comment": history[-1].get("comment", "") if history else "",
+        "Comment": history[-1].comment if history else "",
         **shown,
         "Size": sum(map(images.layers.size, image.config.rootfs.diff_ids)),
         "RootFS": {"Type": "layers", "Layers": list(image.config.rootfs.diff_ids)},

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+from runtime.errors import UsageError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from typing import Final
+
+_SPACES: Final = " \t"
 
 
 def read_labels(texts: Iterable[str]) -> dict[str, str]:
-    """Read labels, each ``NAME=VALUE`` or a name alone; of two with one name the later counts."""
-    return {name: value for name, _, value in (text.partition("=") for text in texts)}
+    """Read labels, each ``NAME=VALUE`` or a name alone; of two with one name the later counts. Raises UsageError."""
+    return dict(map(_read_label, texts))
+
+
+def _read_label(text: str) -> tuple[str, str]:
+    name, _, value = text.partition("=")
+    if not name.lstrip(_SPACES):
+        raise UsageError(f"--label '{text}': a label needs a name: it is NAME=VALUE, or NAME")
+    if any(letter in name.lstrip(_SPACES) for letter in _SPACES):
+        raise UsageError(f"--label '{text}': a label's name has no spaces")
+    return name, value
 
 
 def show_labels(labels: Mapping[str, str]) -> str:

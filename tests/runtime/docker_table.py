@@ -47,7 +47,11 @@ def _on_no_network(option: str) -> tuple[str, ...]:
 
 #: What ``run`` and ``create`` have in common, told with ``run --rm``.
 _CONTAINER: Final[Rows] = {
-    "--label": ("create -l a=b --label c --label d=e=f --name c1 {image} true", "inspect -f Config.Labels c1"),
+    "--label": (
+        "create -l a=b --label c --label d=e=f --name c1 {image} true",
+        "inspect -f Config.Labels c1",
+        *(f"?create --label '{label}' {{image}} true" for label in ("", "=a", " ", "a b=c")),
+    ),
     "--label-file": ("create --label-file {files}/labels --name c1 {image} true", "inspect -f Config.Labels c1"),
     "--cidfile": (
         "create --name c1 --cidfile {own}/id {image} true",
@@ -678,6 +682,7 @@ ROWS: Final[dict[str, Rows]] = {
         "": ("volume create c1", "volume create c1", "volume ls -q", "volume rm c1", "?volume create /"),
         "--label": (
             "volume create --label a=b c1",
+            "?volume create --label '' c2",
             "volume ls -q --filter label=a=b",
             "volume ls -q --filter label=a=c",
             "volume rm c1",

@@ -296,3 +296,26 @@ def test_every_path_stays_within_the_root(tmp_path: Path) -> None:
             resolve(root, b"a\0b")
     finally:
         os.close(root)
+
+
+def test_an_image_that_says_null_or_nonsense_is_taken_as_docker_takes_it(
+    preg: Preg, made: Callable[..., str], run: list[str]
+) -> None:
+    name = made(
+        Entrypoint=[""],
+        Cmd=["env"],
+        Env=["PATH=/bin", None, "A=1"],
+        Labels={"a": None},
+        StopSignal="NOPE",
+        ExposedPorts={"80/tcp": None},
+        Volumes={"/volume": None},
+    )
+    assert "A=1" in preg.ok(*run, name).splitlines()
+    container = preg.ok("create", *run[2:], name).strip()
+    (told,) = json.loads(preg.ok("inspect", container))
+    assert told["Config"]["Labels"] == {"a": ""}
+    assert (told["Config"]["Entrypoint"], told["Config"]["Cmd"]) == (None, ["env"])
+    assert told["Config"]["Env"] == ["PATH=/bin", "A=1"]
+    preg.ok("rm", "-v", container)
+    assert json.loads(preg.ok("inspect", name))[0]["Config"]["StopSignal"] == "NOPE"
+    assert preg.ok("history", "-q", name)
