@@ -6,11 +6,10 @@ import signal
 import sys
 from typing import TYPE_CHECKING, Final
 
-from aiohttp import web
-
 from auth.errors import AuthUnavailable
 from registry.admission import is_open_to_all, open_admission
 from registry.http.api import Api
+from registry.http.connections import ConnectionLimit, Listener, allow_connections, bind
 from registry.http.redirects import NO_REDIRECTS, Redirects
 from registry.http.server import HttpServer
 from registry.storage import open_storage, shown
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 
 _LOG: Final = logging.getLogger("preg.serve")
 _PURGE_EVERY: Final = 3600.0
-_BACKLOG: Final = 1024
 #: How long a request has to end after a second signal, in seconds.
 _LAST_WORDS: Final = 1.0
 
@@ -43,13 +41,14 @@ async def serve(config: "Config") -> None:
     redirect = config.redirect
     redirects = Redirects(redirect.lifetime, redirect.except_user_agents) if redirect.enabled else NO_REDIRECTS
     admission = await open_admission(config, store)
-    server = HttpServer(Api(namespace, redirects, admission.access, admission.beside), access_log=config.log.access)
-    runner = web.ServerRunner(server, shutdown_timeout=config.server.shutdown_timeout)
-    await runner.setup()
+    limit = ConnectionLimit(allow_connections())
+    api = Api(namespace, redirects, admission.access, admission.beside)
+    server = HttpServer(api, limit, access_log=config.log.access)
     stop = _signals()
     housekeeping = asyncio.create_task(_keep_house(namespace, config.uploads.expire_after, admission.refresh_tokens))
     try:
-        address = await _listen(runner, config.server.listen, certificates)
+        listener = await _listen(server, config.server.listen, certificates)
+        address = f"{config.server.listen.rpartition(':')[0] or 'localhost'}:{listener.port}"
         scheme = "https" if certificates else "http"
         sys.stdout.write(f"preg serves {scheme}://{address} from {shown(config.storage.url)}\n")
         sys.stdout.flush()
@@ -62,7 +61,11 @@ async def serve(config: "Config") -> None:
         await stop.wait()
         stop.clear()
         _LOG.info("stopping: no new connection is taken, running transfers may finish")
-        await _first_of(runner.cleanup(), stop.wait())
+        listener.close()
+        # Requests that have come are begun.
+        await asyncio.sleep(0)
+        server.pre_shutdown()
+        await _first_of(server.shutdown(config.server.shutdown_timeout), stop.wait())
         # What still runs after a second signal is cancelled, and puts away what it holds.
         await server.shutdown(_LAST_WORDS)
     finally:
@@ -78,14 +81,11 @@ def _signals() -> asyncio.Event:
     return event
 
 
-async def _listen(runner: web.ServerRunner, listen: str, certificates: Certificates | None) -> str:
-    """Begin to accept connections; give the address, with the port that the kernel chose for 0."""
+async def _listen(server: HttpServer, listen: str, certificates: Certificates | None) -> Listener:
+    """Begin to accept connections."""
     host, _, port = listen.rpartition(":")
-    host = host.strip("[]")
-    context = certificates.context if certificates else None
-    await web.TCPSite(runner, host or None, int(port), backlog=_BACKLOG, ssl_context=context).start()
-    bound = runner.addresses[0][1]
-    return f"[{host}]:{bound}" if ":" in host else f"{host or 'localhost'}:{bound}"
+    sockets = await bind(host.strip("[]"), int(port))
+    return Listener(sockets, server.limit, server, certificates.context if certificates else None)
 
 
 async def _first_of(*coroutines: "Coroutine[object, object, object]") -> None:

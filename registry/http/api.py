@@ -5,7 +5,7 @@ import itertools
 import logging
 import re
 import secrets
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from aiohttp import hdrs, web
@@ -19,13 +19,17 @@ from registry.http.redirects import NO_REDIRECTS, Redirects
 from registry.http.responses import LAST, REQUEST_ID, REQUEST_ID_HEADER, empty, is_gone
 from registry.http.sightings import Sightings
 from storage.errors import StorageError
-from storage.oci.errors import Denied, RegistryError, RequestInvalid, Unauthorized
+from storage.oci.errors import Denied, RegistryError, RequestInvalid, RequestTimeout, Unauthorized, Unavailable
 from storage.oci.reference import parse_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from storage.repository import Namespace
+
+    _Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+_Response = TypeVar("_Response", bound=web.StreamResponse)
 
 _LOG: Final = logging.getLogger("preg.http")
 _GOOD_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
@@ -57,11 +61,19 @@ class Api:
         self._ids = (f"{prefix}-{number:x}" for number in itertools.count())
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer a request; the proxy's request id is kept, so that its log and ours can be laid side by side."""
+        """Answer a request."""
+        return await self._respond(request, self._answer)
+
+    async def refuse(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer a request on a connection more than can be served."""
+        return _closing(await self._respond(request, _refuse))
+
+    async def _respond(self, request: web.BaseRequest, answer: "_Handler") -> web.StreamResponse:
+        """Answer or render; the proxy's request id is kept, so that its log and ours can be laid side by side."""
         given = request.headers.get(REQUEST_ID_HEADER, "")
         request[REQUEST_ID] = given if _GOOD_ID.match(given) else next(self._ids)
         try:
-            response = await self._answer(request)
+            response = await answer(request)
         except Exception as error:  # noqa: BLE001  # the one place that turns every fault into a response
             response = _render(request, error)
             if request.writer.output_size and request.transport is not None:
@@ -91,10 +103,16 @@ class Api:
         return await route.handler(call)
 
 
+async def _refuse(_request: web.BaseRequest) -> web.StreamResponse:
+    raise Unavailable("the registry has as many connections as it can serve: try again in a moment")
+
+
 def _render(request: web.BaseRequest, error: Exception) -> web.Response:
     match error:
         case Unauthorized() | Denied():
             return _refusal(request, error)
+        case RequestTimeout():
+            return _closing(render(error))
         case RegistryError():
             return render(error)
         case AuthError():
@@ -124,7 +142,7 @@ def _refusal(request: web.BaseRequest, fault: RegistryError) -> web.Response:
     return response
 
 
-def _closing(response: web.Response) -> web.Response:
+def _closing(response: _Response) -> _Response:
     response.force_close()
     return response
 

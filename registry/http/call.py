@@ -1,12 +1,13 @@
 """One request, as a handler sees it."""
 
+import asyncio
 import re
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl
 
 from aiohttp import HttpVersion11, hdrs
 
-from storage.oci.errors import RequestInvalid, SizeInvalid, UriTooLong
+from storage.oci.errors import RequestInvalid, RequestTimeout, SizeInvalid, UriTooLong
 from storage.oci.reference import Name
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 _PARAMETERS: Final = 200
 #: The name in a path that names no repository.
 NOWHERE: Final = Name("")
+#: For how long the next bytes of a body are waited for, in seconds.
+SILENCE: Final = 60.0
 _DIGITS: Final = re.compile(r"[0-9]{1,19}\Z")
 
 
@@ -86,15 +89,22 @@ class Call:
 
         A client that waits to be asked for it (RFC 9110, section 10.1.1) is asked now, and not before. One of HTTP/1.0
         would take the question for the answer.
-        Raises ConnectionError when the client goes away, RequestInvalid when its framing is broken.
+        Raises ConnectionError when the client goes away, RequestTimeout when it is silent.
         """
         request = self.request
         if request.headers.get(hdrs.EXPECT, "").lower() == "100-continue" and request.version >= HttpVersion11:
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             # What was sent is no part of the response.
             request.writer.output_size = 0
-        while piece := await request.content.readany():
+        while piece := await self._piece():
             yield piece
+
+    async def _piece(self) -> bytes:
+        try:
+            async with asyncio.timeout(SILENCE):
+                return await self.request.content.readany()
+        except TimeoutError:
+            raise RequestTimeout(f"nothing of the body came for {SILENCE:g} seconds") from None
 
     async def whole_body(self, limit: int, too_large: Exception) -> bytes:
         """Read a small body. Raises ``too_large`` above ``limit`` bytes."""

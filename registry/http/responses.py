@@ -1,6 +1,7 @@
 """Responses: what every one of them carries, and the ways a body is sent."""
 
 import asyncio
+import contextlib
 import os
 from typing import TYPE_CHECKING, Final
 
@@ -10,7 +11,7 @@ from storage.errors import StorageUnavailable
 from storage.oci.media import OCTET_STREAM
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Mapping, Sequence
     from io import BufferedReader
     from pathlib import Path
 
@@ -93,17 +94,18 @@ def _small(file: "BufferedReader", piece: "bytes | Span") -> bytes:
 async def _stream(
     request: web.BaseRequest, blob: "Blob", content: "Sequence[bytes | Span]", response: web.StreamResponse
 ) -> web.StreamResponse:
-    pieces = _read(blob, content)
-    first = await anext(pieces, b"")
-    await response.prepare(request)
-    await response.write(first)
-    async for piece in pieces:
-        await response.write(piece)
+    # Closed at once where the client goes away: the store's connection would stay until the garbage is collected.
+    async with contextlib.aclosing(_read(blob, content)) as pieces:
+        first = await anext(pieces, b"")
+        await response.prepare(request)
+        await response.write(first)
+        async for piece in pieces:
+            await response.write(piece)
     await response.write_eof()
     return response
 
 
-async def _read(blob: "Blob", content: "Sequence[bytes | Span]") -> "AsyncIterator[bytes]":
+async def _read(blob: "Blob", content: "Sequence[bytes | Span]") -> "AsyncGenerator[bytes, None]":
     for piece in content:
         if isinstance(piece, bytes):
             yield piece

@@ -3,21 +3,18 @@
 import asyncio
 import logging
 import sys
-from contextlib import suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 from aiohttp import hdrs, http_exceptions, web
 from aiohttp.abc import AbstractAccessLogger
 from aiohttp.web_protocol import _ErrInfo
 
+from registry.http.connections import Connection, ConnectionLimit
 from registry.http.errors import render, render_internal
 from registry.http.responses import REQUEST_ID
 from storage.oci.errors import RequestHeaderTooLarge, RequestInvalid
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
 
 #: A token may speak of many repositories, so its header is long.
 _HEADER_LIMIT: Final = 128 * 1024
@@ -30,11 +27,25 @@ _KEEPALIVE: Final = 90.0
 _LINGER: Final = 1.0
 
 
+class Handler(Protocol):
+    """Answers requests."""
+
+    async def __call__(self, request: web.BaseRequest, /) -> web.StreamResponse:
+        """Answer a request."""
+
+    async def refuse(self, request: web.BaseRequest, /) -> web.StreamResponse:
+        """Answer a request on a connection more than can be served."""
+
+
 class HttpServer(web.Server):
-    """Serves one handler."""
+    """Serves one handler, on as many connections as a limit has places for."""
 
     def __init__(
-        self, handler: "Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]", *, access_log: bool
+        self,
+        handler: Handler,
+        limit: ConnectionLimit | None = None,
+        *,
+        access_log: bool,
     ) -> None:
         super().__init__(
             handler,
@@ -46,23 +57,45 @@ class HttpServer(web.Server):
             read_bufsize=_READ_AHEAD,
             keepalive_timeout=_KEEPALIVE,
         )
+        self.refuse = handler.refuse
+        self.limit = limit or ConnectionLimit()
 
-    def __call__(self) -> web.RequestHandler:
+    def __call__(self) -> "_Connection":
         """Make what speaks with one connection."""
-        return _Connection(self, loop=self._loop, **self._kwargs)
+        return _Connection(self, self.limit, loop=self._loop, **self._kwargs)
 
 
-class _Connection(web.RequestHandler):
+class _Connection(web.RequestHandler, Connection):
     """One connection, whose malformed requests are answered like all others: in JSON, and without a traceback."""
 
     _refused = False
     """What came last was no request, so nothing behind it is one."""
-    _lost: asyncio.Future[None] | None = None
+
+    def __init__(
+        self, server: HttpServer, limit: ConnectionLimit, *, loop: asyncio.AbstractEventLoop, **settings: Any
+    ) -> None:
+        super().__init__(server, loop=loop, **settings)
+        self.lost = loop.create_future()
+        self._limit = limit
+        self._refuse = server.refuse
+
+    def refuse(self) -> None:
+        """See ``Connection.refuse``."""
+        self._request_handler = self._refuse
 
     def data_received(self, data: bytes) -> None:
-        """Take the rest of a running request also while the server stops: aiohttp drops it and waits in vain."""
+        """Take what comes, and know whether there is a whole request in it."""
         if self._refused:
             return
+        self._take(data)
+        if self._messages:
+            self._limit.busy(self)
+            if isinstance(self._messages[-1][0], _ErrInfo):
+                self._refused = True
+                self._break_body()
+
+    def _take(self, data: bytes) -> None:
+        """Take the rest of a running request also while the server stops: aiohttp drops it and waits in vain."""
         if self._current_request is None or not (self._close or self._force_close):
             super().data_received(data)
         else:
@@ -72,9 +105,6 @@ class _Connection(web.RequestHandler):
                 super().data_received(data)
             finally:
                 self._close, self._force_close = stopping
-        if self._messages and isinstance(self._messages[-1][0], _ErrInfo):
-            self._refused = True
-            self._break_body()
 
     def _break_body(self) -> None:
         """Tell a handler that its body's framing is broken: aiohttp lets it wait for as long as the client does."""
@@ -89,8 +119,8 @@ class _Connection(web.RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         """Wake who waits for the client to go."""
         super().connection_lost(exc)
-        if self._lost is not None and not self._lost.done():
-            self._lost.set_result(None)
+        if not self.lost.done():
+            self.lost.set_result(None)
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
@@ -101,11 +131,11 @@ class _Connection(web.RequestHandler):
         """
         done = await super().finish_response(request, resp, start_time)
         if self._refused and not self._messages and self.transport is not None:
-            self._lost = self._loop.create_future()
             if self.transport.can_write_eof():
                 self.transport.write_eof()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._lost, _LINGER)
+            await asyncio.wait([self.lost], timeout=_LINGER)
+        if not self._messages and self.transport is not None:
+            self._limit.idle(self)
         return done
 
     def handle_error(

@@ -13,6 +13,7 @@ from storage.oci.errors import (
     DigestInvalid,
     NameInvalid,
     RangeInvalid,
+    RequestTimeout,
     SizeInvalid,
 )
 from storage.oci.headers import format_upload_range, parse_content_range
@@ -52,8 +53,8 @@ async def status(call: "Call") -> "web.StreamResponse":
 async def append(call: "Call") -> "web.StreamResponse":
     """Take a chunk, or all there is.
 
-    A chunk that says where it belongs is kept as far as it came when the client goes away, as the client can ask how
-    far that was; of any other chunk nothing is kept, as the client can only send it again.
+    A chunk that says where it belongs is kept as far as it came when the client goes away or falls silent, as the
+    client can ask how far that was; of any other chunk nothing is kept, as the client can only send it again.
     """
     async with await call.repository.blobs.upload(_session(call)) as upload:
         await _receive(call, upload, keep=True)
@@ -123,7 +124,7 @@ async def _receive(call: "Call", upload: "BlobWriter", *, keep: bool) -> None:
             keep = False
             raise SizeInvalid(f"{expected} bytes were announced, and others came")
     except BaseException as error:
-        if not (keep and isinstance(error, ConnectionError)):
+        if not (keep and isinstance(error, ConnectionError | RequestTimeout)):
             await upload.rollback()
         raise
 

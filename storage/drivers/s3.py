@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 _LOG: Final = logging.getLogger("preg.storage")
 _PIECE: Final = 1024 * 1024
+_PIECE_LEAST: Final = 64 * 1024
+#: What all who read have fetched in advance, in bytes. As much again is on its way to clients.
+_READ_AHEAD: Final = 64 * 1024 * 1024
 _OWN: Final = ".preg~/"
 _UPLOADS: Final = _OWN + "uploads/"
 _DATA: Final = _OWN + "data/"
@@ -58,6 +61,7 @@ class S3Driver:
     def __init__(self, url: str) -> None:
         self.bucket = Bucket(url)
         self.in_flight = InFlight(_IN_FLIGHT)
+        self._reading = 0
         #: Where the records of the uploads lie that this process is writing to.
         self.held: set[str] = set()
 
@@ -300,17 +304,25 @@ class S3Driver:
 
     async def _pieces(self, body: Any) -> "AsyncGenerator[bytes, None]":
         """Read an answer's body; the next piece is fetched while one is being used."""
-        upcoming = asyncio.ensure_future(self.bucket.run(partial(body.read, _PIECE)))
+        self._reading += 1
+        upcoming = asyncio.ensure_future(self._next_piece(body))
         try:
             while piece := await upcoming:
-                upcoming = asyncio.ensure_future(self.bucket.run(partial(body.read, _PIECE)))
+                upcoming = asyncio.ensure_future(self._next_piece(body))
                 yield piece
         finally:
+            self._reading -= 1
             await asyncio.wait([upcoming])
             if not upcoming.cancelled():
                 # Nobody else asks whether the piece that is not wanted any more came.
                 upcoming.exception()
             body.close()
+
+    async def _next_piece(self, body: Any) -> bytes:
+        """Read the next piece of a body, a smaller one the more there are who read."""
+        size = min(_PIECE, max(_PIECE_LEAST, _READ_AHEAD // self._reading))
+        piece: bytes = await self.bucket.run(partial(body.read, size))
+        return piece
 
     async def _begun_before(self, limit: float) -> "AsyncIterator[tuple[str, str]]":
         """Name the multipart uploads begun before a time, which nobody completed yet."""

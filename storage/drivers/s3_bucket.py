@@ -4,6 +4,7 @@ import asyncio
 import base64
 import contextlib
 import hashlib
+import logging
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import parsedate_to_datetime
 from functools import partial
@@ -49,6 +50,9 @@ _SAID: Final = {
 # It is botocore that makes the connections, and it has no setting for this.
 AWSHTTPConnection.response_class = WholeResponse  # type: ignore[assignment]  # the stubs know botocore's own only
 AWSHTTPSConnection.response_class = WholeResponse  # type: ignore[assignment]
+
+# It warns of each connection that it does not keep, and a download has one of its own however many there are.
+logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
 
 
 class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

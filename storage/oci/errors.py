@@ -68,6 +68,10 @@ class RequestHeaderTooLarge(RegistryError):
     """A request line or header above the server's limit."""
 
 
+class RequestTimeout(RegistryError):
+    """Nothing more of a request came for so long that it is not waited for."""
+
+
 class SizeInvalid(RegistryError, ValueError):
     """The bytes sent are not as many as announced."""
 

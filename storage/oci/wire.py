@@ -46,6 +46,7 @@ ROWS: Final[dict[type[errors.RegistryError], Row]] = {
     errors.TooManyRequests: Row(429, "TOOMANYREQUESTS", "too many requests"),
     errors.Unavailable: Row(503, "UNAVAILABLE", "the service is unavailable for a moment: try again"),
     errors.InsufficientStorage: Row(507, "UNAVAILABLE", "the registry's storage is full"),
+    errors.RequestTimeout: Row(408, "UNAVAILABLE", "the rest of the request did not come"),
 }
 
 INTERNAL: Final = Row(500, "UNKNOWN", "an internal error; the server's log has it under this request's id")

@@ -5,7 +5,7 @@ import itertools
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -54,9 +54,14 @@ class Server(Wire):
         return path
 
 
-def start(storage: Path | str, config: Path | None = None, listen: str = "127.0.0.1:0") -> Server:
-    """Start `preg serve` and wait until it accepts connections; the caller stops `.process`."""
-    command = [*SERVE, "--listen", listen, "--storage", str(storage)]
+def start(
+    storage: Path | str, config: Path | None = None, listen: str = "127.0.0.1:0", *, by: Sequence[str] = ()
+) -> Server:
+    """Start `preg serve` and wait until it accepts connections; the caller stops `.process`.
+
+    `by` is a program with its arguments that starts it.
+    """
+    command = [*by, *SERVE, "--listen", listen, "--storage", str(storage)]
     if config:
         command += ["--config", str(config)]
     # What the caller's shell has set for its own preg must not reach this one.
@@ -71,9 +76,9 @@ def start(storage: Path | str, config: Path | None = None, listen: str = "127.0.
 
 
 @contextlib.contextmanager
-def serving(storage: Path | str, config: Path | None = None) -> Iterator[Server]:
+def serving(storage: Path | str, config: Path | None = None, *, by: Sequence[str] = ()) -> Iterator[Server]:
     """A server for the length of a `with`, ended as a service manager would."""
-    server = start(storage, config)
+    server = start(storage, config, by=by)
     try:
         yield server
     finally:
