@@ -5,7 +5,6 @@ Called by the part of ``ctypes`` that is written in C: the rest takes as long to
 
 from __future__ import annotations
 
-import _ctypes
 import errno
 import os
 import sys
@@ -14,6 +13,7 @@ from runtime.lean import suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Final
 
 #: That of containers, and of what is made for them, as with Docker: whatever it is for those who ask.
@@ -53,30 +53,45 @@ _MOVE_MOUNT_F_EMPTY_PATH: Final = 4
 _OPEN_TREE_CLONE: Final = 1
 _MOUNT_ATTR_RDONLY: Final = 1
 
-_LIBRARIES: Final = _ctypes.dlopen(None, 0)  # type: ignore[arg-type]  # dlopen(3) takes NULL for the program itself
+_errno: Callable[[], int]
+_word: Callable[[int], object]
+_function: Callable[[str], Callable[..., int]]
+"""Finds a function of the C library that returns an int. Raises OSError or AttributeError where there is none."""
 
+try:
+    import _ctypes
 
-class _Int(_ctypes._SimpleCData):  # type: ignore[type-arg]  # noqa: SLF001 - what c_int is made of
-    _type_ = "i"
+    class _Int(_ctypes._SimpleCData):  # type: ignore[type-arg]  # noqa: SLF001 - what c_int is made of
+        _type_ = "i"
 
+    class _Word(_ctypes._SimpleCData):  # type: ignore[type-arg]  # noqa: SLF001 - what c_void_p is made of
+        """An argument of any integer type, which the calling conventions of Linux all widen to this."""
 
-class _Word(_ctypes._SimpleCData):  # type: ignore[type-arg]  # noqa: SLF001 - what c_void_p is made of
-    """An argument of any integer type, which the calling conventions of Linux all widen to this."""
+        _type_ = "P"
 
-    _type_ = "P"
+    class _Function(_ctypes.CFuncPtr):
+        _flags_ = _ctypes.FUNCFLAG_CDECL | _ctypes.FUNCFLAG_USE_ERRNO
+        _restype_ = _Int
 
+    _libraries: Final = _ctypes.dlopen(None, 0)  # type: ignore[arg-type]  # dlopen(3) takes NULL: the program itself
+    _symbol: Final = _ctypes.dlsym
+    _errno, _word = _ctypes.get_errno, _Word
 
-class _Function(_ctypes.CFuncPtr):
-    _flags_ = _ctypes.FUNCFLAG_CDECL | _ctypes.FUNCFLAG_USE_ERRNO
-    _restype_ = _Int
+    def _function(name: str) -> Callable[..., int]:
+        return _Function(_symbol(_libraries, name))
+
+except (AttributeError, ImportError, TypeError):  # the private parts of another Python
+    import ctypes
+
+    _errno, _word = ctypes.get_errno, ctypes.c_void_p
+    _function = ctypes.CDLL(None, use_errno=True).__getitem__
 
 
 def _call(name: str, *arguments: int | bytes | None, about: str = "") -> int:
     """Call a function of the C library that gives less than 0 if it fails. Raises OSError, ``about`` a path."""
-    function = _Function(_ctypes.dlsym(_LIBRARIES, name))
-    result: int = function(*[_Word(value) if isinstance(value, int) else value for value in arguments])
+    result = _function(name)(*[_word(value) if isinstance(value, int) else value for value in arguments])
     if result < 0:
-        number = _ctypes.get_errno()
+        number = _errno()
         raise OSError(number, os.strerror(number), about or None)
     return result
 
@@ -189,7 +204,7 @@ def adopt_orphans() -> None:
 
 def give_back_memory() -> None:
     """Give what was allocated and freed back to the kernel (malloc_trim(3)); not every C library can."""
-    with suppress(OSError):
+    with suppress(AttributeError, OSError):
         _call("malloc_trim", 0)
 
 

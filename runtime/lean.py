@@ -2,22 +2,27 @@
 
 ``typing``, ``contextlib``, ``json``, ``signal`` and ``socket`` import ``re``, ``enum``, ``collections`` and
 ``functools`` between them: 25 ms, each time that somebody runs, lists or enters a container. Their work is done by
-parts written in C, which are used here directly, or by a few lines. Whoever checks types is shown the modules
-themselves.
+parts written in C, which are used here directly, or by a few lines. Type checkers are shown the modules themselves,
+and a Python whose private modules are not as expected uses them.
 """
 
-from _json import encode_basestring, encode_basestring_ascii, make_encoder, make_scanner
+from __future__ import annotations
 
 __all__ = ("NamedTuple", "contextmanager", "from_json", "signal", "suppress", "to_json")
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
+    from collections.abc import Callable, Iterable
     from contextlib import contextmanager, suppress
     from typing import Any, NamedTuple
 else:
-    import _signal as signal
-    from _operator import itemgetter
+    try:
+        import _signal as signal
+        from _operator import itemgetter
+    except ImportError:
+        import signal
+        from operator import itemgetter
 
     class suppress:  # noqa: N801 - that of contextlib
         """Goes on behind the block when one of these exceptions is raised in it."""
@@ -104,7 +109,7 @@ class _Manner:
     """How JSON is read: as it is defined, so without NaN."""
 
     strict = True
-    object_hook = object_pairs_hook = None
+    object_hook = object_pairs_hook = array_hook = None
     parse_float = float
     parse_int = int
 
@@ -118,12 +123,24 @@ def _refuse(value: object) -> object:
     raise TypeError(f"{type(value).__name__} cannot be written as JSON")
 
 
-_scan = make_scanner(_Manner)  # type: ignore[arg-type]  # whatever has these attributes
-_encode = make_encoder({}, _refuse, encode_basestring_ascii, None, ": ", ", ", False, False, False)
-_encode_as_is = make_encoder({}, _refuse, encode_basestring, None, ":", ",", False, False, False)
+_scan: Callable[[str, int], tuple[Any, int]]
+_encode: Callable[[object, Any], Iterable[str]]
+_encode_as_is: Callable[[object, Any], Iterable[str]]
+try:
+    from _json import encode_basestring, encode_basestring_ascii, make_encoder, make_scanner
+
+    _scan = make_scanner(_Manner)  # type: ignore[arg-type]  # whatever has these attributes
+    _encode = make_encoder({}, _refuse, encode_basestring_ascii, None, ": ", ", ", False, False, False)
+    _encode_as_is = make_encoder({}, _refuse, encode_basestring, None, ":", ",", False, False, False)
+except (AttributeError, ImportError, TypeError):  # the private parts of another Python
+    from json import JSONDecoder, JSONEncoder
+
+    _scan = JSONDecoder(parse_constant=_Manner.parse_constant).raw_decode
+    _encode = JSONEncoder(allow_nan=False).iterencode
+    _encode_as_is = JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":")).iterencode
 
 
-def from_json(raw: str | bytes) -> "Any":
+def from_json(raw: str | bytes) -> Any:
     """Read JSON (RFC 8259) in UTF-8. Raises ValueError."""
     text = (raw if isinstance(raw, str) else raw.decode()).strip(" \t\r\n")
     try:

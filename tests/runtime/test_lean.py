@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -143,3 +144,42 @@ def test_suppress_passes_on_what_it_is_not_told() -> None:
         raise ValueError("it")
     with lean.suppress(OSError) as given_:
         assert given_ is None
+
+
+OF_ANOTHER_PYTHON = """
+import _ctypes, _json, json, os, sys
+del _ctypes.dlsym, _json.make_encoder, _json.make_scanner, _json.scanstring, _json.encode_basestring
+from runtime import kernel, lean
+value = {"a": [1, 2.5, None, True, "\\ud83d \\u00e9"], "b": {}}
+assert lean.to_json(value) == json.dumps(value)
+assert lean.to_json("\\u00e9", as_is=True) == '"\\u00e9"'
+assert lean.from_json(json.dumps(value, indent=1).encode()) == value
+for call in (lambda: lean.from_json("[1,]"), lambda: lean.from_json("NaN"), lambda: lean.to_json(float("nan"))):
+    try:
+        call()
+    except ValueError:
+        print("ValueError")
+root = os.open(sys.argv[1], os.O_PATH)
+print(os.read(kernel.open_inside(root, b"link", os.O_RDONLY), 9).decode())
+kernel.give_back_memory()
+try:
+    kernel.open_inside(root, b"missing", os.O_RDONLY)
+except FileNotFoundError as error:
+    print(error.filename)
+print(*{"ctypes", "json"} & sys.modules.keys())
+"""
+
+
+def test_the_public_modules_do_the_work_where_private_ones_are_not_as_expected(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("within")
+    (tmp_path / "link").symlink_to("/file")
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", OF_ANOTHER_PYTHON, str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr == ""
+    assert done.stdout.splitlines()[:5] == ["ValueError"] * 3 + ["within", "missing"]
+    assert set(done.stdout.splitlines()[5].split()) == {"ctypes", "json"}
