@@ -16,11 +16,10 @@ from lzma import LZMAError, LZMAFile
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple, Protocol
 
-from backports.zstd import ZstdError, ZstdFile
-
 from runtime.errors import Fault, LayerInvalid
 from runtime.tar import HARD_LINK, Entry, entries
 from runtime.tree import split
+from runtime.zstd import ZstdError, ZstdFile
 from storage.oci.digest import Digest
 
 _PIECE: Final = 1024 * 1024

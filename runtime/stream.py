@@ -178,7 +178,7 @@ def _decompress(pieces: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _zstd() -> _Decompressor:
-    from backports.zstd import ZstdDecompressor  # noqa: PLC0415 - few layers need it
+    from runtime.zstd import ZstdDecompressor  # noqa: PLC0415 - few layers need it
 
     return ZstdDecompressor()
 

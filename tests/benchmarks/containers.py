@@ -20,8 +20,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from backports import zstd
-
+from runtime import zstd
 from tests.benchmarks.peers import find, peers, running
 from tests.parts import docker, tls
 from tests.parts.images import Image, busybox, push

@@ -13,10 +13,10 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from backports import zstd
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runtime import zstd
 from runtime.errors import Fault
 from runtime.saved import Tar
 from tests.parts.containers import Storage, skopeo

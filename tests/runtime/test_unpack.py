@@ -10,10 +10,10 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from backports import zstd
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runtime import zstd
 from runtime.config import DIRECTORIES, EROFS
 from runtime.errors import LayerInvalid
 from runtime.maker import Order, make_to_order
