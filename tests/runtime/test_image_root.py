@@ -22,7 +22,6 @@ from tests.parts.server import Server
 from tests.runtime.archives import CHR, DIR, END, FIFO, SYM, file, header
 from tests.runtime.conftest import Preg
 
-SHELL = busybox("hello")
 SAME = layer({"same": File(b"1\n")})
 GONE = file(b".wh.same") + END
 GONE_ETC = file(b".wh.etc") + END
@@ -44,7 +43,8 @@ def made(server: Server, repository: str) -> Callable[..., str]:
     """Makes an image with a shell and these layers above it; its name."""
 
     def make(*tars: bytes, **settings: object) -> str:
-        push(server, repository, "1", Image((*SHELL.tars, *tars), {**SHELL.settings, **settings}))
+        shell = busybox("hello")
+        push(server, repository, "1", Image((*shell.tars, *tars), {**shell.settings, **settings}))
         return f"{server.address}/{repository}:1"
 
     return make
@@ -82,7 +82,8 @@ def test_of_equal_layers_the_topmost_counts(host: Preg, made: Callable[..., str]
 
 
 def test_equal_layers_may_come_in_different_forms(host: Preg, server: Server, repository: str) -> None:
-    image = Image((*SHELL.tars, SAME, SAME), SHELL.settings)
+    shell = busybox("hello")
+    image = Image((*shell.tars, SAME, SAME), shell.settings)
     again = gzip.compress(SAME, compresslevel=9, mtime=1)
     for content in image.blobs.values():
         server.push_blob(repository, content)
