@@ -1,7 +1,7 @@
 """``preg events``: tell what happens to containers."""
 
-import json
 import sys
+from collections.abc import Callable
 from typing import Any, Final
 
 from runtime import config
@@ -10,6 +10,7 @@ from runtime.cli.options import Option, Usage
 from runtime.cli.times import read_time
 from runtime.errors import UsageError
 from runtime.event_reader import read_events
+from runtime.lean import to_json
 from runtime.log import stamp
 
 _KEYS: Final = ("container", "event", "image", "label", "type")
@@ -20,12 +21,12 @@ USAGE: Final = Usage(
         Option("--since", "Tell also what has happened since then: a time, or 10m for ten minutes ago", "TIME"),
         Option("--until", "End at this time", "TIME"),
         Option("--filter", f"Tell of those that have {', '.join(_KEYS)} so", "KEY=VALUE", "-f"),
-        Option("--format", "json: an object with Docker's names for each", "FORMAT"),
+        Option("--format", "json, or a Go template ('{{.Type}} {{.Action}}')", "FORMAT"),
     ),
     notes="""
 Examples:
   preg events --since 1h --until 0s --filter event=die
-  preg events --filter container=web --format json
+  preg events --filter container=web --format '{{.Action}} {{.Actor.Attributes.exitCode}}'
 """,
 )
 
@@ -34,8 +35,7 @@ def main(arguments: list[str]) -> int:
     """Run the command."""
     options = USAGE.parse(arguments)
     form = options.last("--format")
-    if form not in (None, "json"):
-        raise UsageError(f"--format {form}: events are printed as they are, or as json")
+    show = _reader(form)
     filters = options.pairs("--filter", _KEYS)
     since, until = options.last("--since"), options.last("--until")
     # Without a beginning only what happens from now on is told.
@@ -44,12 +44,26 @@ def main(arguments: list[str]) -> int:
     for event in read_events(config.load().home, until=last):
         # All of them are looked at, for the clock may have been set back meanwhile.
         if first <= event["timeNano"] and (last is None or event["timeNano"] <= last) and _matches(event, filters):
-            sys.stdout.write(f"{json.dumps(event, ensure_ascii=False) if form else show(event)}\n")
+            sys.stdout.write(f"{show(event)}\n")
             sys.stdout.flush()
     return 0
 
 
-def show(event: dict[str, Any]) -> str:
+def _reader(form: str | None) -> Callable[[dict[str, Any]], str]:
+    """Give what writes an event as ``--format`` says. Raises UsageError, and Fault for a template."""
+    if form is None:
+        return show_event
+    if form == "json":
+        return lambda event: to_json(event, as_is=True)
+    if "{{" not in form:
+        raise UsageError(f"--format {form}: events are printed as they are, as json, or by a Go template")
+    from runtime.cli.templates import read_template, render_event  # noqa: PLC0415 - for templates alone
+
+    template = read_template(form)
+    return lambda event: render_event(template, event)
+
+
+def show_event(event: dict[str, Any]) -> str:
     """Write an event as Docker does."""
     attributes = ", ".join(f"{name}={value}" for name, value in sorted(event["Actor"]["Attributes"].items()))
     when = stamp(event["timeNano"]).decode()

@@ -103,22 +103,14 @@ def _selected(documents: Sequence[dict[str, Any]], wanted: str) -> list[str]:
     return [render(template, document) for document in documents]
 
 
-def print_document(document: dict[str, Any], wanted: str | None) -> None:
-    """Print what is told of one thing: for people, or as ``wanted`` says. Raises UsageError."""
-    if wanted is not None and "{{" in wanted:
-        from runtime.cli.templates import read_template, render  # noqa: PLC0415 - as above
-
-        _write(f"{render(read_template(wanted), document, tolerant=False)}\n")
-        return
-    if wanted is not None and wanted != "table":
+def print_document(document: dict[str, Any], wanted: str, *, kind: str) -> None:
+    """Print of one thing what ``wanted`` says; errors call it ``kind``. Raises UsageError, and Fault for a template."""
+    if "{{" not in wanted:
         sys.stdout.write(f"{select(document, wanted)}\n")
         return
-    for name, value in document.items():
-        if isinstance(value, dict):
-            value = " ".join(value)  # noqa: PLW2901 - what is below a name is for programs
-        elif isinstance(value, list):
-            value = ", ".join(" ".join(item) if isinstance(item, list) else item for item in value)  # noqa: PLW2901
-        sys.stdout.write(f"{name}: {value}\n")
+    from runtime.cli.templates import read_template, render_record  # noqa: PLC0415 - as above
+
+    _write(f"{render_record(read_template(wanted), document, kind)}\n")
 
 
 def select(document: dict[str, Any], wanted: str) -> str:

@@ -93,20 +93,41 @@ def read_template(text: str, *, status: int = 64) -> Template:
         raise TemplateFault(error, status) from error
 
 
-def render(template: Template, document: Mapping[str, Any], *, tolerant: bool = True) -> str:
-    """Give what a template makes of a document. Raises TemplateFault.
+def render(template: Template, document: dict[str, Any]) -> str:
+    """Give what a template makes of what ``inspect`` tells. Raises TemplateFault.
 
-    As with Docker a document is a record at first. Where that fails, ``tolerant`` is to take it for the JSON it is.
+    As with Docker that is a record at first. Where the template fails it is the JSON that is printed without one.
     """
     from runtime.cli.typed import typed  # noqa: PLC0415 - lists need no types
 
     try:
-        return execute(template, document if isinstance(document, Struct) else typed(document), FUNCTIONS)
-    except TemplateError as error:
-        if not tolerant:
-            raise TemplateFault(error, 1) from error
+        return execute(template, typed(document), FUNCTIONS)
+    except TemplateError:
+        return _execute(template, document, strict=True)
+
+
+def render_record(template: Template, document: dict[str, Any], kind: str) -> str:
+    """Give what a template makes of a record, which is called ``kind`` in errors. Raises TemplateFault."""
+    from runtime.cli.typed import typed  # noqa: PLC0415 - as above
+
+    record = typed(document)
+    record.type_name = kind
+    return _execute(template, record)
+
+
+def render_event(template: Template, event: dict[str, Any]) -> str:
+    """Give what a template makes of an event, whose fields have capitals in Go alone. Raises TemplateFault."""
+    from runtime.cli.typed import typed  # noqa: PLC0415 - as above
+
+    names = {"id": "ID", "timeNano": "TimeNano"}
+    record = typed({names.get(name) or name.title(): value for name, value in event.items()})
+    record.type_name, record.source = "*events.Message", event
+    return _execute(template, record)
+
+
+def _execute(template: Template, data: Any, *, strict: bool = False) -> str:
     try:
-        return execute(template, document, FUNCTIONS, strict=True)
+        return execute(template, data, FUNCTIONS, strict=strict)
     except TemplateError as error:
         raise TemplateFault(error, 1) from error
 

@@ -66,7 +66,7 @@ def test_a_container_is_paused_measured_and_sees_its_own_groups_alone(host: Unif
     (measured,) = host.ok("stats", "--no-stream", "--format", "json", container).splitlines()
     assert int(json.loads(measured)["PIDs"]) in {1, 2}
     assert host.ok("exec", container, "cat", "/proc/self/cgroup").splitlines()[-1] == "0::/"
-    assert "CgroupDriver: cgroupfs\nCgroupVersion: 2\n" in host.ok("info")
+    assert " Cgroup Driver: cgroupfs\n Cgroup Version: 2\n" in host.ok("info")
 
 
 def test_a_paused_container_is_stopped(host: Unified, container: str) -> None:

@@ -102,7 +102,7 @@ def test_limits_that_systemd_was_not_given_are_refused(host: Rootless, image: st
     assert said.startswith("the limits need control groups with cpu and memory, which your systemd has not been given:")
     assert "Delegate=" in said
     told = host.run("info")
-    assert "CgroupDriver: systemd" in told.stdout
+    assert "Cgroup Driver: systemd" in told.stdout
     assert "Delegate=" in told.stderr
     assert "loginctl enable-linger" in told.stderr
     assert host.left() == []

@@ -59,6 +59,18 @@ def test_the_life_of_a_container_is_told_as_docker_tells_it(
     assert attributes == f"(a={name}, exitCode=137, image={image}, name={name})"
 
 
+def test_a_template_takes_events_as_dockers_does(host: Preg, image: str, names: Names, runnable: str) -> None:
+    name = names()
+    host.ok("create", "--name", name, "--label", "a=b", "--network", "none", "--runtime", runnable, image)
+    words = ("events", "--since", "1h", "--until", "0s", "--filter", f"container={name}", "--format")
+    template = "{{.Type}} {{.Action}} {{.Status}} {{.From}} {{.Scope}} {{.Actor.Attributes.a}}|"
+    assert host.ok(*words, template) == f"container create create {image} local b|\n"
+    assert json.loads(host.ok(*words, "{{json .}}")) == json.loads(host.ok(*words, "json"))
+    assert json.loads(host.ok(*words, "{{json .}}")).keys() >= {"status", "id", "Type", "Actor", "time", "timeNano"}
+    assert "can't evaluate field Nothing in type *events.Message" in host.fails(*words, "{{.Nothing}}")
+    assert "unclosed action" in host.fails(*words, "{{.Nothing", status=64)
+
+
 def test_what_happens_to_images_is_told_as_docker_tells_it(
     server: Server, repository: str, preg: Preg, tmp_path: Path
 ) -> None:
@@ -107,7 +119,7 @@ def test_what_is_told_later_is_told_at_once(host: Preg, image: str, names: Names
 
 def test_what_cannot_be_meant(host: Preg) -> None:
     assert "it is KEY=VALUE" in host.fails("events", "--filter", "nonsense", status=2)
-    assert "as they are, or as json" in host.fails("events", "--format", "yaml", status=2)
+    assert "as they are, as json, or by a Go template" in host.fails("events", "--format", "yaml", status=2)
 
 
 def test_the_files_are_bounded_and_a_reader_misses_nothing(tmp_path: Path) -> None:

@@ -62,8 +62,13 @@ def test_info_counts_and_names_what_there_is(host: Preg, image: str) -> None:
     assert told["KernelVersion"] == os.uname().release
     assert told["DockerRootDir"] == str(host.home)
     assert host.ok("info", "--format", "OSType,Containers") == "linux\t2\n"
-    assert f"KernelVersion: {os.uname().release}\n" in host.ok("info")
+    said = host.ok("info")
+    assert f"\n Kernel Version: {os.uname().release}\n" in said
+    assert "\nServer:\n Containers: 2\n  Running: 1\n  Paused: 0\n  Stopped: 1\n Images: 1\n" in said
     assert "there is no field 'Nothing'" in host.fails("info", "--format", "Nothing", status=2)
+    assert host.ok("info", "-f", "{{.ContainersRunning}} {{.CgroupDriver}}") == f"1 {told['CgroupDriver']}\n"
+    assert json.loads(host.ok("info", "-f", "{{json .}}")).keys() == told.keys()
+    assert "can't evaluate field Nothing in type system.dockerInfo" in host.fails("info", "-f", "{{.Nothing}}")
 
 
 @pytest.mark.xdist_group("docker")
@@ -72,6 +77,23 @@ def test_info_agrees_with_docker(docker: Docker, preg: Preg) -> None:
     told = json.loads(preg.ok("info", "--format", "json"))
     same = ("CgroupVersion", "KernelVersion", "OperatingSystem", "OSType", "Architecture", "NCPU", "MemTotal", "Name")
     assert {name: told[name] for name in same} == {name: docker_info[name] for name in same}
+    # What docker says in words it says under the same heads.
+    heads = [line.partition(":")[0] for line in docker("info").splitlines()]
+    own = [line.partition(":")[0] for line in preg.ok("info").splitlines()]
+    assert {*own} - {*heads} <= {"  Layers", " State Dir"}
+
+
+@pytest.mark.xdist_group("docker")
+def test_the_versions_have_dockers_form(docker: Docker, preg: Preg) -> None:
+    theirs, ours = (json.loads(run("version", "--format", "json")) for run in (docker, preg.ok))
+    assert theirs.keys() == ours.keys()
+    assert ours["Server"]["Os"] == theirs["Server"]["Os"]
+    assert ours["Server"]["Arch"] == theirs["Server"]["Arch"]
+    assert ours["Server"]["Components"][0].keys() == theirs["Server"]["Components"][0].keys()
+    for words in ("{{.Server.Os}}/{{.Server.Arch}}", "{{.Client.Os}}", "{{with .Server}}{{.KernelVersion}}{{end}}"):
+        assert preg.ok("version", "-f", words).strip() == docker("version", "-f", words).strip()
+    assert preg.ok("version").splitlines()[:1] == docker("version").splitlines()[:1] == ["Client:"]
+    assert "\nServer:\n Engine:\n  Version: " in preg.ok("version")
 
 
 def test_what_a_host_lacks_is_named_with_its_cure(preg: Preg) -> None:
@@ -140,8 +162,9 @@ def test_the_version_is_the_installed_one(preg: Preg) -> None:
     line = preg.ok("--version")
     version = line.removeprefix("preg version ").strip()
     assert preg.ok("-v") == line
-    assert json.loads(preg.ok("version", "--format", "json"))["Version"] == version
-    assert f"Version: {version}\n" in preg.ok("version")
+    assert json.loads(preg.ok("version", "--format", "json"))["Server"]["Version"] == version
+    assert preg.ok("version", "-f", "{{.Client.Version}}") == f"{version}\n"
+    assert f" Version:           {version}\n" in preg.ok("version")
     assert f'version = "{version}"' in (ROOT / "pyproject.toml").read_text()
 
 
