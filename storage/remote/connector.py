@@ -89,7 +89,7 @@ class Connector:
         context = self._contexts.get(verify)
         if context is None:
             context = self._contexts[verify] = self._tls.context(verify=verify)
-        explain = partial(tls_fault, address=origin.address, folder=self._tls.folder)
+        explain = partial(tls_fault, address=origin.address, tls=self._tls)
         try:
             async with asyncio.timeout(seconds):
                 await connection.start_tls(context, origin.host, explain)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from storage.remote.answer import HttpFault
+from storage.remote.tls import Tls
 
 
 class NotTls(HttpFault):
@@ -27,6 +28,15 @@ _NO_TLS: Final = (
     "PACKET_LENGTH_TOO_LONG",
     "RECORD_LAYER_FAILURE",
     "UNEXPECTED_EOF_WHILE_READING",
+)
+#: How a server says that it wants another certificate of ours, or one at all.
+_OUR_CERTIFICATE: Final = (
+    "TLSV13_ALERT_CERTIFICATE_REQUIRED",
+    "TLSV1_ALERT_UNKNOWN_CA",
+    "SSLV3_ALERT_BAD_CERTIFICATE",
+    "SSLV3_ALERT_CERTIFICATE_EXPIRED",
+    "SSLV3_ALERT_CERTIFICATE_UNKNOWN",
+    "SSLV3_ALERT_HANDSHAKE_FAILURE",
 )
 _WORDS: Final = {
     errno.ECONNREFUSED: "nothing listens there (connection refused)",
@@ -56,22 +66,19 @@ def connecting(address: str, host: str) -> Iterator[None]:
         raise (Refused if refused else HttpFault)(f"{address}: {said}", passing=False) from error
 
 
-def tls_fault(error: ssl.SSLError, address: str, folder: str = "") -> HttpFault:
+def tls_fault(error: ssl.SSLError, address: str, tls: Tls) -> HttpFault:
     """Say what is wrong with TLS, and which file or option cures it."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return HttpFault(f"{address}: {_describe(error, folder)}", passing=False)
+        return HttpFault(f"{address}: {_describe(error, tls.folder)}", passing=False)
     reason = error.reason or str(error)
     if reason in _NO_TLS:
         return NotTls(f"{address} does not speak TLS: if that is as it should be, use --plain-http", passing=False)
-    if "CERTIFICATE_REQUIRED" in reason:
-        return HttpFault(f"{address}: it asks for a client certificate{_client_cure(folder)}", passing=False)
-    if reason == "SSLV3_ALERT_HANDSHAKE_FAILURE":
-        said = "it asks for a client certificate, or for a kind of TLS that we do not have"
-        return HttpFault(f"{address}: {said}{_client_cure(folder)}", passing=False)
-    if reason in ("TLSV1_ALERT_UNKNOWN_CA", "SSLV3_ALERT_BAD_CERTIFICATE", "SSLV3_ALERT_CERTIFICATE_UNKNOWN"):
-        return HttpFault(f"{address}: it refuses our client certificate{_client_cure(folder)}", passing=False)
+    if reason in _OUR_CERTIFICATE:
+        said = "refuses our client certificate" if tls.client else "asks for a client certificate"
+        cure = f": put it and its key into {tls.folder}/client.cert and client.key" if tls.folder else ""
+        return HttpFault(f"{address} {said}{cure}", passing=False)
     if "PROTOCOL" in reason:
-        return HttpFault(f"{address}: it speaks a version of TLS that is not safe any more", passing=False)
+        return HttpFault(f"{address} speaks no version of TLS that is still safe", passing=False)
     return HttpFault(f"{address}: TLS failed: {reason.lower().replace('_', ' ')}", passing=False)
 
 
@@ -89,7 +96,3 @@ def _describe(error: ssl.SSLCertVerificationError, folder: str) -> str:
         cure = f"put the authority's certificate into {folder}/ca.crt, or, " if folder else ""
         return f"its certificate is of an authority that is not known here: {cure}{unchecked}"
     return f"its certificate is not good: {error.verify_message}; {unchecked}"
-
-
-def _client_cure(folder: str) -> str:
-    return f": put it and its key into {folder}/client.cert and client.key" if folder else ""

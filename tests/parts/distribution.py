@@ -19,16 +19,21 @@ PROGRAMS = {"2.8.2": "docker-registry", "3.1.1": "registry"}
 
 
 @contextlib.contextmanager
-def distribution(release: str, storage: Path | str, auth: Mapping[str, Any] | None = None) -> Iterator[Wire]:
+def distribution(
+    release: str,
+    storage: Path | str,
+    auth: Mapping[str, Any] | None = None,
+    tls: Mapping[str, Any] | None = None,
+) -> Iterator[Wire]:
     """A running registry, for a `with`.
 
-    `storage` is what `preg serve --storage` takes, `auth` the registry's own section of that name.
+    `storage` is what `preg serve --storage` takes, `auth` and `tls` the registry's own sections of these names.
     """
     program = required(PROGRAMS[release])
-    with _configured(storage, auth) as config, running([program, "serve", str(config)], _env()) as process:
+    with _configured(storage, auth, tls) as config, running([program, "serve", str(config)], _env()) as process:
         said = process.stderr.wait_for(lambda line: '"listening on ' in line)
         address = said.partition('"listening on ')[2].partition('"')[0]
-        yield Wire(f"http://{address}")
+        yield Wire(f"{'https' if tls else 'http'}://{address.removesuffix(', tls')}")
 
 
 def collect_garbage(release: str, storage: Path | str) -> str:
@@ -38,7 +43,9 @@ def collect_garbage(release: str, storage: Path | str) -> str:
 
 
 @contextlib.contextmanager
-def _configured(storage: Path | str, auth: Mapping[str, Any] | None = None) -> Iterator[Path]:
+def _configured(
+    storage: Path | str, auth: Mapping[str, Any] | None = None, tls: Mapping[str, Any] | None = None
+) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="preg-distribution-") as folder:
         config = Path(folder, "config.yml")
         # JSON is YAML.
@@ -47,7 +54,7 @@ def _configured(storage: Path | str, auth: Mapping[str, Any] | None = None) -> I
                 {
                     "version": "0.1",
                     # One secret for all: an upload's state is signed with it, and goes on after a restart.
-                    "http": {"addr": "127.0.0.1:0", "secret": "tests"},
+                    "http": {"addr": "127.0.0.1:0", "secret": "tests", **({"tls": tls} if tls else {})},
                     "storage": {
                         **_driver(str(storage)),
                         "delete": {"enabled": True},

@@ -29,6 +29,7 @@ hosts_file {folder}/hosts
 pid_filename {folder}/pid
 access_log stdio:{folder}/access.log logformat=short
 cache_log {folder}/cache.log
+strip_query_terms off
 buffered_logs off
 cache deny all
 coredump_dir {folder}

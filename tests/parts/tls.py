@@ -2,6 +2,7 @@
 
 import ssl
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import trustme
@@ -29,11 +30,11 @@ class Authority:
         return context
 
 
-def issue(folder: Path) -> Authority:
-    """Make a CA and a server certificate, and write both into `folder`."""
+def issue(folder: Path, *names: str, not_after: datetime | None = None) -> Authority:
+    """Make a CA and a server certificate, by default for all the names above, and write both into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     authority = trustme.CA()
-    server = authority.issue_cert("127.0.0.1", "localhost", NAME)
+    server = authority.issue_cert(*(names or ("127.0.0.1", "localhost", NAME)), not_after=not_after)
     files = Authority(folder / "ca.crt", folder / "server.crt", folder / "server.key")
     authority.cert_pem.write_to_path(str(files.ca))
     server.private_key_pem.write_to_path(str(files.key))

@@ -75,12 +75,16 @@ def test_without_settings_names_are_read_as_docker_reads_them(text: str) -> None
 def test_a_persons_settings_go_over_the_hosts(tmp_path: Path) -> None:
     files = tmp_path / "host.toml", tmp_path / "person.toml"
     mirror = '[[mirror]]\nregistry = "r:1"\nhosts = ["%s"]\n'
-    files[0].write_text('[short-names]\na = "h.example/a"\nb = "h.example/b"\n' + mirror % "h:1")
-    files[1].write_text('default-registry = "p:1"\n[short-names]\nb = "p.example/b"\n' + mirror % "p:1")
+    insecure = 'insecure-registries = ["%s"]\n'
+    files[0].write_text(insecure % "h:2" + '[short-names]\na = "h.example/a"\nb = "h.example/b"\n' + mirror % "h:1")
+    files[1].write_text(
+        insecure % "p:2" + 'default-registry = "p:1"\n[short-names]\nb = "p.example/b"\n' + mirror % "p:1"
+    )
     found = settings.load(config.load({})._replace(settings_files=files))
     assert found.short_names == {"a": "h.example/a", "b": "p.example/b"}
     assert [mirror.hosts for mirror in found.mirror] == [("p:1",), ("h:1",)]
     assert found.default_registry == "p:1"
+    assert found.insecure_registries == ("p:2", "h:2")
 
 
 @pytest.mark.parametrize(
@@ -108,6 +112,25 @@ def test_a_mistake_is_named_with_its_place(tmp_path: Path, text: str, said: str)
         read(path)
     assert said in str(fault.value)
     assert str(path) in str(fault.value)
+
+
+@pytest.mark.parametrize(
+    ("server", "insecure"),
+    [
+        ("registry.lan:5000", True),
+        ("registry.lan", False),
+        ("registry.lan:5001", False),
+        ("a.registry.lan:5000", False),
+        ("10.1.2.3", True),
+        ("10.1.2.3:5000", True),
+        ("10.2.0.1", False),
+        ("[fd00::1]:5000", True),
+        ("[fe00::1]", False),
+    ],
+)
+def test_insecure_registries_are_read_as_docker_reads_them(server: str, insecure: bool) -> None:
+    found = Settings(insecure_registries=("registry.lan:5000", "10.1.0.0/16", "fd00::/8"))
+    assert found.is_insecure(server) == insecure
 
 
 def test_settings_that_are_named_must_be_there(tmp_path: Path) -> None:
