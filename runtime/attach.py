@@ -1,7 +1,12 @@
-"""A person's end of a container's streams: what is typed goes in, what is printed comes out, signals are passed on."""
+"""A command's end of a process's streams: what is typed goes in, what is printed comes out, signals are passed on.
+
+Each stream is carried by a thread, for whatever reads or writes this command's own files may stop for as long as it
+likes, and nothing else may wait for it.
+"""
 
 from __future__ import annotations
 
+import _thread
 import os
 import select
 
@@ -9,18 +14,18 @@ from runtime import frames as f
 from runtime.container import reachable
 from runtime.errors import Fault
 from runtime.lean import contextmanager, signal, suppress
-from runtime.manner import STREAMS, Detached
+from runtime.manner import NO_PIPES, Detached
 from runtime.signals import NUMBERS
 from runtime.sockets import Socket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from _socket import socket
-    from collections.abc import Iterator
+    from _thread import LockType
+    from collections.abc import Callable, Iterator
     from typing import Final
 
     from runtime.container import Container
-    from runtime.manner import Manner
+    from runtime.manner import Manner, Pipes
 
 #: Those that are not passed on: they are about this process, or cannot be caught.
 _OWN: Final = frozenset(
@@ -44,23 +49,30 @@ _OWN: Final = frozenset(
     }
 )
 _PIECE: Final = 64 * 1024
+#: No signal has this number.
+NEWS: Final = 0
 
 
 class Session:
-    """A visit to a supervisor."""
+    """A connection to a supervisor."""
 
-    def __init__(self, connection: socket) -> None:
+    def __init__(self, connection: Socket) -> None:
         self.connection = connection
         self._frames = f.Frames()
         self._received: list[tuple[int, bytes]] = []
-        self._keys = b""
-        self._shown = frozenset(STREAMS)
-        self._typed = b""
-        """What may be the first of the keys, and is kept back until the next is known."""
 
-    def send(self, kind: int, content: bytes = b"") -> None:
-        """Send a frame. Raises OSError if the supervisor has ended."""
-        self.connection.sendall(f.frame(kind, content))
+    def send(self, kind: int, content: bytes = b"", pipes: Pipes = NO_PIPES) -> None:
+        """Send a request, and pipes with it. Raises OSError if the supervisor has ended."""
+        self.connection.send_files(f.frame(kind, content), pipes.theirs)
+        pipes.close_theirs()
+
+    def ask(self, kind: int, content: bytes = b"", pipes: Pipes = NO_PIPES) -> tuple[int, bytes]:
+        """Send a request, and wait for the answer; kind 0 if the supervisor has ended."""
+        try:
+            self.send(kind, content, pipes)
+        except OSError:
+            return 0, b""
+        return self.next()
 
     def next(self) -> tuple[int, bytes]:
         """Wait for a frame; kind 0 if the supervisor has ended."""
@@ -76,9 +88,10 @@ class Session:
 
     def wait(self) -> int:
         """Wait until the container ends, and give its exit status. Raises Fault if its supervisor is killed."""
-        while (status := _exit_status(*self.next())) is None:
-            pass
-        return status
+        kind, content = self.next()
+        while kind not in (0, f.EXIT):
+            kind, content = self.next()
+        return _exit_status(kind, content)
 
     def leave(self) -> None:
         """Leave what goes on without us."""
@@ -86,67 +99,46 @@ class Session:
             self.send(f.LEAVE)
         self.connection.close()
 
-    def relay(self, *, stdin: bool, terminal: bool, manner: Manner) -> int:
+    def relay(self, pipes: Pipes, *, terminal: bool, manner: Manner) -> int:
         """Be the process's terminal until it ends; give its exit status. Raises Detached, and Fault."""
-        self._keys = manner.keys if terminal else b""
-        self._shown = manner.shown
-        proxy = manner.proxy
-        with _signals() as signals, _raw_terminal(on=terminal and stdin):
-            if terminal:
-                self._tell_size()
-            inputs = {self.connection.fileno(), signals, *((0,) if stdin else ())}
-            while True:
-                # What came together with an earlier answer is not announced again.
-                if self._received and (status := self._show()) is not None:
-                    return status
-                poll = select.poll()
-                for file in inputs:
-                    poll.register(file, select.POLLIN)
-                for file, _ in poll.poll():
-                    if file == 0 and not self._type():
-                        inputs.discard(0)
-                    elif file == signals:
-                        self._pass_on(os.read(signals, 512), terminal=terminal, proxy=proxy)
-                    elif file == self.connection.fileno() and (status := self._show()) is not None:
-                        return status
+        with _raw_terminal(on=terminal and pipes.stdin is not None):
+            with _signals() as signals:
+                if terminal:
+                    self._tell_size()
+                carriers = Carriers(pipes, manner.keys if terminal else b"", signals)
+                kind, content = self._follow(carriers, terminal=terminal, proxy=manner.proxy)
+            # Nobody is left whom signals could be passed on to, so they are our own.
+            carriers.wait()
+        return _exit_status(kind, content)
 
-    def _show(self) -> int | None:
-        """Print what has come; give the exit status if that was all."""
+    def _follow(self, carriers: Carriers, *, terminal: bool, proxy: bool) -> tuple[int, bytes]:
+        """Pass signals on until the process ends: give the last frame. Raises Detached."""
+        poll = select.poll()
+        poll.register(self.connection, select.POLLIN)
+        poll.register(carriers.news, select.POLLIN)
         while True:
-            kind, content = self.next()
-            if (status := _exit_status(kind, content)) is not None:
-                return status
-            if kind in self._shown:
-                write(1 if kind == f.STDOUT else 2, content)
-            if not self._received:
-                return None
-
-    def _type(self) -> bool:
-        """Pass on what was typed; False at its end. Raises Detached."""
-        try:
-            data = os.read(0, _PIECE)
-        except OSError:  # the terminal is gone
-            data = b""
-        passed, self._typed, found = hold_back(self._typed + data, self._keys if data else b"")
-        if passed or not data:
-            with suppress(BrokenPipeError):
-                self.send(f.STDIN, passed)
-                if passed and not data:
-                    self.send(f.STDIN)
-        if found:
-            self.leave()
-            raise Detached
-        return bool(data)
+            # What came together with an earlier answer is not announced again.
+            ready = [self.connection.fileno()] if self._received else [file for file, _ in poll.poll()]
+            if carriers.news in ready:
+                self._pass_on(os.read(carriers.news, 512), terminal=terminal, proxy=proxy)
+                if carriers.left:
+                    self.leave()
+                    raise Detached
+                carriers.check()
+            if self.connection.fileno() in ready:
+                kind, content = self.next()
+                if kind in (0, f.EXIT):
+                    return kind, content
 
     def _pass_on(self, numbers: bytes, *, terminal: bool, proxy: bool) -> None:
-        with suppress(BrokenPipeError):
+        with suppress(BrokenPipeError, ConnectionResetError):
             for number in numbers:
                 if number == signal.SIGWINCH:
                     if terminal:
                         self._tell_size()
-                elif proxy:
+                elif number != NEWS and proxy:
                     self.send(f.SIGNAL, b"%d" % number)
-                else:
+                elif number != NEWS:
                     raise KeyboardInterrupt
 
     def _tell_size(self) -> None:
@@ -155,11 +147,78 @@ class Session:
                 self.send(f.RESIZE, b"".join(number.to_bytes(2, "big") for number in size))
 
 
-def _exit_status(kind: int, content: bytes) -> int | None:
-    """Read the exit status from a frame; None if it is another one. Raises Fault if no more will come."""
+class Carriers:
+    """The threads that carry a process's streams. Each says by a byte in ``signals`` that there is news of it."""
+
+    def __init__(self, pipes: Pipes, keys: bytes, signals: tuple[int, int]) -> None:
+        self.news, self._tells = signals
+        self.left = False
+        """The keys were typed by which the process is left."""
+        self._failure: OSError | None = None
+        self._shown = [self._begin(self._show, ours, file) for ours, file in pipes.shown]
+        if pipes.stdin is not None:
+            self._begin(self._type, pipes.stdin, keys)
+
+    def wait(self) -> None:
+        """Wait until all that was printed is shown. Raises OSError if it cannot be."""
+        for shown in self._shown:
+            shown.acquire()
+        self.check()
+
+    def check(self) -> None:
+        """Raise OSError if what is printed cannot be shown."""
+        if self._failure is not None:
+            raise self._failure
+
+    def _begin(self, carry: Callable[..., None], *arguments: int | bytes) -> LockType:
+        """Begin a thread: give a lock that is free when it has ended."""
+        carrying = _thread.allocate_lock()
+        carrying.acquire()
+
+        def run() -> None:
+            try:
+                carry(*arguments)
+            finally:
+                carrying.release()
+
+        try:
+            _thread.start_new_thread(run, ())
+        except RuntimeError as error:
+            raise Fault(
+                "the streams cannot be passed on, as this user may have no more threads: see 'ulimit -u'"
+            ) from error
+        return carrying
+
+    def _show(self, source: int, file: int) -> None:
+        try:
+            while data := os.read(source, _PIECE):
+                write(file, data)
+        except OSError as error:
+            self._failure = error
+            os.write(self._tells, bytes([NEWS]))
+        os.close(source)
+
+    def _type(self, target: int, keys: bytes) -> None:
+        kept, data = b"", b"-"
+        with suppress(OSError):  # the process reads no more
+            while data and not self.left:
+                try:
+                    data = os.read(0, _PIECE)
+                except OSError:  # the terminal is gone
+                    data = b""
+                passed, kept, self.left = hold_back(kept + data, keys if data else b"")
+                write(target, passed)
+        if self.left:
+            os.write(self._tells, bytes([NEWS]))
+        else:
+            os.close(target)
+
+
+def _exit_status(kind: int, content: bytes) -> int:
+    """Read the exit status from the last frame of a supervisor. Raises Fault if it was killed before it sent one."""
     if kind == 0:
         raise Fault("the container's supervisor was killed, so the container is ended with the next command")
-    return int(content) if kind == f.EXIT else None
+    return int(content)
 
 
 def our_size() -> tuple[int, int] | None:
@@ -205,8 +264,8 @@ def write(file: int, data: bytes) -> None:
 
 
 @contextmanager
-def _signals() -> Iterator[int]:
-    """Give a file from which the numbers of signals are read that would else be ours."""
+def _signals() -> Iterator[tuple[int, int]]:
+    """Give the ends of a pipe, from which the numbers of signals are read that would else be ours."""
     reads, writes = os.pipe()
     os.set_blocking(writes, False)
     before = {}
@@ -214,13 +273,12 @@ def _signals() -> Iterator[int]:
         before[number] = signal.signal(number, lambda *_: None)
     wakeup = signal.set_wakeup_fd(writes, warn_on_full_buffer=False)
     try:
-        yield reads
+        yield reads, writes
     finally:
+        # The pipe stays open: threads may still have news.
         signal.set_wakeup_fd(wakeup)
         for number, handler in before.items():
             signal.signal(number, handler)
-        os.close(reads)
-        os.close(writes)
 
 
 @contextmanager

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from runtime.attach import Session
     from runtime.container import Container
     from runtime.containers import Containers
+    from runtime.manner import Pipes
 
 
 class Execution(NamedTuple):
@@ -37,8 +38,8 @@ class Execution(NamedTuple):
     privileged: bool = False
 
 
-def execute(containers: Containers, container: Container, wanted: Execution) -> Session:
-    """Have a process started: give the session it is attached to. Raises Fault."""
+def execute(containers: Containers, container: Container, wanted: Execution, pipes: Pipes) -> Session:
+    """Have a process started, its streams connected with the pipes: give the session with it. Raises Fault."""
     state, name = look(containers, container), container.describe().name
     if state.status != RUNNING:
         raise Fault(f"the container {name} is not running: start it first")
@@ -46,12 +47,11 @@ def execute(containers: Containers, container: Container, wanted: Execution) -> 
         raise Fault(f"the container {name} is paused: 'preg unpause {name}' lets it go on")
     with open(f"{container.directory}/config.json", encoding="utf-8") as file:
         process = describe(from_json(file.read())["process"], wanted, f"/proc/{state.pid}/root")
-    order = encode({"process": process, "stdin": wanted.stdin})
+    order = encode({"process": process, "stdin": wanted.stdin, "streams": pipes.streams})
     session = visit(container)
-    if session is None:
+    kind, content = (0, b"") if session is None else session.ask(f.EXEC, order, pipes)
+    if session is None or kind == 0:
         raise Fault(f"the container {name} has ended just now")
-    session.send(f.EXEC, order)
-    kind, content = session.next()
     if kind == f.STARTED:
         return session
     session.connection.close()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import Any
 
-    #: Is told what becomes of a process, as a visitor of its supervisor is: a kind of frame and its content.
+    #: Is told what becomes of a process, as a client of its supervisor is: a kind and content.
     Listener = Callable[[int, bytes], None]
 
 
@@ -27,7 +27,7 @@ class Execution(Process):
     """A process beside the container's own."""
 
     def __init__(self, folder: str, described: Mapping[str, Any], listener: Listener, *, stdin: bool) -> None:
-        super().__init__(folder, terminal=bool(described.get("terminal")), stdin=stdin, stdin_once=True)
+        super().__init__(folder, self.tell, terminal=bool(described.get("terminal")), stdin=stdin, stdin_once=True)
         self.engine = 0
         """The engine's process, until it has started this one."""
         self.id = os.path.basename(folder)
@@ -53,10 +53,8 @@ class Execution(Process):
             self._listener(kind, content)
 
     def abandon(self, *, hang_up: bool) -> None:
-        """Go on without anybody who listens; a terminal that is hung up ends what runs on it."""
-        if not self.terminal:
-            self.streams.type(b"", ends=True)
-        elif hang_up:
+        """Go on without a client; a terminal that is hung up ends what runs on it."""
+        if self.terminal and hang_up:
             self.streams.close()
 
 
@@ -116,8 +114,7 @@ class Executions:
             self._unknown.clear()
 
     def _finish(self, execution: Execution, code: int) -> None:
-        for kind, data in execution.drain():
-            execution.tell(kind, data)
+        execution.drain()
         # Whoever is told may look at once for what it has left.
         self._forget(execution)
         execution.tell(f.EXIT, b"%d" % code)
@@ -130,7 +127,7 @@ class Executions:
                 execution.give_up()
                 execution.tell(f.FAILED, complaint("the container has ended meanwhile"))
             else:
-                execution.streams.close()
+                execution.drain()
                 execution.tell(f.EXIT, b"%d" % (128 + signal.SIGKILL))
             self._forget(execution)
 

@@ -1,4 +1,7 @@
-"""What a supervisor and its visitors say to each other over a socket: a byte of kind, four of length, and content."""
+"""What a supervisor and its clients tell each other over a socket: a byte of kind, four of length, and content.
+
+The streams of a process do not go this way: each has a pipe of its own, which a client makes and sends with a request.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Final
 
-#: Of a visitor.
-START: Final = 1
-"""Become a supervisor (JSON); only on the socket a supervisor is started with, which is its first visitor's."""
-ATTACH: Final = 2
-"""Send me what the container prints from now on."""
+#: The kinds of streams. A request that attaches to them has a list of kinds for each pipe that comes with it.
 STDIN: Final = 3
-"""Give this to the container; nothing is the end of its input."""
+STDOUT: Final = 22
+STDERR: Final = 23
+#: So many pipes come with a request.
+MOST_STREAMS: Final = 3
+
+#: Of a client.
+START: Final = 1
+"""Become a supervisor (JSON); only on the socket a supervisor is started with, which is its first client's."""
+ATTACH: Final = 2
+"""Connect these streams of the container with the pipes that come with it, from now on (JSON)."""
 RESIZE: Final = 4
 """The terminal's rows and columns, two bytes each."""
 SIGNAL: Final = 5
@@ -23,22 +31,21 @@ STOP: Final = 6
 WAIT: Final = 7
 """Tell me when the container ends."""
 EXEC: Final = 8
-"""Run one more process in the container (JSON); the visitor is concerned with that one from now on."""
+"""Run one more process in the container (JSON); the client is concerned with that one from now on."""
 LEAVE: Final = 9
 """I leave now, and what I am attached to goes on."""
 RESTART: Final = 10
 """End the container as for STOP, and start it again at once."""
 #: Of a supervisor.
 STARTED: Final = 20
+"""The container, or the process, runs, or you are attached to it."""
 FAILED: Final = 21
 """The container, or the process, could not be started: what its engine has logged."""
-STDOUT: Final = 22
-STDERR: Final = 23
 EXIT: Final = 24
-"""The container, or the process, has ended: its exit status (decimal)."""
+"""The container, or the process, has ended, and all that it printed is in the pipes: its exit status (decimal)."""
 
 _HEAD: Final = 5
-#: Far more than anybody sends; a visitor that announces more has lost its way.
+#: Far more than any command sends; a client that announces more is misbehaving.
 _LIMIT: Final = 16 * 1024 * 1024
 
 

@@ -15,6 +15,7 @@ from runtime.images import Images
 from runtime.isolation import isolate
 from runtime.kernel import UMASK, join_mounts, open_inside, unshare_mounts
 from runtime.lean import suppress, to_json
+from runtime.manner import NO_PIPES
 from runtime.mounts import Mount
 from runtime.network.plan import read_plan
 from runtime.network.sandbox import Sandbox, prepare
@@ -31,14 +32,15 @@ if TYPE_CHECKING:
     from runtime.container import Container, Description
     from runtime.hire import Hired
     from runtime.isolation import Isolation
+    from runtime.manner import Pipes
     from runtime.sockets import Socket
     from runtime.users import User
 
 
-def start(here: Config, container: Container, held: int, supervisor: Hired, *, attach: bool) -> Session:
+def start(here: Config, container: Container, held: int, supervisor: Hired, pipes: Pipes = NO_PIPES) -> Session:
     """Start a container that we hold the lock of, and hand it over to a supervisor.
 
-    With ``attach`` all that it prints comes to the session. Raises Fault if it cannot be started; then it is as it was,
+    Its streams are connected with the pipes. Raises Fault if it cannot be started; then it is as it was,
     and its state says why.
     """
     description = container.describe()
@@ -61,9 +63,10 @@ def start(here: Config, container: Container, held: int, supervisor: Hired, *, a
         root = images.layers.mount(config.rootfs.diff_ids, container.directory, passing=description.remove)
         _make_bundle(here, container, description, config.config or Process(), root, engine)
         sandbox = prepare(here, container, description)
-        order = _order(here, container, engine, sandbox, attach=attach)
+        order = _order(here, container, engine, sandbox, pipes)
         with open("/proc/self/ns/mnt", "rb") as mounts:
-            give(supervisor, order, [held, mounts.fileno(), *sandbox.files])
+            give(supervisor, order, [held, mounts.fileno(), *sandbox.files, *pipes.theirs])
+        pipes.close_theirs()
         return _wait_until_started(supervisor, engine.name)
     except (Fault, OSError) as fault:
         _give_up(here, container, fault)
@@ -89,7 +92,7 @@ def _unshare_mounts(description: Description) -> None:
     attach_shared(opened)
 
 
-def _order(here: Config, container: Container, engine: Engine, sandbox: Sandbox, *, attach: bool) -> Order:
+def _order(here: Config, container: Container, engine: Engine, sandbox: Sandbox, pipes: Pipes) -> Order:
     return Order(
         home=here.home,
         state=here.state,
@@ -99,7 +102,7 @@ def _order(here: Config, container: Container, engine: Engine, sandbox: Sandbox,
         engine=engine.command(),
         remains=engine.remains(container.id),
         environ=ENVIRON,
-        attach=attach,
+        streams=pipes.streams,
         network=sandbox.namespace is not None,
         in_hub=sandbox.in_hub,
     )

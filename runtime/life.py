@@ -7,6 +7,7 @@ import time
 
 from runtime import cgroup, remains
 from runtime import frames as f
+from runtime.clients import Clients
 from runtime.container import EXITED, RESTARTING, RUNNING, State
 from runtime.containers import Containers
 from runtime.errors import Damaged, Fault
@@ -18,7 +19,6 @@ from runtime.log import LogWriter
 from runtime.process import Process
 from runtime.removal import remove_tree
 from runtime.restart import is_due, next_delay
-from runtime.visitors import Visitors
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class Life:
-    """One container, and those who visit it meanwhile.
+    """One container, and its clients.
 
     ``held`` is the lock on it, which is ours, and ``network`` are the files that keep its network and published ports.
     """
@@ -44,7 +44,7 @@ class Life:
         self._containers = Containers(order.home, order.state)
         self._container = self._containers.get(order.identifier)
         self._description = self._container.describe()
-        self._state = State()
+        self._state = State(finished=self._container.state().finished)
         policy = self._description.log
         self._log = (
             None
@@ -53,12 +53,13 @@ class Life:
         )
         self.process = Process(
             self._container.running,
+            self._print,
             terminal=self._description.terminal,
             stdin=self._description.stdin,
             stdin_once=self._description.stdin_once,
         )
         self.executions = Executions(self._container.running, order.identifier, order.engine, order.environ)
-        self.visitors = Visitors(self._container.running, self.process)
+        self.clients = Clients(self._container.running, self.process)
         self.over = False
         """It has ended for good."""
         self._began = 0.0
@@ -68,37 +69,72 @@ class Life:
         self._stopping = False
         """A person wants it to end, if only to be started again."""
         self._monitor: Monitor | None = None
+        self._engine = 0
+        """The engine's process while it starts the container."""
+        self._started: Callable[[bytes | None], None] = self._end_delayed_start
+        """Is told when it has, or why it could not."""
+        self._broken_off = False
+        self._put_off: list[Callable[[], None]] = []
+        """What is wanted of a container that is being started."""
+
+    @property
+    def starting(self) -> int:
+        """The engine's process that starts the container now; 0 if none does."""
+        return self._engine
 
     @property
     def running(self) -> bool:
         """Whether it has started, and has not ended."""
-        return self._state.status == RUNNING
+        return self._state.status == RUNNING and not self._engine
 
     # Its beginning
 
-    def begin(self) -> bytes | None:
-        """Start the container for the first time; give what its engine says if that fails, with which all is over."""
-        failure = self._start()
-        if failure is not None:
-            self._put_away()
-            os.close(self._held)
-        return failure
+    def begin(self, started: Callable[[bytes | None], None]) -> None:
+        """Start the container for the first time, and tell when it has, or why it could not; then all is over."""
 
-    def _start(self) -> bytes | None:
-        """Start the container; give what its engine says if that fails."""
+        def tell(failure: bytes | None) -> None:
+            if failure is not None:
+                self.over = True
+                self._put_away()
+                os.close(self._held)
+            started(failure)
+
+        self._start(tell)
+
+    def _start(self, started: Callable[[bytes | None], None]) -> None:
+        """Have the engine start the container, and tell when it has, or what it says why it could not."""
+        self._started = started
         try:
             check_root(f"{self._container.directory}/root")
-        except Fault as fault:
-            return complaint(str(fault))
-        cgroup.hasten()
-        engine = self.process.launch(self._order.run, self._container.id, self._order.environ)
-        if os.waitpid(engine, 0)[1] or not self.process.take_over():
-            failure = self.process.give_up()
-            remains.remove_half_made(self._order)
-            return failure
+            cgroup.hasten()
+            self._engine = self.process.launch(self._order.run, self._container.id, self._order.environ)
+        except (Fault, OSError) as error:
+            self.process.give_up()
+            started(complaint(str(error)))
+
+    def end_start(self, status: int) -> None:
+        """The engine has ended, which was to start the container."""
+        self._engine, self._wake_at = 0, None
+        put_off, self._put_off = self._put_off, []
+        failure = self._take_over() if status == 0 else self._give_up()
+        self._started(failure)
+        if failure is None:
+            for want in put_off:
+                want()
+
+    def _give_up(self) -> bytes:
+        """End what the engine has made so far, and give what it says."""
+        failure = self.process.give_up()
+        remains.remove_half_made(self._order)
+        return complaint("it was ended while it was being started") if self._broken_off else failure
+
+    def _take_over(self) -> bytes | None:
+        """Take note that the container runs; give what its engine says if it does not."""
+        if not self.process.take_over():
+            return self._give_up()
         self._began = time.monotonic()
         started = self._state._replace(
-            status=RUNNING, pid=self.process.pid, started=time.time(), finished=0.0, oom_killed=False
+            status=RUNNING, pid=self.process.pid, exit_code=0, error="", started=time.time(), oom_killed=False
         )
         try:
             self._container.write_state(started)
@@ -131,10 +167,10 @@ class Life:
 
     # What happens to it
 
-    def print(self, kind: int, data: bytes) -> None:
+    def _print(self, kind: int, data: bytes) -> None:
         """Take note of what the container prints."""
         self._write_log(lambda log: log.write(b"stderr" if kind == f.STDERR else b"stdout", data))
-        self.visitors.show(kind, data)
+        self.clients.show(kind, data)
 
     def _write_log(self, write: Callable[[LogWriter], None]) -> None:
         """Write to the log; a disk that is full must not end the container."""
@@ -157,18 +193,26 @@ class Life:
         """Do what is due by now."""
         if self._wake_at is not None and time.monotonic() >= self._wake_at:
             self._wake_at = None
-            if self.running:
+            if self._engine:
+                self._break_off()
+            elif self.running:
                 self._signal(signal.SIGKILL)
             else:
-                self._start_delayed()
+                self._start(self._end_delayed_start)
         if self._monitor is not None and time.monotonic() >= self._monitor.due:
             self._monitor.wake(frozen=cgroup.is_frozen(self._container.id))
 
     def signal(self, number: int) -> None:
-        """Send the container a signal, as a person wants."""
-        if number in (signal.SIGKILL, self._description.stop_signal):
+        """Send the container a signal, as a person wants; one that waits to be started again has ended with it."""
+        if self._engine:
+            self._put_off.append(lambda: self.signal(number))
+            return
+        if self._state.status == RESTARTING or number in (signal.SIGKILL, self._description.stop_signal):
             self._set(stopped=True)
-        self._signal(number)
+        if self._state.status == RESTARTING:
+            self._stop(number, -1)
+        else:
+            self._signal(number)
 
     def stop(self, number: int, seconds: int, *, restart: bool) -> None:
         """End the container as a person wants: by a signal, and kill it later if that is to be (-1: never)."""
@@ -183,9 +227,16 @@ class Life:
         self._stop(self._description.stop_signal, self._description.stop_timeout)
 
     def _stop(self, number: int, seconds: int) -> None:
+        if self._engine:
+            self._put_off.append(lambda: self._stop(number, seconds))
+            if number == signal.SIGKILL:
+                self._break_off()
+            elif seconds >= 0:
+                self._wake_at = time.monotonic() + seconds
+            return
         if self._state.status == RESTARTING:
             self._wake_at = None
-            if self.visitors.want_restart:
+            if self.clients.want_restart:
                 self._start_again()
             else:
                 self._finish(status=EXITED)
@@ -194,6 +245,12 @@ class Life:
         self._signal(number)
         if seconds >= 0:
             self._wake_at = time.monotonic() + seconds
+
+    def _break_off(self) -> None:
+        """End the engine, which starts the container and may hang; what it has made so far is removed then."""
+        self._broken_off = True
+        with suppress(ProcessLookupError):
+            os.kill(self._engine, signal.SIGKILL)
 
     def _signal(self, number: int) -> None:
         if number == signal.SIGKILL and cgroup.is_frozen(self._container.id):
@@ -206,8 +263,7 @@ class Life:
     def end(self, code: int) -> None:
         """The container has ended: start it again, now or later, or put it away."""
         self._wake_at = self._monitor = None
-        for kind, data in self.process.drain():
-            self.print(kind, data)
+        self.process.drain()
         self.executions.end()
         self._write_log(LogWriter.flush)
         oom_killed = cgroup.oom_kills(self._container.id) > 0
@@ -218,31 +274,32 @@ class Life:
         self.note("die", exitCode=str(code))
         if self._stopping:
             self.note("stop")
-        if self.visitors.want_restart:
+        if self.clients.want_restart:
             self._start_again()
         elif not self._state.cut_off and is_due(self._description.restart, self._state):
             self._delay = next_delay(self._delay, time.monotonic() - self._began)
             self._wake_at = time.monotonic() + self._delay
             self._set(status=RESTARTING, restarts=self._state.restarts + 1)
-            self.visitors.say_goodbye(code)
+            self.clients.send_exit(code)
         else:
             self._finish(status=EXITED)
 
     def _start_again(self) -> None:
         """Start it again at once, as somebody wants."""
-        self.visitors.say_goodbye(self._state.exit_code)
+        self.clients.send_exit(self._state.exit_code)
         self._stopping = False
         self._state = self._state._replace(stopped=False, restarts=0)
-        failure = self._start()
-        self.visitors.welcome(failure)
+        self._start(self._end_start_again)
+
+    def _end_start_again(self, failure: bytes | None) -> None:
+        self.clients.report_restart(failure)
         if failure is None:
             self.note("restart")
         else:
             self._finish(status=EXITED, exit_code=128, error=_said(failure))
 
-    def _start_delayed(self) -> None:
-        """Start it again after the delay that its restart policy demands."""
-        failure = self._start()
+    def _end_delayed_start(self, failure: bytes | None) -> None:
+        """Take note that it is started again after the delay that its restart policy demands, or cannot be."""
         if failure is not None:
             self._finish(status=EXITED, exit_code=125, error=_said(failure))
 
@@ -252,17 +309,21 @@ class Life:
         self.over = True
         self._put_away()
         if self._description.remove:
-            with suppress(OSError):  # a mount of its own, or none at all
-                unmount(f"{self._container.directory}/root", MNT_DETACH)
+            self.unmount()
             self._containers.forget(self._container, volumes=True)
             # Nobody has to wait until what it has written is deleted.
-            self.visitors.say_goodbye(self._state.exit_code)
+            self.clients.send_exit(self._state.exit_code)
             remove_tree(self._container.directory)
         os.close(self._held)
-        self.visitors.say_goodbye(self._state.exit_code)
+        self.clients.send_exit(self._state.exit_code)
+
+    def unmount(self) -> None:
+        """Unmount its root, for it may be started again while clients of ours are still reading."""
+        with suppress(OSError):  # a mount of its own, or none at all
+            unmount(f"{self._container.directory}/root", MNT_DETACH)
 
     def _put_away(self) -> None:
-        self.visitors.door.close()
+        self.clients.listener.close()
         if self._log is not None:
             self._log.close()
         if self._order.network:

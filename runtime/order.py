@@ -21,7 +21,7 @@ class Order(NamedTuple):
     """The container, and how its engine is to be called.
 
     With it come open files: the lock of the container, the mounts it is to run in, its network namespace if it has one,
-    and what holds its published ports, or its hub.
+    what holds its published ports, or its hub, and the pipes for its streams.
     """
 
     home: str
@@ -34,8 +34,8 @@ class Order(NamedTuple):
     remains: str
     """Where the engine keeps what it knows of the container."""
     environ: dict[str, str]
-    attach: bool
-    """Whoever gives the order wants to see what the container prints."""
+    streams: list[list[int]]
+    """For each of these pipes the kinds of streams that it is for."""
     network: bool
     """The container has a network namespace of its own."""
     in_hub: bool

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import select
 import termios
 
 from runtime import frames as f
@@ -14,7 +13,9 @@ from runtime.streams import Streams
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+    from runtime.streams import Poller
 
 
 def spawn(words: list[str], environ: Mapping[str, str], streams: tuple[int, int, int]) -> int:
@@ -31,22 +32,27 @@ def spawn(words: list[str], environ: Mapping[str, str], streams: tuple[int, int,
 
 
 class Process:
-    """A process and its streams. ``folder`` is where the engine says what became of it."""
+    """A process and its streams. ``folder`` is where the engine says what became of it.
 
-    def __init__(self, folder: str, *, terminal: bool, stdin: bool, stdin_once: bool) -> None:
+    ``printed`` is given what it prints. With ``stdin_once`` its input ends with that of the first client who has typed.
+    """
+
+    def __init__(
+        self, folder: str, printed: Callable[[int, bytes], None], *, terminal: bool, stdin: bool, stdin_once: bool
+    ) -> None:
         self.terminal = terminal
         self.folder = folder
+        self._printed = printed
         self.pid = 0
-        self.streams = Streams()
-        self.stdin_once = stdin_once
-        """Its input ends with that of the first who has typed."""
+        self.streams = Streams(once=stdin_once)
         self._stdin = stdin
+        self._stdin_once = stdin_once
         self._theirs: list[int] = []
         self._console: Socket | None = None
 
     def launch(self, words: Sequence[str], identifier: str, environ: Mapping[str, str]) -> int:
         """Have the engine start it: give the engine's process, which ends when it has done so, or has failed to."""
-        self.streams = Streams()
+        self.streams = Streams(once=self._stdin_once, sources=self.streams.sources)
         for name in ("log", "pid", "console"):
             with suppress(FileNotFoundError):
                 os.unlink(f"{self.folder}/{name}")
@@ -66,11 +72,8 @@ class Process:
             connection = self._console.accept()
             _, files = connection.receive_files(4096, 1)
             connection.close()
-            self.streams.outputs = {files[0]: f.STDOUT}
-            self.streams.input = files[0]
+            self.streams.connect({files[0]: f.STDOUT}, files[0])
         self._let_go()
-        for file in self.streams.files:
-            os.set_blocking(file, False)
         return True
 
     def _read_pid(self) -> int:
@@ -87,23 +90,14 @@ class Process:
             return file.read()
         return b""
 
-    def relay(self, file: int, events: int) -> tuple[int, bytes] | None:
-        """Read and write what can be now; give what was printed, and the kind of frame for it."""
-        if file == self.streams.input:
-            self.streams.write()
-        kind = self.streams.outputs.get(file)
-        if kind is None or not events & ~select.POLLOUT:
-            return None
-        data = self.streams.read(file)
-        if data == b"":
-            self.streams.close_output(file)
-        return (kind, data) if data else None
+    def watch(self, poller: Poller, is_full: Callable[[int], bool]) -> None:
+        """Wait for what it prints, but for those kinds of streams that are full, and for what it is to read."""
+        self.streams.watch(poller, is_full, self._printed)
 
-    def drain(self) -> Iterator[tuple[int, bytes]]:
-        """Give what was printed and not read yet, as far as it is there, and close all: the process has ended."""
-        for file, kind in list(self.streams.outputs.items()):
-            while data := self.streams.read(file):
-                yield kind, data
+    def drain(self) -> None:
+        """Read what it has printed to the end, and close all: it has ended."""
+        for kind, data in self.streams.rest():
+            self._printed(kind, data)
         self.streams.close()
         self.pid = 0
 
@@ -121,8 +115,7 @@ class Process:
     def _open_pipes(self) -> tuple[int, int, int]:
         out, err = os.pipe(), os.pipe()
         given = os.pipe() if self._stdin else (os.open(os.devnull, os.O_RDONLY), None)
-        self.streams.outputs = {out[0]: f.STDOUT, err[0]: f.STDERR}
-        self.streams.input = given[1]
+        self.streams.connect({out[0]: f.STDOUT, err[0]: f.STDERR}, given[1])
         self._theirs = [given[0], out[1], err[1]]
         return given[0], out[1], err[1]
 

@@ -49,6 +49,9 @@ class Socket(_socket.socket):
 
     def send_files(self, data: bytes, files: Sequence[int]) -> None:
         """Send data, and open files with it."""
+        if not files:
+            self.sendall(data)
+            return
         content = b"".join(file.to_bytes(_SIZE, sys.byteorder) for file in files)
         sent = self.sendmsg([data], [(SOL_SOCKET, SCM_RIGHTS, content)])
         if sent < len(data):  # who has all of it may be done with us already

@@ -16,87 +16,81 @@ from runtime.kernel import UMASK, adopt_orphans, give_back_memory, join_mounts, 
 from runtime.lean import from_json, signal, suppress
 from runtime.life import Life
 from runtime.order import take
-from runtime.streams import PIECE
+from runtime.streams import Poller
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Final
 
+    from runtime.clients import Client
     from runtime.order import Order
     from runtime.process import Process
     from runtime.sockets import Socket
-    from runtime.visitors import Visitor
 
-#: What is raised by what a visitor says that no command of preg would.
+#: What is raised by what a client says that no command of preg would.
 _NONSENSE: Final = (ValueError, LookupError, TypeError, AttributeError)
 #: Those of a terminal, which is not ours.
 _IGNORED: Final = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
 
 
 class Supervisor:
-    """Tells the life of a container what happens, and what visitors want; the first of them has given the order."""
+    """Tells the life of a container what happens, and what clients want; the first of them has given the order."""
 
     def __init__(self, order: Order, files: list[int], connection: Socket, frames: f.Frames) -> None:
-        held, *network = files
+        count = len(files) - len(order.streams)
+        held, *network = files[:count]
         self._life = Life(order, held, network)
-        self._visitors = self._life.visitors
-        self._first = self._visitors.admit(connection, frames)
-        self._first.attached = order.attach
+        self._clients = self._life.clients
+        self._first = self._clients.add(connection, frames)
+        self._first.attach(order.streams, files[count:])
         self._signals = _catch_signals()
 
     def run(self) -> None:
-        """Supervise until the container has ended for good."""
-        failure = self._life.begin()
-        if failure is not None:
-            self._first.send_last(f.FAILED, failure)
-            return
-        self._first.send(f.STARTED)
-        # What it took to begin is not needed again, and there may be a thousand of us.
-        give_back_memory()
+        """Supervise until the container has ended for good, and all clients have seen its end."""
+        self._life.begin(self._tell_started)
+        self._clients.settle()
         while not self._life.over:
             self._turn()
+        if self._clients:
+            self._life.unmount()
+        while self._clients:
+            self._turn()
+
+    def _tell_started(self, failure: bytes | None) -> None:
+        if failure is not None:
+            self._first.part(f.FAILED, failure)
+            return
+        self._first.tell(f.STARTED)
+        # What it took to begin is not needed again, and there may be a thousand of us.
+        give_back_memory()
 
     def _turn(self) -> None:
         """Wait until something happens, and deal with it."""
-        due = self._life.due()
-        for file, events in self._poll().poll(None if due is None else max(0.0, due - time.monotonic()) * 1000):
-            if not self._life.over:
-                self._serve(file, events)
+        poller = Poller()
+        poller.add(self._signals, select.POLLIN, self._take_signals)
         if not self._life.over:
-            self._life.wake()
-
-    def _poll(self) -> select.poll:
-        """Give what waits; whoever comes is served before those whose numbers they may be given."""
-        poll = select.poll()
-        poll.register(self._visitors.door, select.POLLIN)
-        poll.register(self._signals, select.POLLIN)
-        for process in self._processes:
-            process.streams.register(poll, held_up=self._visitors.hold_up(process))
-        self._visitors.register(poll)
-        return poll
+            poller.add(self._clients.listener.fileno(), select.POLLIN, self._accept)
+            for process in self._processes:
+                process.watch(poller, self._clients.backpressure(process))
+        self._clients.watch(poller, self._attend)
+        due = self._life.due()
+        poller.wait(None if due is None else due - time.monotonic())
+        self._life.wake()
+        self._clients.settle()
 
     @property
     def _processes(self) -> list[Process]:
         return [self._life.process, *self._life.executions.running]
 
-    def _serve(self, file: int, events: int) -> None:
-        if file == self._signals:
-            self._take_signals()
-        elif file == self._visitors.door.fileno():
-            self._visitors.admit(self._visitors.door.accept(), f.Frames())
-        else:
-            for process in self._processes:
-                if file in process.streams.files:
-                    self._relay(process, file, events)
-                    return
-            visitor = self._visitors.at(file)
-            if visitor is not None:
-                self._attend(visitor, events)
+    def _accept(self, _: int) -> None:
+        self._clients.add(self._clients.listener.accept(), f.Frames())
 
-    def _take_signals(self) -> None:
+    def _take_signals(self, _: int) -> None:
         for number in set(os.read(self._signals, 512)):
             if number == signal.SIGCHLD:
                 self._reap()
+            elif number == signal.SIGTERM and self._life.over:
+                self._clients.drop_all()
             elif number == signal.SIGTERM:  # the host goes down
                 self._life.cut_off()
 
@@ -104,81 +98,83 @@ class Supervisor:
         """Take note of every child that has ended; the container's own children come to us only when it has."""
         while True:
             try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
+                # Before it is known what the engine has started nothing else that ends is.
+                pid, status = os.waitpid(self._life.starting or -1, os.WNOHANG)
             except ChildProcessError:
                 return
             if pid == 0:
                 return
             code = os.waitstatus_to_exitcode(status)
             code = code if code >= 0 else 128 - code
-            if pid == self._life.process.pid:
+            if pid == self._life.starting:
+                self._life.end_start(status)
+            elif pid == self._life.process.pid:
                 self._life.end(code)
             else:
                 self._life.executions.reap(pid, code)
 
-    def _relay(self, process: Process, file: int, events: int) -> None:
-        printed = process.relay(file, events)
-        if printed is None:
+    # What clients want
+
+    def _attend(self, client: Client, events: int) -> None:
+        if client not in self._clients or not events & ~select.POLLOUT:
             return
-        if isinstance(process, Execution):
-            process.tell(*printed)
-        else:
-            self._life.print(*printed)
-
-    # What visitors want
-
-    def _attend(self, visitor: Visitor, events: int) -> None:
         try:
-            visitor.flush()
-            if events & ~select.POLLOUT:
-                data = visitor.connection.recv(PIECE)
-                if not data:
-                    self._visitors.drop(visitor)
-                    return
-                for kind, content in visitor.frames.feed(data):
-                    self._answer(visitor, kind, content)
-        except (OSError, *_NONSENSE):  # it is gone, or talks so
-            self._visitors.drop(visitor)
+            requests = client.receive()
+            if requests is None:
+                self._clients.drop(client)
+            for kind, content in requests or ():
+                if client.last_words is None:
+                    self._answer(client, kind, content)
+        except BlockingIOError:
+            return
+        except (OSError, *_NONSENSE):  # it disconnected or sent garbage
+            self._clients.drop(client)
 
-    def _answer(self, visitor: Visitor, kind: int, content: bytes) -> None:
-        process = visitor.process
+    def _answer(self, client: Client, kind: int, content: bytes) -> None:
+        process = client.process
         if kind == f.ATTACH:
-            visitor.attached = True
-        elif kind == f.STDIN:
-            process.streams.type(content, ends=not content and process.stdin_once)
+            client.attach(from_json(content))
+            client.tell(f.STARTED)
         elif kind == f.RESIZE:
             process.resize(*f.read_size(content))
         elif kind == f.SIGNAL:
             (process if isinstance(process, Execution) else self._life).signal(int(content))
         elif kind in (f.STOP, f.RESTART):
-            self._stop(visitor, *(int(word) for word in content.split()), restart=kind == f.RESTART)
+            self._stop(client, *(int(word) for word in content.split()), restart=kind == f.RESTART)
         elif kind == f.EXEC:
-            self._execute(visitor, from_json(content))
+            self._execute(client, from_json(content))
         elif kind == f.LEAVE:
-            visitor.left = True
+            client.left = True
 
-    def _stop(self, visitor: Visitor, number: int, seconds: int, *, restart: bool) -> None:
+    def _stop(self, client: Client, number: int, seconds: int, *, restart: bool) -> None:
         if restart:
-            self._visitors.let_wait(visitor)
+            self._clients.hold_for_restart(client)
         self._life.stop(number, seconds, restart=restart)
 
-    def _execute(self, visitor: Visitor, request: dict[str, Any]) -> None:
+    def _execute(self, client: Client, request: dict[str, Any]) -> None:
         try:
             if not self._life.running:
                 raise ProcessLookupError("the container is not running")
-            visitor.process = self._begin(visitor, request)
+            client.process = self._begin(client, request)
+            client.attach(request["streams"])
         except OSError as error:
-            visitor.send(f.FAILED, complaint(str(error)))
+            client.part(f.FAILED, complaint(str(error)))
 
-    def _begin(self, visitor: Visitor, request: dict[str, Any]) -> Execution:
+    def _begin(self, client: Client, request: dict[str, Any]) -> Execution:
         def listen(kind: int, content: bytes) -> None:
             more = {"execID": execution.id}
             if kind == f.STARTED:
                 self._life.note(f"exec_start: {execution.command}", **more)
             elif kind == f.EXIT:
                 self._life.note("exec_die", **more, exitCode=content.decode())
-            if visitor in self._visitors:
-                visitor.send(kind, content)
+            if client not in self._clients:
+                return
+            if kind in (f.STDOUT, f.STDERR):
+                client.show(kind, content)
+            elif kind == f.STARTED:
+                client.tell(kind, content)
+            else:
+                client.part(kind, content)
 
         execution = self._life.executions.start(request["process"], listen, stdin=request["stdin"])
         self._life.note(f"exec_create: {execution.command}", execID=execution.id)
@@ -190,7 +186,7 @@ def main(connection: Socket) -> None:
     frames = f.Frames()
     received = take(connection, frames)
     if received is None:
-        return  # who would have given it has thought better of it
+        return  # the command closed the socket without giving one
     order, files = received
     mounts = files.pop(1)
     join_mounts(mounts)

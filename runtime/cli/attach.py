@@ -12,8 +12,9 @@ from runtime.cli.shared_options import DETACH_KEYS, MANNER, SIG_PROXY
 from runtime.cli.targets import here
 from runtime.container import RUNNING
 from runtime.errors import Fault
+from runtime.lean import to_json
 from runtime.leftovers import look
-from runtime.manner import Detached, Manner
+from runtime.manner import Detached, Manner, open_pipes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,13 +55,12 @@ def attach(containers: Containers, container: Container, manner: Manner, *, stdi
         raise Fault(f"the container {description.name} is paused: 'preg unpause {description.name}' lets it go on")
     stdin = stdin and description.stdin
     check_stdin(description, stdin=stdin)
-    session = visit(container)
-    if session is None:
+    session, pipes = visit(container), open_pipes(stdin=stdin, shown=manner.shown)
+    if session is None or session.ask(f.ATTACH, to_json(pipes.streams).encode(), pipes)[0] != f.STARTED:
         raise Fault(f"the container {description.name} has ended just now")
-    session.send(f.ATTACH)
     containers.note(container, "attach")
     try:
-        return session.relay(stdin=stdin, terminal=description.terminal, manner=manner)
+        return session.relay(pipes, terminal=description.terminal, manner=manner)
     except Detached:
         sys.stderr.write("read escape sequence\n")
         return 0

@@ -11,7 +11,7 @@ from runtime.cli.shared_options import DETACH_KEYS, MANNER, VARIABLES
 from runtime.containers import Containers
 from runtime.errors import Fault
 from runtime.execute import Execution, execute
-from runtime.manner import Detached, Manner
+from runtime.manner import NO_PIPES, Detached, Manner, open_pipes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,11 +61,13 @@ def main(arguments: list[str]) -> int:
         stdin=stdin,
         privileged="--privileged" in options,
     )
-    session = execute(containers, containers.find(options.operands[0]), VARIABLES.read(options, wanted))
+    wanted, container = VARIABLES.read(options, wanted), containers.find(options.operands[0])
+    pipes = NO_PIPES if detach else open_pipes(stdin=stdin, shown=manner.shown)
+    session = execute(containers, container, wanted, pipes)
     if detach:
         session.leave()
         return 0
     try:
-        return session.relay(stdin=stdin, terminal=terminal, manner=manner)
+        return session.relay(pipes, terminal=terminal, manner=manner)
     except Detached:
         return 0

@@ -6,6 +6,7 @@ import os
 import sys
 
 from runtime import config
+from runtime import frames as f
 from runtime.cli.container_options import OPTIONS, make, read_wanted
 from runtime.cli.options import Family, Option, Usage
 from runtime.cli.shared_options import MANNER
@@ -15,7 +16,7 @@ from runtime.hire import hire, hire_ahead
 from runtime.launch import start
 from runtime.lean import suppress
 from runtime.leftovers import sweep
-from runtime.manner import Detached, Manner
+from runtime.manner import NO_PIPES, Detached, Manner, open_pipes
 from runtime.network.sandbox import enter_for
 
 TYPE_CHECKING = False
@@ -63,13 +64,15 @@ def main(arguments: list[str]) -> int:
     here = config.load()
     containers = Containers(here.home, here.state)
     sweep(containers)
-    wanted = read_wanted(options, attached=not detach)
+    typed = stdin and not detach and (not streams or f.STDIN in manner.shown)
+    wanted = read_wanted(options, attached=typed)
     enter_for(here, [wanted.network])
     hire_ahead()  # or a supervisor would begin with all that it takes to pull an image
     container, held = make(here, options, wanted)
     with hire() as supervisor:
+        pipes = NO_PIPES if detach else open_pipes(stdin=typed, shown=manner.shown)
         try:
-            session = start(here, container, held, supervisor, attach=not detach)
+            session = start(here, container, held, supervisor, pipes)
         except BaseException:
             with suppress(FileNotFoundError):  # it is gone already
                 if container.describe().remove:
@@ -81,7 +84,6 @@ def main(arguments: list[str]) -> int:
             sys.stdout.write(f"{container.id}\n")
             return 0
         try:
-            typed = stdin and (not streams or "stdin" in streams)
-            return session.relay(stdin=typed, terminal=terminal, manner=manner)
+            return session.relay(pipes, terminal=terminal, manner=manner)
         except Detached:
             return 0

@@ -13,7 +13,7 @@ from runtime.hire import hire
 from runtime.launch import start
 from runtime.lean import suppress
 from runtime.leftovers import look
-from runtime.manner import Detached, Manner
+from runtime.manner import Detached, Manner, open_pipes
 from runtime.network.plan import read_plan
 from runtime.network.sandbox import enter_for
 
@@ -71,7 +71,7 @@ def start_again(containers: Containers, container: Container) -> None:
         held = _take(container)
         try:
             if not container.state().alive:
-                start(config.load(), container, held, supervisor, attach=False)
+                start(config.load(), container, held, supervisor)
         finally:
             os.close(held)
 
@@ -86,12 +86,13 @@ def _start_attached(containers: Containers, container: Container, manner: Manner
     check_stdin(description, stdin=stdin)
     with hire() as supervisor:
         held = _take(container)
+        pipes = open_pipes(stdin=stdin, shown=manner.shown)
         try:
-            session = start(config.load(), container, held, supervisor, attach=True)
+            session = start(config.load(), container, held, supervisor, pipes)
         finally:
             os.close(held)
         try:
-            return session.relay(stdin=stdin, terminal=description.terminal, manner=manner)
+            return session.relay(pipes, terminal=description.terminal, manner=manner)
         except Detached:
             return 0
 
