@@ -139,7 +139,7 @@ class Life:
         try:
             self._container.write_state(started)
         except OSError as error:  # so nobody could find it
-            remains.remove_half_made(self._order)
+            self._give_up()
             return complaint(f"that it runs cannot be written down: {error.strerror}: {error.filename}")
         self._state = started
         self.note("start")

@@ -67,11 +67,12 @@ class LogWriter:
 
     def write(self, stream: bytes, data: bytes) -> None:
         """Keep what came on a stream, now."""
-        *lines, rest = (self._rest[stream] + data).split(b"\n")
         head = stamp(time.time_ns()) + b" " + stream
-        entries = [b"%b F %b\n" % (head, line) for line in lines]
+        whole, newline, rest = (self._rest[stream] + data).rpartition(b"\n")
+        # Not line by line: there may be ten thousands of them, and this process is to stay small.
+        entries = b"%b F %b\n" % (head, whole.replace(b"\n", b"\n%b F " % head)) if newline else b""
         if len(rest) > _LINE_LIMIT:
-            entries.append(b"%b P %b\n" % (head, rest))
+            entries += b"%b P %b\n" % (head, rest)
             rest = b""
         self._rest[stream] = rest
         self._append(entries)
@@ -79,28 +80,27 @@ class LogWriter:
     def flush(self) -> None:
         """Keep unfinished lines as they are: the container has ended."""
         head = stamp(time.time_ns())
-        self._append([b"%b %b P %b\n" % (head, stream, rest) for stream, rest in self._rest.items() if rest])
+        self._append(b"".join(b"%b %b P %b\n" % (head, stream, rest) for stream, rest in self._rest.items() if rest))
         self._rest = dict.fromkeys(STREAMS, b"")
 
     def close(self) -> None:
         """Close the file."""
         os.close(self._file)
 
-    def _append(self, entries: list[bytes]) -> None:
-        """Write as many at once as there is room for."""
-        batch: list[bytes] = []
-        size = self._size
-        for entry in entries:
-            if size and size + len(entry) > self._limit:
-                self._write(b"".join(batch))
+    def _append(self, entries: bytes) -> None:
+        """Write as many lines at once as there is room for, but no less than one into each file."""
+        begin, whole = 0, len(entries)
+        while begin < whole:
+            end = min(whole, begin + max(0, self._limit - self._size))
+            end = end if end == whole else entries.rfind(b"\n", begin, end) + 1
+            if not end and self._size:
                 self._rotate()
-                batch, size = [], 0
-            batch.append(entry)
-            size += len(entry)
-        self._write(b"".join(batch))
+                continue
+            end = end or entries.index(b"\n", begin) + 1
+            self._write(memoryview(entries)[begin:end])
+            begin = end
 
-    def _write(self, data: bytes) -> None:
-        view = memoryview(data)
+    def _write(self, view: memoryview) -> None:
         while view:
             written = os.write(self._file, view)
             self._size += written

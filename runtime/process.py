@@ -84,6 +84,7 @@ class Process:
 
     def give_up(self) -> bytes:
         """Give what the engine says, which has not started it."""
+        self.pid = 0
         self._let_go()
         self.streams.close()
         with suppress(FileNotFoundError), open(f"{self.folder}/log", "rb") as file:
