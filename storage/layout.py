@@ -10,10 +10,12 @@
         _manifests/tags/<tag>/current/link                        what the tag points to
         _manifests/tags/<tag>/index/<algorithm>/<hex>/link        what it pointed to; registry:2 writes it, we do not
         _uploads/<id>/data                                        the name of an upload session
-        _referrers/<subject's algorithm>/<hex>/<algorithm>/<hex>  ours: the descriptor of a manifest with that subject
+        _referrers/<algorithm>/<hex>/                             ours: the manifests that have this subject
+          order/<time>.<algorithm>.<hex>                          the descriptor of one, by the time of its first push
+          <algorithm>/<hex>                                       the time of its first push
 
-A link's content is the digest as text, without a newline. ``registry:2`` passes over names it does not know that begin
-with an underscore, so ``_referrers`` does not disturb it.
+A link's content is the digest as text, without a newline. A time is in microseconds since the epoch, in 16 digits.
+``registry:2`` passes over names it does not know that begin with an underscore, so ``_referrers`` does not disturb it.
 """
 
 from typing import Final
@@ -26,6 +28,10 @@ from storage.oci.reference import Name, Tag, parse_name, parse_tag
 
 _ROOT: Final = "docker/registry/v2/"
 _BLOBS: Final = _ROOT + "blobs/"
+#: So many digits has a time.
+_TIME: Final = 16
+#: Sorts before each descriptor of a referrer, and behind all that a fallback tag can list.
+FIRST_REFERRER: Final = f"{1:0<{_TIME}}"
 REPOSITORIES: Final = _ROOT + "repositories/"
 
 
@@ -97,7 +103,21 @@ class UploadData(msgspec.Struct, frozen=True):
 
 
 class ReferrerDescriptor(msgspec.Struct, frozen=True):
-    """The descriptor of a manifest that has a subject."""
+    """The descriptor of a manifest that has a subject; ``pushed`` is in microseconds since the epoch."""
+
+    name: Name
+    subject: Digest
+    pushed: int
+    digest: Digest
+
+    @property
+    def key(self) -> str:
+        prefix = referrers(self.name, self.subject)
+        return f"{prefix}{format_time(self.pushed)}.{self.digest.algorithm}.{self.digest.hex}"
+
+
+class ReferrerMark(msgspec.Struct, frozen=True):
+    """When a manifest that has a subject was first pushed."""
 
     name: Name
     subject: Digest
@@ -105,11 +125,14 @@ class ReferrerDescriptor(msgspec.Struct, frozen=True):
 
     @property
     def key(self) -> str:
-        prefix = referrers(self.name, self.subject)
-        return f"{prefix}{self.digest.algorithm}/{self.digest.hex}"
+        return f"{_referrers(self.name, self.subject)}{self.digest.algorithm}/{self.digest.hex}"
+
+    def descriptor(self, pushed: int) -> ReferrerDescriptor:
+        """Say where the descriptor lies."""
+        return ReferrerDescriptor(self.name, self.subject, pushed, self.digest)
 
 
-Entry = BlobData | LayerLink | RevisionLink | TagLink | TagHistoryLink | UploadData | ReferrerDescriptor
+Entry = BlobData | LayerLink | RevisionLink | TagLink | TagHistoryLink | UploadData | ReferrerDescriptor | ReferrerMark
 
 
 def layers(name: Name) -> str:
@@ -134,7 +157,26 @@ def tag(name: Name, name_of_tag: Tag) -> str:
 
 def referrers(name: Name, subject: Digest) -> str:
     """Give the prefix of the descriptors of manifests with that subject."""
+    return f"{_referrers(name, subject)}order/"
+
+
+def _referrers(name: Name, subject: Digest) -> str:
     return f"{REPOSITORIES}{name}/_referrers/{subject.algorithm}/{subject.hex}/"
+
+
+def fallback_place(number: int) -> str:
+    """Name the place of what a fallback tag lists, before all that is noted: nobody pushed to this registry in 1970."""
+    return format_time(number)
+
+
+def format_time(pushed: int) -> str:
+    """Write a time so that what is later sorts behind it."""
+    return f"{pushed:0{_TIME}}"
+
+
+def parse_time(text: str) -> int | None:
+    """Read a time; None if it is none."""
+    return int(text) if len(text) == _TIME and text.isascii() and text.isdecimal() else None
 
 
 def parse(key: str) -> Entry | None:
@@ -172,6 +214,14 @@ def _parse_repository(parts: list[str]) -> Entry | None:
             return TagHistoryLink(name, parse_tag(text), Digest(f"{algorithm}:{digits}"))
         case ["_uploads", session, "data"]:
             return UploadData(name, session)
+        case ["_referrers", subject_algorithm, subject, "order", place]:
+            return _parse_place(name, Digest(f"{subject_algorithm}:{subject}"), place)
         case ["_referrers", subject_algorithm, subject, algorithm, digits]:
-            return ReferrerDescriptor(name, Digest(f"{subject_algorithm}:{subject}"), Digest(f"{algorithm}:{digits}"))
+            return ReferrerMark(name, Digest(f"{subject_algorithm}:{subject}"), Digest(f"{algorithm}:{digits}"))
     return None
+
+
+def _parse_place(name: Name, subject: Digest, place: str) -> Entry | None:
+    text, _, digest = place.partition(".")
+    pushed = parse_time(text)
+    return None if pushed is None else ReferrerDescriptor(name, subject, pushed, Digest(digest.replace(".", ":", 1)))

@@ -3,7 +3,7 @@
 Errors are those of ``storage.oci.errors``. Whatever a method acknowledges by returning is durable.
 """
 
-from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -132,11 +132,22 @@ class Tags(Protocol):
         """Remove a tag, not what it points to. Raises ManifestUnknown."""
 
 
+class ReferrersPage(NamedTuple):
+    """Some of the manifests that are attached to another."""
+
+    descriptors: "list[Descriptor]"
+    last: str
+    """Where the next page begins; empty on the last."""
+
+
 class Referrers(Protocol):
     """What is attached to a manifest by its ``subject``."""
 
-    async def list(self, subject: "Digest", /) -> "list[Descriptor]":
-        """Describe the manifests attached to ``subject``, which need not exist itself."""
+    async def page(self, subject: "Digest", start_after: str = "", /) -> ReferrersPage:
+        """Describe manifests attached to ``subject``, which need not exist itself: in the order of their first pushes.
+
+        A page has as many as 4 MiB hold, which may be none, and begins behind where another said that it ended.
+        """
 
 
 class Repository(Protocol):

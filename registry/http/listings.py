@@ -39,13 +39,15 @@ async def catalog(call: "Call") -> "web.StreamResponse":
 
 async def referrers(call: "Call") -> "web.StreamResponse":
     """Describe what is attached to a manifest, be there such a manifest or not."""
-    found = await call.repository.referrers.list(Digest(call.argument))
+    found, last = await call.repository.referrers.page(Digest(call.argument), call.parameter("last") or "")
     # A '+' of a media type often comes unescaped, which means a space.
-    wanted = {kind.replace(" ", "+") for kind in call.parameters("artifactType") if kind}
+    wanted = [kind.replace(" ", "+") for kind in call.parameters("artifactType") if kind]
     headers = {}
     if wanted:
         found = [descriptor for descriptor in found if descriptor.artifact_type in wanted]
         headers["OCI-Filters-Applied"] = "artifactType"
+    if last:
+        headers[hdrs.LINK] = format_link(call.path, {"last": last, "artifactType": wanted})
     return document(encode(Index(manifests=found)), media.OCI_INDEX, headers)
 
 

@@ -14,6 +14,8 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from hashlib import sha256
+from heapq import merge
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar, TypeVarTuple
 from urllib.parse import unquote, urlsplit
@@ -26,7 +28,7 @@ from storage.drivers.folder_upload import FolderUpload
 from storage.errors import AlreadyExists, PreconditionFailed, TooLarge
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
     from storage.driver import ObjectInfo
 
@@ -42,6 +44,8 @@ _LINKS: Final = 16_384
 #: No file system's clock is coarser than that, in seconds.
 _TICK: Final = 3.0
 _THREADS: Final = 16
+#: So many names are put in order at once.
+_RUN: Final = 4096
 _LOCKS: Final = 64
 
 
@@ -81,7 +85,7 @@ class FolderDriver:
         finally:
             os.close(descriptor)
         describe(key, status)
-        return _within(limit, await self.run(Path(path).read_bytes))
+        return _within(limit, await self.run(_read, path, limit + 1))
 
     async def read(self, key: str, /, start: int = 0, stop: int | None = None) -> "AsyncIterator[bytes]":
         async for piece in self.read_file(self._root + key, start, stop):
@@ -100,7 +104,7 @@ class FolderDriver:
         await self.run(self._delete, key)
 
     async def list(self, prefix: str, /, *, start_after: str = "") -> "AsyncIterator[ObjectInfo]":
-        for name in sorted(await self.run(self._names, prefix)):
+        for name in merge(*await self.run(self._names, prefix)):
             key = prefix + name
             if not name.endswith("/"):
                 if key > start_after:
@@ -111,9 +115,8 @@ class FolderDriver:
                     yield info
 
     async def children(self, prefix: str, /, *, start_after: str = "") -> "AsyncIterator[str]":
-        for name in sorted(await self.run(self._names, prefix), key=_without_slash):
-            if _without_slash(name) > start_after:
-                yield name
+        for name in merge(*await self.run(self._children, prefix, start_after), key=_without_slash):
+            yield name
 
     async def holds(self, prefix: str, /) -> bool:
         return await self.run(self._holds, prefix)
@@ -210,13 +213,25 @@ class FolderDriver:
                 return
             folder = os.path.dirname(folder)
 
-    def _names(self, prefix: str) -> tuple[str, ...]:
-        """Name what lies directly below a prefix, in no order, folders with a slash."""
+    def _names(self, prefix: str) -> "Sequence[Sequence[str]]":
+        """Name what lies directly below a prefix, folders with a slash, in lists of which each is in order.
+
+        To put all in order at once would hold up all other threads, for nobody takes more than the first of many.
+        """
+        runs = []
         try:
             with os.scandir(self._root + prefix) as entries:
-                return tuple(e.name + "/" if e.is_dir() else e.name for e in entries if not e.name.endswith("~"))
+                names = (e.name + "/" if e.is_dir() else e.name for e in entries if not e.name.endswith("~"))
+                while run := sorted(islice(names, _RUN)):
+                    runs.append(run)
         except (FileNotFoundError, NotADirectoryError):
-            return ()
+            pass
+        return runs
+
+    def _children(self, prefix: str, start_after: str) -> "Sequence[Sequence[str]]":
+        """Name those that lie behind a name; the slash does not count."""
+        runs = ([name for name in run if _without_slash(name) > start_after] for run in self._names(prefix))
+        return [sorted(run, key=_without_slash) for run in runs]
 
     def _holds(self, prefix: str) -> bool:
         """Look for one file; folders alone may be what another program left."""
@@ -274,9 +289,15 @@ def _identity(status: os.stat_result) -> tuple[int, int, int]:
     return status.st_ino, status.st_mtime_ns, status.st_size
 
 
+def _read(path: str, most: int) -> bytes:
+    """Read a file, or as much of it as tells that it is too large."""
+    with open(path, "rb") as file:
+        return file.read(most)
+
+
 def _within(limit: int, data: bytes) -> bytes:
     if len(data) > limit:
-        raise TooLarge(f"{len(data)} bytes, more than {limit}")
+        raise TooLarge(f"more than {limit} bytes")
     return data
 
 

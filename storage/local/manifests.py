@@ -8,7 +8,7 @@ from storage import layout
 from storage.errors import NotFound, TooLarge
 from storage.local.blobs import LocalBlobs
 from storage.local.links import exists, in_batches, write_link
-from storage.local.referrers import add_referrer, remove_referrer
+from storage.local.referrers import add_referrer, is_noted, remove_referrer
 from storage.local.tags import LocalTags
 from storage.oci.digest import Digest
 from storage.oci.errors import ManifestBlobUnknown, ManifestUnknown
@@ -55,7 +55,7 @@ class LocalManifests:
         if not self._sparse:
             await self._check_references(manifest)
         await self._write(manifest, tags)
-        while not await self._is_whole(manifest.digest, tags):
+        while not await self._is_whole(manifest, tags):
             # Somebody deleted the manifest meanwhile, and has not seen the tags; or has, and their turn came before.
             await self._write(manifest, tags)
 
@@ -68,10 +68,11 @@ class LocalManifests:
         for tag in tags:
             await LocalTags(self._store, self._name).set(tag, digest)
 
-    async def _is_whole(self, digest: Digest, tags: "Sequence[Tag]") -> bool:
+    async def _is_whole(self, manifest: Manifest, tags: "Sequence[Tag]") -> bool:
         """Look again at what was written; a deletion looks for tags after it removed the manifest, so one sees."""
         tag_store = LocalTags(self._store, self._name)
-        return await self.holds(digest) and all([await tag_store.find(tag) is not None for tag in tags])
+        noted = await self.holds(manifest.digest) and await is_noted(self._store, self._name, manifest)
+        return noted and all([await tag_store.find(tag) is not None for tag in tags])
 
     async def delete(self, digest: Digest, /) -> None:
         if not await self.holds(digest):

@@ -2,10 +2,13 @@
 
 import itertools
 import re
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlencode
 
 from storage.oci.errors import RangeInvalid
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class Span(NamedTuple):
@@ -115,9 +118,9 @@ def parse_upload_range(value: str) -> int:
     return 0 if span.stop == 1 else span.stop
 
 
-def format_link(path: str, parameters: dict[str, str | int]) -> str:
+def format_link(path: str, parameters: "Mapping[str, str | int | list[str]]") -> str:
     """Point to the next page by path alone, which is right behind any proxy."""
-    return f'<{path}?{urlencode(parameters)}>; rel="next"'
+    return f'<{path}?{urlencode(parameters, doseq=True)}>; rel="next"'
 
 
 def parse_link(value: str) -> str | None:

@@ -7,13 +7,13 @@ import msgspec
 
 from storage.oci import errors, media
 from storage.oci.digest import Digest
-from storage.oci.document import Descriptor
 from storage.oci.headers import parse_link
 from storage.oci.manifest import SIZE_LIMIT, Manifest
 from storage.oci.reference import Name, Tag, parse_name, parse_tag
 from storage.remote.answer import HttpFault
 from storage.remote.transport import Transport
 from storage.remote.upload import RemoteUpload
+from storage.repository import ReferrersPage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -229,18 +229,18 @@ class RemoteReferrers:
         self._transport = transport
         self._name = name
 
-    async def list(self, subject: Digest, /) -> list[Descriptor]:
-        """Describe the manifests attached to ``subject``; none where the registry does not know the question."""
-        found: list[Descriptor] = []
-        url: str | None = f"{self._name}/referrers/{subject}"
-        while url is not None:
-            async with await self._transport.request("GET", url, scopes=_pull(self._name), expect=(200, 404)) as answer:
-                if answer.status == 404:
-                    return found
-                raw = await answer.read(_LIST_LIMIT)
-                url = parse_link(answer.headers.get("Link"))
-            found.extend(Manifest.parse(raw, media.OCI_INDEX).children)
-        return found
+    async def page(self, subject: Digest, start_after: str = "", /) -> ReferrersPage:
+        """Describe manifests attached to ``subject``; none where the registry does not know the question.
+
+        Pages begin where the registry's links say.
+        """
+        url = start_after or f"{self._name}/referrers/{subject}"
+        async with await self._transport.request("GET", url, scopes=_pull(self._name), expect=(200, 404)) as answer:
+            if answer.status == 404:
+                return ReferrersPage([], "")
+            raw = await answer.read(_LIST_LIMIT)
+            following = parse_link(answer.headers.get("Link"))
+        return ReferrersPage(list(Manifest.parse(raw, media.OCI_INDEX).children), following or "")
 
 
 class _Page(msgspec.Struct):

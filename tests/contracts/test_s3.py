@@ -18,7 +18,7 @@ from storage.oci.errors import BlobTooLarge, BlobUploadUnknown
 from storage.oci.reference import Name
 from storage.testing import DriverContract, collect
 from tests.parts.seaweed import ACCESS, Seaweed, seaweed
-from tests.storage.local.content import push_image
+from tests.storage.local.content import image, push_image
 
 MIB = 1024 * 1024
 
@@ -105,6 +105,22 @@ class TestS3(DriverContract):
             assert name not in [listed async for listed in namespace.repositories()]
             assert [tag async for tag in namespace.repository(Name(name)).tags.list()] == []
         assert [name async for name in namespace.repositories()] == ["kept"]
+
+    async def test_referrers_are_in_the_order_of_their_pushes(self, store: Guard) -> None:
+        """A store's own times are in seconds."""
+        repository = LocalNamespace(store).repository(Name("a"))
+        subject = await push_image(repository)
+        attached = [image(subject=subject, annotations={"number": str(number)}) for number in range(12)]
+        for manifest in (*attached, attached[3]):
+            await repository.manifests.put(manifest)
+        first = await repository.referrers.page(subject.digest)
+        assert first == ([each.descriptor for each in attached], "")
+        await repository.manifests.delete(attached[5].digest)
+        assert len((await repository.referrers.page(subject.digest)).descriptors) == 11
+        for manifest in attached:
+            if manifest is not attached[5]:
+                await repository.manifests.delete(manifest.digest)
+        assert not [info.key async for info in store.list("") if "_referrers" in info.key]
 
     @pytest.mark.parametrize("lost", ["Metadata", "ContentType"])
     async def test_half_a_pointer_is_not_taken_for_an_object(

@@ -11,6 +11,7 @@ from storage.layout import (
     Entry,
     LayerLink,
     ReferrerDescriptor,
+    ReferrerMark,
     RevisionLink,
     TagHistoryLink,
     TagLink,
@@ -67,7 +68,10 @@ class Store:
             case TagLink(name, _):
                 revision = RevisionLink(name, Digest(path.read_text()))
                 assert self.holds(revision), f"{path} points to a manifest that is not there"
-            case ReferrerDescriptor(name, subject, digest):
+            case ReferrerMark(name, subject, digest):
+                place = entry.descriptor(int(path.read_text()))
+                assert self.holds(place), f"{path} speaks of a referrer that is not listed"
+            case ReferrerDescriptor(name, subject, _, digest):
                 manifest = self._manifest(RevisionLink(name, digest))
                 assert manifest.subject is not None
                 assert manifest.subject.digest == subject
@@ -80,7 +84,7 @@ class Store:
     def _check_manifest(self, revision: RevisionLink, whole_images: bool) -> None:
         manifest = self._manifest(revision)
         if manifest.subject is not None:
-            referrer = ReferrerDescriptor(revision.name, manifest.subject.digest, manifest.digest)
+            referrer = ReferrerMark(revision.name, manifest.subject.digest, manifest.digest)
             assert self.holds(referrer), f"{revision} is not listed under its subject"
         if not whole_images:
             return

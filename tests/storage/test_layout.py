@@ -10,6 +10,7 @@ from storage.layout import (
     Entry,
     LayerLink,
     ReferrerDescriptor,
+    ReferrerMark,
     RevisionLink,
     TagHistoryLink,
     TagLink,
@@ -30,12 +31,28 @@ entries: st.SearchStrategy[Entry] = st.one_of(
     st.builds(TagLink, names, tags),
     st.builds(TagHistoryLink, names, tags, digests),
     st.builds(UploadData, names, sessions),
-    st.builds(ReferrerDescriptor, names, digests, digests),
+    st.builds(ReferrerDescriptor, names, digests, st.integers(0, 10**16 - 1), digests),
+    st.builds(ReferrerMark, names, digests, digests),
 )
 words = st.sampled_from(
     [
         *("docker", "registry", "v2", "blobs", "repositories", "_layers", "_manifests", "revisions", "tags", "current"),
-        *("index", "link", "data", "_uploads", "_referrers", "sha256", "sha512", "ab", HEX, "a", "", "..", "A"),
+        *(
+            "index",
+            "link",
+            "data",
+            "_uploads",
+            "_referrers",
+            "order",
+            "sha256",
+            "sha512",
+            "ab",
+            HEX,
+            "a",
+            "",
+            "..",
+            "A",
+        ),
     ]
 )
 
@@ -79,7 +96,11 @@ def test_a_key_with_one_component_off_is_unknown_or_another_entry(entry: Entry, 
         (TagLink(Name("a"), Tag("1.0")), "repositories/a/_manifests/tags/1.0/current/link"),
         (TagHistoryLink(Name("a"), Tag("_"), D), f"repositories/a/_manifests/tags/_/index/sha256/{HEX}/link"),
         (UploadData(Name("a"), "0f"), "repositories/a/_uploads/0f/data"),
-        (ReferrerDescriptor(Name("a"), D, D), f"repositories/a/_referrers/sha256/{HEX}/sha256/{HEX}"),
+        (ReferrerMark(Name("a"), D, D), f"repositories/a/_referrers/sha256/{HEX}/sha256/{HEX}"),
+        (
+            ReferrerDescriptor(Name("a"), D, 1_764_000_000_000_000, D),
+            f"repositories/a/_referrers/sha256/{HEX}/order/1764000000000000.sha256.{HEX}",
+        ),
     ],
 )
 def test_the_tree_is_the_one_that_registry_2_made(entry: Entry, key: str) -> None:
@@ -92,7 +113,8 @@ def test_prefixes_lead_to_what_lies_below_them(name: Name, tag: Tag, digest: Dig
     assert TagLink(name, tag).key.startswith(layout.tag(name, tag))
     assert TagHistoryLink(name, tag, digest).key.startswith(layout.tag(name, tag))
     assert layout.tag(name, tag).startswith(layout.tags(name))
-    assert ReferrerDescriptor(name, digest, digest).key.startswith(layout.referrers(name, digest))
+    assert ReferrerDescriptor(name, digest, 0, digest).key.startswith(layout.referrers(name, digest))
+    assert not ReferrerMark(name, digest, digest).key.startswith(layout.referrers(name, digest))
 
 
 @pytest.mark.parametrize(

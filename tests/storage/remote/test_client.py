@@ -117,7 +117,7 @@ async def test_manifests_tags_and_deletes(server: Server, repository: str, remot
     tags = [tag async for tag in remote.tags.list()]
     assert tags == ["1", "t0", "t1", "t2", "t3", "t4"]
     assert [tag async for tag in remote.tags.list("t2")] == ["t3", "t4"]
-    assert await remote.referrers.list(manifest.digest) == []
+    assert await remote.referrers.page(manifest.digest) == ([], "")
     await remote.tags.delete(parse_tag("t0"))
     with pytest.raises(errors.ManifestUnknown):
         await remote.manifests.get(parse_tag("t0"))
