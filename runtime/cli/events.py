@@ -2,9 +2,11 @@
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from runtime import config
+from runtime.cli.filters import passes, read_filters
 from runtime.cli.labels import has_label
 from runtime.cli.options import Option, Usage
 from runtime.cli.times import read_time
@@ -36,14 +38,15 @@ def main(arguments: list[str]) -> int:
     options = USAGE.parse(arguments)
     form = options.last("--format")
     show = _reader(form)
-    filters = options.pairs("--filter", _KEYS)
+    filters = read_filters(options, _KEYS)
     since, until = options.last("--since"), options.last("--until")
     # Without a beginning only what happens from now on is told.
     first = read_time(since or "0s", "--since")
     last = None if until is None else read_time(until, "--until")
     for event in read_events(config.load().home, until=last):
         # All of them are looked at, for the clock may have been set back meanwhile.
-        if first <= event["timeNano"] and (last is None or event["timeNano"] <= last) and _matches(event, filters):
+        in_time = first <= event["timeNano"] and (last is None or event["timeNano"] <= last)
+        if in_time and passes(filters, partial(_is, event)):
             sys.stdout.write(f"{show(event)}\n")
             sys.stdout.flush()
     return 0
@@ -68,12 +71,6 @@ def show_event(event: dict[str, Any]) -> str:
     attributes = ", ".join(f"{name}={value}" for name, value in sorted(event["Actor"]["Attributes"].items()))
     when = stamp(event["timeNano"]).decode()
     return f"{when} {event['Type']} {event['Action']} {event['Actor']['ID']} ({attributes})"
-
-
-def _matches(event: dict[str, Any], filters: list[tuple[str, str]]) -> bool:
-    """Tell whether an event passes: any filter of the same key, all of different keys."""
-    keys = {key for key, _ in filters}
-    return all(any(_is(event, key, value) for other, value in filters if other == key) for key in keys)
 
 
 def _is(event: dict[str, Any], key: str, value: str) -> bool:

@@ -7,7 +7,7 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from runtime.cli.labels import has_label
+from runtime.cli.filters import BOOLEAN, check_times, fits_labels, is_true, passes
 from runtime.cli.naming import get_record
 from runtime.cli.times import read_time, show_duration
 from runtime.errors import Fault, UsageError
@@ -73,21 +73,16 @@ def read_created(text: str | None) -> float:
         return _NEVER
 
 
-def read_filters(texts: Iterable[str], allowed: Iterable[str], images: Images) -> list[Filter]:
-    """Read ``KEY=VALUE`` and ``KEY!=VALUE``; an image is to pass all of them. Raises UsageError."""
-    filters: list[Filter] = []
-    patterns = []
+def read_filters(texts: Iterable[str], allowed: Iterable[str], images: Images) -> Filter:
+    """Read ``KEY=VALUE`` and ``KEY!=VALUE`` as what tells whether an image passes. Raises UsageError."""
+    filters: dict[tuple[str, str], Filter] = {}
     for text in texts:
         key, equals, value = text.partition("=")
         if key.removesuffix("!") not in allowed or not equals or (key.endswith("!") and key != "label!"):
             raise UsageError(f"--filter {text}: it is KEY=VALUE, and KEY is one of {', '.join(allowed)}")
-        if key == "reference":
-            patterns.append(value)
-        else:
-            filters.append(_read_filter(key, value, images))
-    if patterns:
-        filters.append(lambda listed: any(_named(listed, pattern) for pattern in patterns))
-    return filters
+        filters[key, value] = _read_filter(key, value, images)
+    check_times(filters)
+    return lambda listed: passes(filters, lambda key, value: filters[key, value](listed))
 
 
 def matches(reference: Reference, pattern: str) -> bool:
@@ -105,12 +100,14 @@ def _named(listed: Listed, pattern: str) -> bool:
 
 
 def _read_filter(key: str, value: str, images: Images) -> Filter:
+    if key == "reference":
+        return lambda listed: _named(listed, value)
     if key == "dangling":
-        if value not in ("true", "false", "1", "0"):
-            raise UsageError(f"--filter dangling={value}: it is true or false")
-        return lambda listed: listed.dangling is (value in ("true", "1"))
+        if value not in BOOLEAN:
+            raise UsageError(f"--filter dangling={value}: it is {' or '.join(BOOLEAN)}")
+        return lambda listed: listed.dangling is is_true(value)
     if key in ("label", "label!"):
-        return lambda listed: has_label(listed.labels, value) is (key == "label")
+        return lambda listed: fits_labels(listed.labels, key, value)
     if key == "until":
         until = read_time(value, "--filter until=")
         return lambda listed: listed.created * 1e9 <= until

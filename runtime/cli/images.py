@@ -57,12 +57,12 @@ def main(arguments: list[str]) -> int:
     options = USAGE.parse(arguments)
     images, pattern = Images(config.load().home), options.operands[0] if options.operands else ""
     wanted = [*options.all("--filter"), *(["reference=" + pattern] if pattern else [])]
-    filters = read_filters(wanted, _FILTERS, images)
+    is_asked_for = read_filters(wanted, _FILTERS, images)
     patterns = [text.removeprefix("reference=") for text in wanted if text.startswith("reference=")]
     wide, digests, form = "--no-trunc" in options, "--digests" in options, options.last("--format")
     faults: list[Fault] = []
     with images.using():
-        chosen = [each for each in list_images(images, faults.append) if all(passes(each) for passes in filters)]
+        chosen = [each for each in list_images(images, faults.append) if is_asked_for(each)]
     shown = digests or "Digest" in (form or "")
     records = [row for each in chosen for row in _rows(images, _only(each, patterns), wide=wide, digests=shown)]
     if "--quiet" in options:

@@ -5,7 +5,7 @@ from typing import Any
 from runtime import cgroup
 from runtime.bundle import Wishes
 from runtime.cli.host_config import describe_isolation
-from runtime.cli.network_settings import show_bindings, show_links, show_settings
+from runtime.cli.network_settings import show_bindings, show_links, show_mode, show_settings
 from runtime.cli.process_config import describe_mounts, describe_process
 from runtime.cli.targets import networks
 from runtime.cli.times import show_time
@@ -80,7 +80,7 @@ def _describe_keeping(description: Description, plan: Plan) -> dict[str, Any]:
             "Type": description.log.driver,
             "Config": {"max-size": str(description.log.size), "max-file": str(description.log.files)},
         },
-        "NetworkMode": plan.mode,
+        "NetworkMode": show_mode(networks(), plan),
         "PortBindings": show_bindings(plan),
         "PublishAllPorts": plan.publish_all,
         "RestartPolicy": {

@@ -3,14 +3,34 @@
 from contextlib import suppress
 from typing import Any, Final
 
+from runtime.cli.network_settings import endpoint_id
 from runtime.cli.options import Option, Usage
 from runtime.cli.table import print_found
 from runtime.cli.targets import here, networks
 from runtime.cli.times import show_time
 from runtime.containers import Containers
+from runtime.network.driver_options import HOST_BINDING, ICC, MASQUERADE, MTU, NAME
 from runtime.network.endpoints import Endpoints
 from runtime.network.networks import PREDEFINED, Network
+from runtime.network.plan import DEFAULT
+from runtime.network.ports import ANY
 
+#: What is the same of all networks.
+_SAME: Final[dict[str, Any]] = {
+    "Scope": "local",
+    "EnableIPv4": True,
+    "EnableIPv6": False,
+    "Ingress": False,
+    "ConfigFrom": {"Network": ""},
+    "ConfigOnly": False,
+}
+_OF_DEFAULT: Final = {
+    "com.docker.network.bridge.default_bridge": "true",
+    ICC: "true",
+    MASQUERADE: "true",
+    HOST_BINDING: ANY,
+    MTU: "1500",
+}
 USAGE: Final = Usage(
     "network inspect [OPTION...] NETWORK...",
     "Tell all about networks, as JSON with Docker's names.",
@@ -31,11 +51,27 @@ def main(arguments: list[str]) -> int:
 
     def find(word: str) -> dict[str, Any]:
         if word in PREDEFINED:
-            return {"Name": word, "Id": PREDEFINED[word], "Scope": "local", "Driver": word, "Containers": {}}
+            return _describe_predefined(word)
         network = known.find(word)
         return _describe(network, containers, Endpoints(known.state, network.id))
 
     return print_found(find, options.operands, options.last("--format"))
+
+
+def _describe_predefined(name: str) -> dict[str, Any]:
+    return {
+        "Name": name,
+        "Id": PREDEFINED[name],
+        "Created": show_time(0),
+        "Driver": "null" if name == "none" else name,
+        **_SAME,
+        "IPAM": {"Driver": "default", "Options": None, "Config": []},
+        "Internal": False,
+        "Attachable": False,
+        "Containers": {},
+        "Options": {},
+        "Labels": {},
+    }
 
 
 def _describe(network: Network, containers: Containers, members: Endpoints) -> dict[str, Any]:
@@ -44,24 +80,27 @@ def _describe(network: Network, containers: Containers, members: Endpoints) -> d
         with suppress(FileNotFoundError):
             inside[endpoint.container] = {
                 "Name": containers.get(endpoint.container).describe().name,
+                "EndpointID": endpoint_id(endpoint),
                 "MacAddress": endpoint.mac,
                 "IPv4Address": f"{endpoint.address}/{endpoint.prefix}",
                 "IPv6Address": "",
             }
     ranged = {"IPRange": network.ip_range} if network.ip_range != network.subnet else {}
+    reserved = {"AuxiliaryAddresses": network.reserved} if network.reserved else {}
     return {
         "Name": network.name,
         "Id": network.id,
         "Created": show_time(network.created),
-        "Scope": "local",
         "Driver": "bridge",
-        "EnableIPv6": False,
+        **_SAME,
         "IPAM": {
             "Driver": "default",
-            "Config": [{"Subnet": network.subnet, **ranged, "Gateway": network.gateway}],
+            "Options": {},
+            "Config": [{"Subnet": network.subnet, **ranged, "Gateway": network.gateway, **reserved}],
         },
         "Internal": network.internal,
+        "Attachable": network.attachable,
         "Containers": inside,
-        "Options": {"com.docker.network.bridge.name": network.interface},
+        "Options": {**(_OF_DEFAULT if network.name == DEFAULT else {}), NAME: network.interface, **network.options},
         "Labels": network.labels,
     }

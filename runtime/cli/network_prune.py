@@ -3,19 +3,25 @@
 import sys
 from typing import Final
 
-from runtime.cli.options import Usage
+from runtime.cli.filters import fits_labels, passes, read_filters
+from runtime.cli.options import Option, Usage
 from runtime.cli.pruning import FORCE, agreed
 from runtime.cli.targets import here, networks
-from runtime.network.bridge import remove
-from runtime.network.plan import DEFAULT, read_plan
+from runtime.cli.times import read_time
+from runtime.network.bridge import prune
+from runtime.network.networks import Network
 
 USAGE: Final = Usage(
     "network prune [OPTION...]",
-    "Remove every network that no container, running or not, is in.",
-    (FORCE,),
+    "Remove every network that no running container is in, and what this host keeps of the default one.",
+    (
+        Option("--filter", "Only those made before (until=10m, until=2026-01-31), or with a label", "KEY=VALUE"),
+        FORCE,
+    ),
     notes="""
-Example:
+Examples:
   preg network prune -f
+  preg network prune --filter until=24h --filter label!=keep
 """,
 )
 
@@ -23,12 +29,18 @@ Example:
 def main(arguments: list[str]) -> int:
     """Run the command."""
     options = USAGE.parse(arguments)
-    containers, known = here(), networks()
-    used = {a.network for container in containers for a in read_plan(container.directory).attachments}
-    unused = [network.name for network in known if network.name != DEFAULT and network.id not in used]
-    if unused and not agreed(options, f"the networks {', '.join(unused)}"):
+    filters = read_filters(options, ("until", "label", "label!"))
+    times = {value: read_time(value, "--filter until=") for key, value in filters if key == "until"}
+    here()  # without those that have been killed
+
+    def is_asked_for(network: Network) -> bool:
+        def holds(key: str, value: str) -> bool:
+            return network.created * 1e9 <= times[value] if key == "until" else fits_labels(network.labels, key, value)
+
+        return passes(filters, holds)
+
+    if not agreed(options, "all networks that no running container is in"):
         return 1
-    for name in unused:
-        remove(known, name)
-        sys.stdout.write(f"{name}\n")
+    if removed := prune(networks(), is_asked_for):
+        sys.stdout.writelines(f"{line}\n" for line in ("Deleted Networks:", *removed, ""))
     return 0

@@ -3,14 +3,15 @@
 import sys
 from typing import Final
 
-from runtime.cli.options import Usage
+from runtime.cli.options import Option, Usage
 from runtime.cli.targets import here, networks
-from runtime.errors import Fault
+from runtime.errors import Fault, NotFound
 from runtime.network.bridge import remove
 
 USAGE: Final = Usage(
-    "network rm NETWORK...",
+    "network rm [OPTION...] NETWORK...",
     "Remove networks that no running container is in.",
+    (Option("--force", "It is no fault if one is not there", short="-f"),),
     notes="""
 Example:
   preg network rm backend
@@ -26,6 +27,10 @@ def main(arguments: list[str]) -> int:
     for word in options.operands:
         try:
             remove(known, word)
+        except NotFound as fault:
+            if "--force" not in options:
+                sys.stderr.write(f"preg: {fault}\n")
+                status = 1
         except Fault as fault:
             sys.stderr.write(f"preg: {fault}\n")
             status = 1

@@ -1,5 +1,6 @@
 """The network of a container as ``preg inspect`` tells it, in the names of Docker's API."""
 
+import os
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
@@ -9,7 +10,7 @@ from runtime.containers import Containers
 from runtime.errors import Fault
 from runtime.network.endpoints import Endpoint, endpoints_of
 from runtime.network.networks import PREDEFINED, Networks
-from runtime.network.plan import BRIDGES, DEFAULT, SHARED, Plan
+from runtime.network.plan import BRIDGES, DEFAULT, SHARED, Attachment, Plan
 
 
 def show_settings(networks: Networks, container: Container, plan: Plan) -> dict[str, Any]:
@@ -19,11 +20,56 @@ def show_settings(networks: Networks, container: Container, plan: Plan) -> dict[
     for port in (port for endpoint in endpoints for port in endpoint.published):
         binding = {"HostIp": port.address, "HostPort": f"{port.host_port}"}
         ports[port.inside] = [*(ports.get(port.inside) or []), binding]
-    first = _show_endpoint(endpoints[0]) if endpoints else _NOTHING
-    named = {name: _NOTHING | {"NetworkID": network} for name, network in networks_of(networks, plan, endpoints)}
-    named |= {endpoint.network_name: _show_endpoint(endpoint) for endpoint in endpoints}
-    own = {name: first[name] for name in ("Gateway", "IPAddress", "IPPrefixLen", "MacAddress")}
-    return {"SandboxKey": f"{container.running}/netns", "Ports": ports, **own, "Networks": named}
+    place = f"{container.running}/netns"
+    runs = os.path.lexists(place)
+    first = _show_endpoint(endpoints[0]) if endpoints else _NO_ENDPOINT
+    return {
+        "Bridge": "",
+        "SandboxID": container.id if runs else "",
+        "SandboxKey": place if runs else "",
+        "HairpinMode": False,
+        "Ports": ports,
+        **_NO_IPV6,
+        "LinkLocalIPv6Address": "",
+        "LinkLocalIPv6PrefixLen": 0,
+        "SecondaryIPAddresses": None,
+        "SecondaryIPv6Addresses": None,
+        **{name: first[name] for name in _NO_ENDPOINT if name != "NetworkID"},
+        "Networks": _show_networks(networks, plan, endpoints),
+    }
+
+
+def show_mode(networks: Networks, plan: Plan) -> str:
+    """Give ``NetworkMode``: what ``--network`` said."""
+    with suppress(Fault):
+        if plan.kind == BRIDGES and plan.attachments:
+            return networks.find(plan.attachments[0].network).name
+    return plan.mode
+
+
+def _show_networks(networks: Networks, plan: Plan, endpoints: Sequence[Endpoint]) -> dict[str, Any]:
+    asked = {attachment.network: attachment for attachment in plan.attachments}
+    there = {endpoint.network: _show_endpoint(endpoint) for endpoint in endpoints}
+    names = {endpoint.network: list(endpoint.names) or None for endpoint in endpoints}
+    return {
+        name: {
+            **_show_attachment(asked.get(identifier) or asked.get(name) or Attachment(identifier)),
+            **_NO_IPV6,
+            **there.get(identifier, _NO_ENDPOINT | {"NetworkID": identifier}),
+            "DNSNames": names.get(identifier),
+        }
+        for name, identifier in networks_of(networks, plan, endpoints)
+    }
+
+
+def _show_attachment(attachment: Attachment) -> dict[str, Any]:
+    return {
+        "IPAMConfig": {"IPv4Address": attachment.address} if attachment.address else None,
+        "Links": [text.partition(":")[0][:12] + ":" + text.partition(":")[2] for text in attachment.links] or None,
+        "Aliases": list(attachment.aliases) or None,
+        "DriverOpts": None,
+        "GwPriority": attachment.priority,
+    }
 
 
 def show_bindings(plan: Plan) -> dict[str, list[dict[str, str]]]:
@@ -48,9 +94,10 @@ def show_links(containers: Containers, name: str, plan: Plan) -> list[str]:
     return links
 
 
-_NOTHING: dict[str, Any] = {
-    "Aliases": [],
+_NO_IPV6: dict[str, Any] = {"IPv6Gateway": "", "GlobalIPv6Address": "", "GlobalIPv6PrefixLen": 0}
+_NO_ENDPOINT: dict[str, Any] = {
     "NetworkID": "",
+    "EndpointID": "",
     "Gateway": "",
     "IPAddress": "",
     "IPPrefixLen": 0,
@@ -60,13 +107,18 @@ _NOTHING: dict[str, Any] = {
 
 def _show_endpoint(endpoint: Endpoint) -> dict[str, Any]:
     return {
-        "Aliases": list(endpoint.names) if endpoint.resolves else [],
         "NetworkID": endpoint.network,
+        "EndpointID": endpoint_id(endpoint),
         "Gateway": endpoint.gateway,
         "IPAddress": endpoint.address,
         "IPPrefixLen": endpoint.prefix,
         "MacAddress": endpoint.mac,
     }
+
+
+def endpoint_id(endpoint: Endpoint) -> str:
+    """Give what Docker calls it by; to preg it is the network and the container."""
+    return f"{endpoint.network[:32]}{endpoint.container[:32]}"
 
 
 def networks_of(networks: Networks, plan: Plan, endpoints: Sequence[Endpoint]) -> list[tuple[str, str]]:

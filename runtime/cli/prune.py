@@ -36,7 +36,7 @@ def main(arguments: list[str]) -> int:
     options, here = USAGE.parse(arguments), config.load()
     images, containers = Images(here.home), Containers(here.home, here.state)
     everything = "--all" in options
-    filters = read_filters(options.all("--filter"), _FILTERS, images)
+    is_asked_for = read_filters(options.all("--filter"), _FILTERS, images)
     what = "all images that no container uses" if everything else "all images that no tag leads to"
     if not agreed(options, what):
         return 1
@@ -44,7 +44,7 @@ def main(arguments: list[str]) -> int:
         removal = Removal(images, containers, workspace, keep_layers=True)
         steps: list[Step] = []
         for listed in list_images(images):
-            if (everything or listed.dangling) and all(passes(listed) for passes in filters):
+            if (everything or listed.dangling) and is_asked_for(listed):
                 steps += _remove(images, removal, listed)
         garbage = find_garbage(images, look_around(images, containers))
         freed = measure(images, garbage)

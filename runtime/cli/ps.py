@@ -214,19 +214,21 @@ def _read_filters(options: Options) -> list[tuple[str, str]]:
 
 
 def _matches(row: Row, filters: list[tuple[str, str]]) -> bool:
-    """Tell whether a container passes: any of the same key, all of different keys, and all labels."""
-    labels = [value for key, value in filters if key == "label"]
-    keys = {key for key, _ in filters if key != "label"}
-    return all(has_label(row.description.labels, label) for label in labels) and all(
-        any(_is(row, key, value) for other, value in filters if other == key) for key in keys
-    )
+    if not filters:
+        return True
+    from runtime.cli.filters import passes  # noqa: PLC0415 - for those who filter
+
+    return passes(filters, lambda key, value: _is(row, key, value))
 
 
 def _is(row: Row, key: str, value: str) -> bool:
     if key == "id":
-        return row.container.id.startswith(value)
+        # A script whose variable is unset must not get, and then remove, all there are.
+        return bool(value) and row.container.id.startswith(value)
+    if key == "label":
+        return has_label(row.description.labels, value)
     if key == "name":
-        from runtime.cli.name_filter import fits_name  # noqa: PLC0415 - for those who filter so
+        from runtime.cli.filters import fits_name  # noqa: PLC0415 - for those who filter so
 
         return any(fits_name(name, value) for name in (row.description.name, f"/{row.description.name}"))
     if key == "status":

@@ -4,11 +4,12 @@ import sys
 from typing import Any, Final
 
 from runtime import config
+from runtime.cli.filters import BOOLEAN, passes, read_filters
 from runtime.cli.labels import show_labels
 from runtime.cli.options import Option, Usage
 from runtime.cli.table import FORMAT, print_records
 from runtime.cli.targets import here
-from runtime.cli.volume_filters import matches, read_filters
+from runtime.cli.volume_filters import matches
 from runtime.volumes import Volume, Volumes, users_of
 
 #: What Docker has for volumes of Swarm, and for ``system df``.
@@ -36,9 +37,13 @@ Example:
 def main(arguments: list[str]) -> int:
     """Run the command."""
     options, volumes = USAGE.parse(arguments), Volumes(config.load().home)
-    filters = read_filters(options, _KEYS)
+    filters = read_filters(options, _KEYS, {"dangling": BOOLEAN})
     used = users_of(here()) if any(key == "dangling" for key, _ in filters) else {}
-    found = [v for v in volumes if all(matches(v, key, value, used=v.name in used) for key, value in filters)]
+
+    def is_asked_for(volume: Volume) -> bool:
+        return passes(filters, lambda key, value: matches(volume, key, value, used=volume.name in used))
+
+    found = [volume for volume in volumes if is_asked_for(volume)]
     if "--quiet" in options:
         sys.stdout.writelines(f"{volume.name}\n" for volume in found)
     else:

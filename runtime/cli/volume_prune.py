@@ -6,10 +6,10 @@ from contextlib import suppress
 from typing import Final
 
 from runtime import config
+from runtime.cli.filters import fits_labels, read_filters
 from runtime.cli.options import Option, Usage
 from runtime.cli.pruning import FORCE, agreed, report
 from runtime.cli.targets import here
-from runtime.cli.volume_filters import matches, read_filters
 from runtime.errors import Fault
 from runtime.rootless import enter
 from runtime.volumes import Volumes, users_of
@@ -43,7 +43,7 @@ def main(arguments: list[str]) -> int:
     removed, freed = [], 0
     for volume in volumes:
         wanted = (everything or volume.anonymous) and volume.name not in used
-        if not wanted or not all(matches(volume, key, value, used=False) for key, value in filters):
+        if not wanted or not all(fits_labels(volume.labels, key, value) for key, value in filters):
             continue
         size = _size(volumes.data(volume.name))
         try:

@@ -22,7 +22,10 @@ from runtime.rootless import privileges
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from runtime.network.networks import Network, Networks
+    from runtime.network.rtnetlink import Link
 
 _SYSCTL = "/proc/sys/net"
 
@@ -35,6 +38,11 @@ def bring_up(
     Give the network, which may have had to move to another subnet, and the number of its bridge. Raises Fault.
     """
     link = links.find(network.interface)
+    if link is not None and not _is_ours(link, network):
+        raise Fault(
+            f"the interface {network.interface} of the network {network.name!r} is somebody else's now: remove it, or"
+            " the network"
+        )
     if link is None or not link.up:
         with networks.changing():
             if link is not None:
@@ -42,7 +50,7 @@ def bring_up(
             network = _make(networks, network, links)
             link = links.get(network.interface)
     # Whoever loads a firewall's rules anew may flush ours.
-    if not firewall.has(network.interface):
+    if not firewall.has(network.table):
         _add_rules(network, members, firewall)
     firewall.let_through(network.interface)
     _forward()
@@ -60,7 +68,7 @@ def renew_rules(networks: Networks) -> bool:
         members = Endpoints(networks.state, network.id)
         with members.changing():
             try:
-                if firewall.has(network.interface):
+                if firewall.has(network.table):
                     _add_rules(network, members, firewall)
             except OSError as error:
                 sys.stderr.write(f"preg: warning: the network {network.name!r} keeps its old rules: {error.strerror}\n")
@@ -75,7 +83,7 @@ def _add_rules(network: Network, members: Endpoints, firewall: Firewall) -> None
 
 
 def remove(networks: Networks, text: str) -> None:
-    """Remove a network for good. Raises Fault if a container is in it."""
+    """Remove a network for good. Raises NotFound if there is none, and Fault if a container is in it."""
     if text in (DEFAULT, *PREDEFINED):
         raise Fault(f"the network {text!r} is predefined, and cannot be removed")
     network = networks.find(text)
@@ -88,16 +96,51 @@ def remove(networks: Networks, text: str) -> None:
         remove_tree(members.directory)
 
 
+def prune(networks: Networks, is_asked_for: Callable[[Network], bool]) -> list[str]:
+    """Remove the networks that no running container is in, of those that are asked for; give their names.
+
+    Of the default network, which stays, this host keeps neither bridge nor rules then. Raises Fault.
+    """
+    removed = []
+    for network in networks:
+        if network.name == DEFAULT:
+            _put_away(networks, network)
+        elif is_asked_for(network):
+            with suppress(Fault):  # it is in use, or was removed just now
+                remove(networks, network.name)
+                removed.append(network.name)
+    return removed
+
+
+def _put_away(networks: Networks, network: Network) -> None:
+    """Take down the bridge and the rules of a network that no container is in; the next one has them made again."""
+    members = Endpoints(networks.state, network.id)
+    with members.changing():
+        if not members.files():
+            among_bridges(networks.state, lambda: _tear_down(network), make=False)
+
+
 def _tear_down(network: Network) -> None:
     from runtime.network import iptables  # noqa: PLC0415 - networks are made once
 
     links, firewall = Links(), Firewall()
     firewall.stop_letting_through(network.interface)
     iptables.stop_letting_through(network.interface)
-    links.delete(network.interface)
-    firewall.delete(network.interface)
+    link = links.find(network.interface)
+    if link is not None and _is_ours(link, network):
+        links.delete(network.interface)
+    firewall.delete(network.table)
     links.close()
     firewall.close()
+
+
+def _is_ours(link: Link, network: Network) -> bool:
+    """Tell whether an interface is the network's bridge."""
+    if network.interface == network.table:
+        return True  # nobody else has such names
+    from runtime.network.addresses import mac  # noqa: PLC0415 - few networks have a bridge of another name
+
+    return link.address == mac(network.own_address)
 
 
 def _make(networks: Networks, network: Network, links: Links) -> Network:
@@ -110,7 +153,7 @@ def _make(networks: Networks, network: Network, links: Links) -> Network:
     if any(route.overlaps(subnet) and (network.chosen or route.prefix >= subnet.prefix) for route in routes):
         network = move(networks, network, [*networks.subnets(but=network.id), *routes])
     name = network.interface
-    index = links.add_bridge(name, mac(network.own_address))
+    index = links.add_bridge(name, mac(network.own_address), network.bridge.mtu)
     # Containers have no IPv6 for now, so the bridge must not be a way around what the rules say of IPv4.
     with suppress(FileNotFoundError):
         _write(f"ipv6/conf/{name}/disable_ipv6", "1")

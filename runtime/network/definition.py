@@ -8,6 +8,7 @@ import time
 from runtime.errors import Fault, UsageError
 from runtime.lean import NamedTuple
 from runtime.network.addresses import Subnet, choose_subnet, read_address, read_subnet, show
+from runtime.network.driver_options import NAME, read_options
 from runtime.network.networks import PREDEFINED, Network, is_name
 from runtime.network.plan import DEFAULT
 from runtime.network.rtnetlink import Links
@@ -28,6 +29,9 @@ class Wanted(NamedTuple):
     gateway: str = ""
     ip_range: str = ""
     internal: bool = False
+    options: dict[str, str] = {}  # noqa: RUF012 - never changed
+    reserved: dict[str, str] = {}  # noqa: RUF012 - never changed
+    attachable: bool = False
 
 
 def make(networks: Networks, wanted: Wanted) -> Network:
@@ -52,25 +56,38 @@ def define(networks: Networks, wanted: Wanted) -> Network:
     if wanted.subnet:
         subnet = read_subnet(wanted.subnet, "--subnet")
         _check_free(subnet, networks, routes)
-    elif wanted.gateway or wanted.ip_range:
-        raise UsageError("--gateway and --ip-range are in a subnet: give that by --subnet")
+    elif wanted.gateway or wanted.ip_range or wanted.reserved:
+        raise UsageError("--gateway, --ip-range and --aux-address are in a subnet: give that by --subnet")
     else:
         subnet = choose_subnet(taken)
     identifier = os.urandom(32).hex()
+    interface = read_options(wanted.options).name or f"preg-{identifier[:8]}"
+    if links.find(interface) is not None or interface in {network.interface for network in networks}:
+        raise Fault(f"--opt {NAME}={interface}: there is an interface of this name already: take another")
     links.close()
+    _check_reserved(subnet, wanted.reserved)
     _, gateway, ip_range = _addresses(subnet, wanted.name, wanted.gateway, wanted.ip_range)
     return Network(
         id=identifier,
         name=wanted.name,
         created=time.time(),
-        interface=f"preg-{identifier[:8]}",
+        interface=interface,
         internal=wanted.internal,
         chosen=not wanted.subnet,
         labels=wanted.labels,
         subnet=str(subnet),
         gateway=gateway,
         ip_range=ip_range,
+        options=wanted.options,
+        reserved=wanted.reserved,
+        attachable=wanted.attachable,
     )
+
+
+def _check_reserved(subnet: Subnet, reserved: dict[str, str]) -> None:
+    for name, address in reserved.items():
+        if not name or not address or read_address(address, f"--aux-address {name}=") not in subnet:
+            raise UsageError(f"--aux-address {name}={address}: it is NAME=ADDRESS, an address of {subnet}")
 
 
 def move(networks: Networks, network: Network, taken: list[Subnet]) -> Network:

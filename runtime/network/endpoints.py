@@ -32,7 +32,10 @@ class Endpoint(NamedTuple):
     """The network's ID."""
     network_name: str
     bridge: str
-    """Empty without root, where a program stands between the container and this host."""
+    """The table of the network's rules, which its bridge is called by if nobody has asked for another name.
+
+    Empty without root in the default network, which a program carries.
+    """
     cable: str
     """The end of the container's cable that is in the bridge."""
     container: str

@@ -21,7 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from runtime.network.networks import Network, Networks
+    from runtime.network.networks import BridgeOptions, Network, Networks
     from runtime.network.plan import Attachment
     from runtime.network.sandbox import Member
 
@@ -46,7 +46,7 @@ def _join(networks: Networks, network: Network, attachment: Attachment, member: 
         network, bridge = bring_up(networks, networks.find(attachment.network), members, links, firewall)
         endpoint = _choose(networks, network, attachment, member)
         members.write(endpoint)
-        _plug_in(networks.state, endpoint, links, bridge, member.namespace)
+        _plug_in(networks.state, endpoint, links, bridge, network.bridge, member.namespace)
         _publish(networks.state, endpoint, firewall)
         members.announce(endpoint)
     links.close()
@@ -111,10 +111,10 @@ def _choose(networks: Networks, network: Network, attachment: Attachment, member
         address = read_address(attachment.address, "--ip")
         if not network.range.network < address < network.range.last:
             raise Fault(f"--ip {attachment.address} is not in {network.subnet}, the subnet of {network.name!r}")
-        if address in {*taken, network.own_address}:
+        if address in {*taken, *network.kept}:
             raise Fault(f"--ip {attachment.address} is in use in the network {network.name!r}: take another")
     else:
-        address = choose_address(network.pool, network.range, {*taken, network.own_address}, members.last)
+        address = choose_address(network.pool, network.range, {*taken, *network.kept}, members.last)
         members.note_last(address)
     resolves = network.name != DEFAULT
     names = [member.name, *attachment.aliases, *member.own_names, member.container.short_id] if resolves else []
@@ -126,7 +126,7 @@ def _choose(networks: Networks, network: Network, attachment: Attachment, member
     return Endpoint(
         network=network.id,
         network_name=network.name,
-        bridge=network.interface,
+        bridge=network.table,
         cable=f"v{network.id[:6]}{address:08x}",
         container=member.container.id,
         address=show(address),
@@ -145,17 +145,25 @@ def _choose(networks: Networks, network: Network, attachment: Attachment, member
     )
 
 
-def _plug_in(state: str, endpoint: Endpoint, links: Links, bridge: int, namespace: int) -> None:
+def _plug_in(  # noqa: PLR0913, PLR0917 - both ends of a cable
+    state: str, endpoint: Endpoint, links: Links, bridge: int, options: BridgeOptions, namespace: int
+) -> None:
     with _links_inside(namespace) as inside:
         name = next(f"eth{n}" for n in range(1000) if inside.find(f"eth{n}") is None)
+
+        def add() -> None:
+            links.add_pair(endpoint.cable, bridge, namespace, name, read_mac(endpoint.mac), options.mtu)
+
         try:
-            links.add_pair(endpoint.cable, bridge, namespace, name, read_mac(endpoint.mac))
+            add()
         except OSError as error:
             if error.errno != errno.EEXIST:
                 raise
             # Of a container that had this address, and whose namespace is still being put away.
             links.delete(endpoint.cable)
-            links.add_pair(endpoint.cable, bridge, namespace, name, read_mac(endpoint.mac))
+            add()
+        if not options.icc:
+            links.isolate_port(endpoint.cable)
         index = inside.get(name).number
         inside.add_address(index, read_address(endpoint.address, "the endpoint's address"), endpoint.prefix)
         inside.set_up(index)

@@ -7,7 +7,7 @@ Whoever makes or removes a network, or chooses a subnet, holds a lock on ``netwo
 
 import os
 
-from runtime.errors import Fault
+from runtime.errors import Fault, NotFound
 from runtime.lean import NamedTuple, contextmanager, suppress
 from runtime.lock import lock
 from runtime.network.addresses import Subnet, read_address, read_subnet
@@ -25,6 +25,21 @@ PREDEFINED: "Final" = {"host": "4057" * 16, "none": "0e0e" * 16}
 _NAME_CHARACTERS: "Final" = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
 
 
+class BridgeOptions(NamedTuple):
+    """How a network's bridge is to be."""
+
+    name: str = ""
+    """Its interface; empty for one of our own."""
+    icc: bool = True
+    """Containers reach each other."""
+    masquerade: bool = True
+    """Others see this host's address, not the containers'."""
+    host_address: str = ""
+    """Where ports are published that name no address; empty for all there are."""
+    mtu: int = 0
+    """The largest packet; 0 for the kernel's default."""
+
+
 class Network(NamedTuple):
     """A network as somebody wanted it, or we chose it."""
 
@@ -32,7 +47,7 @@ class Network(NamedTuple):
     name: str
     created: float
     interface: str
-    """The bridge, and the table of nftables."""
+    """The bridge."""
     subnet: str
     gateway: str
     ip_range: str
@@ -41,6 +56,26 @@ class Network(NamedTuple):
     chosen: bool
     """Nobody insists on the subnet."""
     labels: dict[str, str]
+    options: dict[str, str] = {}  # noqa: RUF012 - never changed
+    """What was asked of the bridge, in Docker's names."""
+    reserved: dict[str, str] = {}  # noqa: RUF012 - never changed
+    """Addresses that no container gets, by what they are for."""
+    attachable: bool = False
+    """What Docker notes of networks of many hosts; it changes nothing here."""
+
+    @property
+    def table(self) -> str:
+        """The table of nftables."""
+        return f"preg-{self.id[:8]}"
+
+    @property
+    def bridge(self) -> BridgeOptions:
+        """How its bridge is to be."""
+        if not self.options:
+            return BridgeOptions()
+        from runtime.network.driver_options import read_options  # noqa: PLC0415 - few networks have any
+
+        return read_options(self.options)
 
     @property
     def range(self) -> Subnet:
@@ -56,6 +91,11 @@ class Network(NamedTuple):
     def own_address(self) -> int:
         """That of this host in it."""
         return read_address(self.gateway, "the network's gateway")
+
+    @property
+    def kept(self) -> list[int]:
+        """Addresses that are no container's."""
+        return [self.own_address, *(read_address(address, "--aux-address") for address in self.reserved.values())]
 
 
 class Networks:
@@ -79,7 +119,7 @@ class Networks:
                         yield read_record(Network, f"{self._records}/{name}")
 
     def find(self, text: str) -> Network:
-        """Find a network by its name, its ID, or the first characters of its ID. Raises Fault."""
+        """Find a network by its name, its ID, or the first characters of its ID. Raises NotFound, and Fault."""
         if text == DEFAULT:
             return self.default()
         if is_name(text):
@@ -87,7 +127,7 @@ class Networks:
                 return read_record(Network, self._file(text))
         found = [network for network in self if text and network.id.startswith(text)]
         if not found:
-            raise Fault(f"there is no network {text!r}: 'preg network ls' lists those there are")
+            raise NotFound(f"there is no network {text!r}: 'preg network ls' lists those there are")
         if len(found) > 1:
             raise Fault(f"{text!r} begins the IDs of {len(found)} networks: write more of the one you mean")
         return found[0]

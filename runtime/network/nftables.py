@@ -66,10 +66,10 @@ class Firewall:
             _UNCLOSED.pop().close()
         _UNCLOSED.append(self)
 
-    def has(self, bridge: str) -> bool:
+    def has(self, table: str) -> bool:
         """Tell whether a network's rules are there."""
         try:
-            self._netlink.ask(_kind(_GETTABLE), ACK, _header() + text(1, bridge))
+            self._netlink.ask(_kind(_GETTABLE), ACK, _header() + text(1, table))
         except OSError as error:
             if error.errno == errno.ENOENT:
                 return False
@@ -80,25 +80,25 @@ class Firewall:
         """Make the rules of a network and what it publishes, all or nothing; see ``rules.network``. Raises OSError."""
         from runtime.network import rules  # noqa: PLC0415 - networks are made once
 
-        self._change([*rules.network(network, uplink), *_elements(network.interface, mappings)])
+        self._change([*rules.network(network, uplink), *_elements(network.table, mappings)])
 
-    def delete(self, bridge: str) -> None:
+    def delete(self, table: str) -> None:
         """Remove the rules of a network; it is no fault if there are none."""
         try:
-            self._change([(_DELTABLE, 0, text(1, bridge))])
+            self._change([(_DELTABLE, 0, text(1, table))])
         except OSError as error:
             if error.errno != errno.ENOENT:
                 raise
 
-    def publish(self, bridge: str, mappings: list[Mapping]) -> None:
+    def publish(self, table: str, mappings: list[Mapping]) -> None:
         """Let ports of this host lead to containers."""
-        self._change(_elements(bridge, mappings))
+        self._change(_elements(table, mappings))
 
-    def withdraw(self, bridge: str, mappings: list[Mapping]) -> None:
+    def withdraw(self, table: str, mappings: list[Mapping]) -> None:
         """Take back what was published; it is no fault if it was not."""
         for mapping in mappings:
             try:
-                self._change([(_DELSETELEM, 0, _element(bridge, mapping))])
+                self._change([(_DELSETELEM, 0, _element(table, mapping))])
             except OSError as error:
                 if error.errno != errno.ENOENT:
                     raise
@@ -157,18 +157,18 @@ class Firewall:
 _UNCLOSED: Final[list[Firewall]] = []
 
 
-def _elements(bridge: str, mappings: list[Mapping]) -> list[Message]:
-    return [(_NEWSETELEM, CREATE, _element(bridge, mapping)) for mapping in mappings]
+def _elements(table: str, mappings: list[Mapping]) -> list[Message]:
+    return [(_NEWSETELEM, CREATE, _element(table, mapping)) for mapping in mappings]
 
 
-def _element(bridge: str, mapping: Mapping) -> bytes:
+def _element(table: str, mapping: Mapping) -> bytes:
     key = pack(">B3xH2x", _PROTOCOLS[mapping.protocol], mapping.host_port)
     at = any(mapping.host_address)
     if at:
         key = mapping.host_address + key
     leads_to = mapping.address + pack(">H2x", mapping.port)
     element = nested(1, nested(1, attribute(1, key)), nested(2, attribute(1, leads_to)))
-    return text(1, bridge) + text(2, "ports_at" if at else "ports") + nested(3, element)
+    return text(1, table) + text(2, "ports_at" if at else "ports") + nested(3, element)
 
 
 def _kind(kind: int) -> int:

@@ -9,11 +9,15 @@ if TYPE_CHECKING:
     from typing import Final
 
 PROTOCOLS: "Final" = ("tcp", "udp")
-_ANY: "Final" = "0.0.0.0"  # noqa: S104 - Docker's default
+#: Where ports are published that name no address.
+ANY: "Final" = "0.0.0.0"  # noqa: S104 - Docker's default
 
 
 class Publish(NamedTuple):
-    """A port of a container that the host's ports ``first`` to ``last`` are for; 0 is any that is free."""
+    """A port of a container that the host's ports ``first`` to ``last`` are for; 0 is any that is free.
+
+    Without an address it is published where the network says, which is everywhere by default.
+    """
 
     address: str
     first: int
@@ -66,11 +70,11 @@ def read_publish(text: str) -> list[Publish]:
     kind = _read_protocol(protocol or "tcp", what)
     ports = range(first, last + 1)
     if not host or (len(ports) == 1 and of_host[1] > of_host[0]):
-        return [Publish(address or _ANY, *of_host, port, kind) for port in ports]
+        return [Publish(address, *of_host, port, kind) for port in ports]
     if of_host[1] - of_host[0] != last - first:
         raise UsageError(f"{what}: the ranges of the host and of the container are not of one length")
     offset = of_host[0] - first
-    return [Publish(address or _ANY, port + offset, port + offset, port, kind) for port in ports]
+    return [Publish(address, port + offset, port + offset, port, kind) for port in ports]
 
 
 def read_exposed(text: str, what: str) -> list[str]:

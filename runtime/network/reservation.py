@@ -20,11 +20,15 @@ if TYPE_CHECKING:
     from runtime.network.ports import Publish
 
 
-def reserve(wanted: Iterable[Publish]) -> tuple[list[Port], list[int]]:
-    """Take the ports of the host: give them, and the open sockets that hold them. Raises Fault if one is in use."""
+def reserve(wanted: Iterable[Publish], default: str) -> tuple[list[Port], list[int]]:
+    """Take the ports of the host: give them, and the open sockets that hold them. Raises Fault if one is in use.
+
+    Those that name no address are taken at the default one.
+    """
     ports, held = [], list[int]()
     try:
-        for publish in wanted:
+        for asked in wanted:
+            publish = asked._replace(address=asked.address or default)
             bound = _bind(publish)
             ports.append(Port(publish.address, bound.getsockname()[1], publish.port, publish.protocol))
             held.append(bound.detach())

@@ -22,11 +22,15 @@ _GETROUTE: Final = 26
 
 _IFLA_ADDRESS: Final = 1
 _IFLA_IFNAME: Final = 3
+_IFLA_MTU: Final = 4
 _IFLA_MASTER: Final = 10
 _IFLA_LINKINFO: Final = 18
 _IFLA_NET_NS_FD: Final = 28
 _INFO_KIND: Final = 1
 _INFO_DATA: Final = 2
+_INFO_SLAVE_KIND: Final = 4
+_INFO_SLAVE_DATA: Final = 5
+_BRPORT_ISOLATED: Final = 33
 _VETH_INFO_PEER: Final = 1
 _UP: Final = 1
 
@@ -51,6 +55,12 @@ class Link(NamedTuple):
 
     number: int
     up: bool
+    attributes: bytes
+
+    @property
+    def address(self) -> bytes:
+        """Its hardware address."""
+        return read_attributes(self.attributes).get(_IFLA_ADDRESS, b"")
 
 
 class Links:
@@ -72,7 +82,7 @@ class Links:
                 return None
             raise
         index, flags = unpack_from("=iI", found[0], 4)
-        return Link(index, bool(flags & _UP))
+        return Link(index, bool(flags & _UP), found[0][16:])
 
     def get(self, name: str) -> Link:
         """Find an interface that was made by us. Raises OSError if it is gone."""
@@ -81,25 +91,36 @@ class Links:
             raise OSError(errno.ENODEV, "the interface was removed just now", name)
         return link
 
-    def add_bridge(self, name: str, mac: bytes) -> int:
+    def add_bridge(self, name: str, mac: bytes, mtu: int = 0) -> int:
         """Make a bridge, and give its index. Raises OSError, EEXIST if there is one."""
         kind = nested(_IFLA_LINKINFO, attribute(_INFO_KIND, b"bridge"))
         # A bridge without an address of its own takes its ports', and another whenever one comes or goes.
         own = attribute(_IFLA_ADDRESS, mac)
-        self._netlink.ask(_NEWLINK, ACK | CREATE | EXCLUSIVE, _link() + _name(name) + own + kind)
+        self._netlink.ask(_NEWLINK, ACK | CREATE | EXCLUSIVE, _link() + _name(name) + own + _mtu(mtu) + kind)
         return self.get(name).number
 
-    def add_pair(self, name: str, bridge: int, namespace: int, inside: str, mac: bytes) -> None:
+    def add_pair(  # noqa: PLR0913, PLR0917 - both ends of a cable
+        self, name: str, bridge: int, namespace: int, inside: str, mac: bytes, mtu: int = 0
+    ) -> None:
         """Plug a cable into a bridge whose other end is in another namespace, as ``inside``, and still down."""
-        end = _link() + _name(inside) + attribute(_IFLA_ADDRESS, mac)
+        end = _link() + _name(inside) + attribute(_IFLA_ADDRESS, mac) + _mtu(mtu)
         end += attribute(_IFLA_NET_NS_FD, pack("=i", namespace))
         kind = nested(
             _IFLA_LINKINFO,
             attribute(_INFO_KIND, b"veth"),
             nested(_INFO_DATA, nested(_VETH_INFO_PEER, end)),
         )
-        body = _link(flags=_UP) + _name(name) + attribute(_IFLA_MASTER, pack("=i", bridge)) + kind
+        body = _link(flags=_UP) + _name(name) + attribute(_IFLA_MASTER, pack("=i", bridge)) + _mtu(mtu) + kind
         self._netlink.ask(_NEWLINK, ACK | CREATE | EXCLUSIVE, body)
+
+    def isolate_port(self, name: str) -> None:
+        """Let what is plugged into a bridge here reach the host, and nothing else that is isolated so."""
+        data = nested(_INFO_SLAVE_DATA, attribute(_BRPORT_ISOLATED, b"\1"))
+        self._netlink.ask(
+            _NEWLINK,
+            ACK,
+            _link() + _name(name) + nested(_IFLA_LINKINFO, attribute(_INFO_SLAVE_KIND, b"bridge\0"), data),
+        )
 
     def delete(self, name: str) -> None:
         """Remove an interface; it is no fault if there is none of this name."""
@@ -152,3 +173,7 @@ def _link(index: int = 0, flags: int = 0) -> bytes:
 
 def _name(name: str) -> bytes:
     return attribute(_IFLA_IFNAME, name.encode() + b"\0")
+
+
+def _mtu(mtu: int) -> bytes:
+    return attribute(_IFLA_MTU, pack("=I", mtu)) if mtu else b""

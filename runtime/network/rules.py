@@ -6,17 +6,17 @@ In the words of nft(8) they are, for a bridge B with the subnet S and this host'
     map ports_at { type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service }
     chain guard (filter, prerouting, raw):
         iifname != lo ip daddr 127.0.0.0/8 drop
-        iifname != B iifname != lo iifname != U ip daddr S ip daddr != G drop
+        iifname != B iifname != lo iifname != U ip daddr S ip daddr != G drop   (if S is masqueraded)
     chain publish (nat, prerouting) and publish_local (nat, output):
         fib daddr type local dnat ip to ip daddr . meta l4proto . th dport map @ports_at
         fib daddr type local dnat ip to meta l4proto . th dport map @ports
     chain masquerade (nat, postrouting):
-        ip saddr S oifname != B masquerade
+        ip saddr S oifname != B masquerade      (unless others are to see the containers' addresses)
         ip saddr S oifname B ct status dnat masquerade
         ip saddr 127.0.0.0/8 oifname B masquerade
     chain isolate (filter, forward):
         oifname B ct state established,related accept
-        iifname B oifname B accept
+        iifname B oifname B accept      (unless containers are kept apart)
         oifname B ct status dnat accept
         iifname U oifname B accept      (where a program publishes ports by an uplink U)
         oifname B drop
@@ -85,10 +85,9 @@ def network(network: Network, uplink: str) -> list[Message]:
 
     ``uplink`` is empty where the kernel publishes ports.
     """
-    bridge = network.interface
-    table = text(1, bridge)
+    table = text(1, network.table)
     anew = [(_NEWTABLE, CREATE, table), (_DELTABLE, 0, table), (_NEWTABLE, CREATE, table)]
-    return [*anew, *_maps(bridge), *_chains(network, uplink)]
+    return [*anew, *_maps(network.table), *_chains(network, uplink)]
 
 
 def exempt(bridge: str) -> list[Message]:
@@ -100,13 +99,13 @@ def exempt(bridge: str) -> list[Message]:
     ]
 
 
-def _maps(bridge: str) -> list[Message]:
+def _maps(table: str) -> list[Message]:
     kinds = (("ports", _PROTOCOL_AND_PORT, 8), ("ports_at", _ADDRESS_PROTOCOL_AND_PORT, 12))
     return [
         (
             _NEWSET,
             CREATE,
-            text(1, bridge)
+            text(1, table)
             + text(2, name)
             + b"".join(
                 _number(at, value)
@@ -118,31 +117,33 @@ def _maps(bridge: str) -> list[Message]:
 
 
 def _chains(network: Network, uplink: str) -> list[Message]:
-    bridge = network.interface
+    table = network.table
     publish = (_translate(with_address=True), _translate(with_address=False))
     return [
-        *_chain(bridge, "guard", "filter", _PREROUTING, -300, _guard(network, uplink)),
-        *_chain(bridge, "publish", "nat", _PREROUTING, -100, publish),
-        *_chain(bridge, "publish_local", "nat", _OUTPUT, -100, publish),
-        *_chain(bridge, "masquerade", "nat", _POSTROUTING, 100, _masquerade(network)),
-        *_chain(bridge, "isolate", "filter", _FORWARD, 0, _isolate(network, uplink)),
+        *_chain(table, "guard", "filter", _PREROUTING, -300, _guard(network, uplink)),
+        *_chain(table, "publish", "nat", _PREROUTING, -100, publish),
+        *_chain(table, "publish_local", "nat", _OUTPUT, -100, publish),
+        *_chain(table, "masquerade", "nat", _POSTROUTING, 100, _masquerade(network)),
+        *_chain(table, "isolate", "filter", _FORWARD, 0, _isolate(network, uplink)),
     ]
 
 
 def _guard(network: Network, uplink: str) -> tuple[bytes, ...]:
+    for_loopback = _interface(_IIFNAME, "lo", _DIFFERENT) + _within(_DESTINATION, _LOOPBACK) + _verdict(_DROP)
+    if not network.bridge.masquerade:
+        return (for_loopback,)  # answers come to containers' own addresses, and "isolate" tells them from the rest
     elsewhere = [_interface(_IIFNAME, name, _DIFFERENT) for name in (network.interface, "lo", uplink) if name]
-    own = _load(1, _DESTINATION, 4, _REGISTER) + _compare(network.own_address.to_bytes(4, "big"), _DIFFERENT)
-    return (
-        _interface(_IIFNAME, "lo", _DIFFERENT) + _within(_DESTINATION, _LOOPBACK) + _verdict(_DROP),
-        b"".join(elsewhere) + _within(_DESTINATION, network.range) + own + _verdict(_DROP),
-    )
+    gateway = network.own_address.to_bytes(4, "big")
+    not_this_host = _load(1, _DESTINATION, 4, _REGISTER) + _compare(gateway, _DIFFERENT)
+    for_containers = _within(_DESTINATION, network.range) + not_this_host
+    return for_loopback, b"".join(elsewhere) + for_containers + _verdict(_DROP)
 
 
 def _masquerade(network: Network) -> tuple[bytes, ...]:
     ours, leaving = _within(_SOURCE, network.range), _interface(_OIFNAME, network.interface)
     elsewhere = _interface(_OIFNAME, network.interface, _DIFFERENT)
     return (
-        *(() if network.internal else (ours + elsewhere + _expression("masq"),)),
+        *((ours + elsewhere + _expression("masq"),) if network.bridge.masquerade and not network.internal else ()),
         ours + leaving + _ct(_CT_STATUS, _DESTINATION_CHANGED) + _expression("masq"),
         _within(_SOURCE, _LOOPBACK) + leaving + _expression("masq"),
     )
@@ -152,7 +153,7 @@ def _isolate(network: Network, uplink: str) -> tuple[bytes, ...]:
     entering, leaving = _interface(_IIFNAME, network.interface), _interface(_OIFNAME, network.interface)
     return (
         leaving + _ct(_CT_STATE, _ESTABLISHED_OR_RELATED) + _verdict(_ACCEPT),
-        entering + leaving + _verdict(_ACCEPT),
+        *((entering + leaving + _verdict(_ACCEPT),) if network.bridge.icc else ()),
         leaving + _ct(_CT_STATUS, _DESTINATION_CHANGED) + _verdict(_ACCEPT),
         *((_interface(_IIFNAME, uplink) + leaving + _verdict(_ACCEPT),) if uplink else ()),
         leaving + _verdict(_DROP),

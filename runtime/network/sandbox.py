@@ -7,7 +7,7 @@ import os
 from runtime.container import Container
 from runtime.lean import NamedTuple
 from runtime.network.namespace import make_namespace, namespace_of, owner_of
-from runtime.network.plan import HOST, SHARED, read_plan
+from runtime.network.plan import DEFAULT, HOST, SHARED, read_plan
 from runtime.rootless import enter, privileges
 
 TYPE_CHECKING = False
@@ -86,7 +86,7 @@ def prepare(here: Config, container: Container, description: Description) -> San
         return Sandbox()
     if plan.kind == SHARED:
         return Sandbox(namespace_of(Container(here.home, here.state, plan.container)))
-    ports, held = _reserve(plan)
+    ports, held = _reserve(here, plan)
     namespace = make_namespace()
     try:
         if plan.attachments:
@@ -98,12 +98,19 @@ def prepare(here: Config, container: Container, description: Description) -> San
     return Sandbox(namespace, held, in_hub=plan.needs_hub and not privileges().of_host)
 
 
-def _reserve(plan: Plan) -> tuple[list[Port], list[int]]:
+def _reserve(here: Config, plan: Plan) -> tuple[list[Port], list[int]]:
     if not plan.publish and not plan.publish_all:
         return [], []
-    from runtime.network.reservation import reserve  # noqa: PLC0415 - for those who publish some
+    from runtime.network.ports import ANY  # noqa: PLC0415 - for those who publish some
+    from runtime.network.reservation import reserve  # noqa: PLC0415
 
-    return reserve(plan.published())
+    address = ""
+    if any(attachment.network != DEFAULT for attachment in plan.attachments):
+        from runtime.network.networks import Networks  # noqa: PLC0415 - the default network has no options
+
+        networks = Networks(here.home, here.state)
+        address = networks.find(_first(networks, plan.attachments).network).bridge.host_address
+    return reserve(plan.published(), address or ANY)
 
 
 def _join(here: Config, plan: Plan, member: Member, held: list[int]) -> None:
@@ -123,7 +130,7 @@ def _join(here: Config, plan: Plan, member: Member, held: list[int]) -> None:
     from runtime.network.networks import Networks  # noqa: PLC0415
 
     networks = Networks(here.home, here.state)
-    publishes = plan.attachments[0] if len(plan.attachments) == 1 else _first(networks, plan.attachments)
+    publishes = _first(networks, plan.attachments)
     silent = member._replace(ports=(), exposed=())
     for attachment in plan.attachments:
         join(networks, attachment, member if attachment is publishes else silent)
@@ -131,6 +138,8 @@ def _join(here: Config, plan: Plan, member: Member, held: list[int]) -> None:
 
 def _first(networks: Networks, attachments: Sequence[Attachment]) -> Attachment:
     """Give the attachment that will have the default route."""
+    if len(attachments) == 1:
+        return attachments[0]
     from runtime.network.endpoints import rank  # noqa: PLC0415 - for those who are in several
 
     def order(attachment: Attachment) -> tuple[bool, int, str]:

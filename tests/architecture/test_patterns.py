@@ -30,7 +30,7 @@ OTHERS = {
     "registry/config.py: config.redirect.except_user_agents": "whoever runs the server",
     "registry/http/redirects.py: except_user_agents": "whoever runs the server",
     "auth/policy.py: '|'.join(map(_expression, globs)) or '(?!)'": "whoever writes the policy",
-    "runtime/cli/name_filter.py: pattern": "whoever types the command",
+    "runtime/cli/filters.py: pattern": "whoever types the command",
 }
 
 

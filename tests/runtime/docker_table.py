@@ -540,6 +540,8 @@ ROWS: Final[dict[str, Rows]] = {
             "ps -a --format Names -f name=^c1$ -f name=^/c2$",
             "ps -a --format Names -f name=^c$",
             "ps -a --format Names -f network=none",
+            "ps -aq -f id=",
+            "ps -a --format Names -f label=a=b -f label=c",
             "ps -a --format Names -f label=a",
             "ps -a --format Names -f label=a=c",
             "ps --format Names -f status=created",
@@ -613,6 +615,7 @@ ROWS: Final[dict[str, Rows]] = {
             "images --filter reference={image} --format Repository,Tag",
             "images --filter reference=nothing/* --format Repository,Tag",
             "images --filter dangling=true -q",
+            "images --filter reference={image} --filter reference=nothing --format Repository,Tag",
             "?images --filter nothing=x",
         ),
         "--format": (
@@ -664,14 +667,18 @@ ROWS: Final[dict[str, Rows]] = {
         "--quiet": ("?save -o {own}/image.tar {image}", "load -q -i {own}/image.tar"),
     },
     "network create": dict.fromkeys(
-        ("", "--subnet", "--gateway", "--ip-range", "--internal", "--label", "--driver"), _NETWORKS
+        (
+            *("", "--subnet", "--gateway", "--ip-range", "--aux-address", "--internal", "--opt", "--attachable"),
+            *("--ipv4", "--ipv6", "--label", "--driver", "--ipam-driver"),
+        ),
+        _NETWORKS,
     ),
     "network ls": dict.fromkeys(("", "--quiet", "--no-trunc", "--filter", "--format"), _NETWORKS),
     "network inspect": dict.fromkeys(("", "--format"), _NETWORKS),
     "network connect": dict.fromkeys(("", "--alias", "--ip", "--link", "--gw-priority"), _NETWORKS),
     "network disconnect": dict.fromkeys(("", "--force"), _NETWORKS),
-    "network rm": {"": _NETWORKS},
-    "network prune": dict.fromkeys(("", "--force"), _NETWORKS),
+    "network rm": dict.fromkeys(("", "--force"), _NETWORKS),
+    "network prune": dict.fromkeys(("", "--filter", "--force"), _NETWORKS),
     "prune": {
         "": "docker has 'image prune', 'container prune' and so on; 'preg prune' is their 'image prune'",
         "--all": "as above",
@@ -697,7 +704,12 @@ ROWS: Final[dict[str, Rows]] = {
             "volume ls -q --filter name=^c1$",
             "volume ls -q --filter dangling=true",
             "?volume ls --filter nothing=x",
-            "volume rm c1",
+            "volume create c2",
+            "volume ls -q --filter name=c1 --filter name=c2",
+            "volume ls -q --filter driver=local --filter driver=other",
+            "volume ls -q --filter dangling=true --filter dangling=false",
+            "?volume ls --filter dangling=x",
+            "volume rm c1 c2",
         ),
         "--quiet": ("volume create c1", "volume ls -q", "volume rm c1"),
         "--format": (

@@ -30,7 +30,9 @@ server = socket.create_server((sys.argv[1], int(sys.argv[2])))
 print("ready", flush=True)
 while True:
     connection, peer = server.accept()
-    connection.recv(1000)
+    asked = b""
+    while not asked.endswith(b"\\r\\n\\r\\n"):  # what is not read when it is closed would take the answer along
+        asked += connection.recv(1000) or b"\\r\\n\\r\\n"
     connection.sendall(b"HTTP/1.0 200 OK\\r\\n\\r\\n" + peer[0].encode())
     connection.close()
 """
@@ -574,6 +576,149 @@ def test_networks_are_listed_as_docker_lists_them(host: Host) -> None:
     assert (told["Name"], told["Id"], told["Labels"]) == ("listed", identifier, {"of": "tests", "for": "us,them"})
     assert host.fails("network", "rm", "bridge") == "the network 'bridge' is predefined, and cannot be removed"
     assert host.ok("network", "rm", "listed") == "listed\n"
+
+
+def test_a_network_is_found_by_what_a_filter_says_of_it(host: Host, image: str) -> None:
+    host.ok("network", "create", "--label", "of=tests", "--label", "kept", "red")
+    host.ok("network", "create", "--label", "of=tests", "tan")
+    host.serve(image, "web", "--network", "tan")
+
+    def found(*wanted: str) -> list[str]:
+        filters = [word for each in wanted for word in ("--filter", each)]
+        return host.ok("network", "ls", "--format", "Name", *filters).split()
+
+    everything = ["bridge", "host", "none", "red", "tan"]
+    assert found("name=red", "name=tan") == ["red", "tan"]
+    assert found("type=custom", "type=builtin") == everything
+    assert found("driver=null", "driver=host") == ["host", "none"]
+    assert found("label=of=tests", "label=kept") == ["red"]
+    assert found("name=red", "name=tan", "label=kept") == ["red"]
+    assert found("scope=local") == everything
+    assert found("scope=swarm") == []
+    assert found("dangling=true") == ["red"]
+    assert found("dangling=false") == ["bridge", "host", "none", "tan"]
+    assert "it is true or 1 or false or 0" in host.fails("network", "ls", "--filter", "dangling=x", status=2)
+
+
+def test_networks_that_nobody_uses_are_pruned(host: Host, image: str) -> None:
+    before = host.netns.links(), host.netns("nft", "list", "ruleset")
+    for name, *labels in (("used",), ("kept", "--label", "keep"), ("old",), ("stopped",)):
+        host.ok("network", "create", *labels, name)
+    host.serve(image, "web", "--network", "used")
+    host.serve(image, "plain")
+    host.ok("create", "--name", "later", "--network", "stopped", image, "true")
+    old = host.home / "networks/old.json"
+    old.write_text(json.dumps(json.loads(old.read_text()) | {"created": 1.0}))
+    assert host.ok("network", "prune", "-f", "--filter", "until=24h") == "Deleted Networks:\nold\n\n"
+    twice = ("network", "prune", "-f", "--filter", "until=24h", "--filter", "until=2h")
+    assert "more than once" in host.fails(*twice, status=2)
+    assert host.ok("network", "prune", "-f", "--filter", "label!=keep") == "Deleted Networks:\nstopped\n\n"
+    assert host.ok("network", "prune", "-f") == "Deleted Networks:\nkept\n\n"
+    assert "no network" in host.fails("start", "later")
+    # Of the default network there is nothing left on the host, until a container is in it again.
+    bridge = bridge_of(host)
+    assert bridge in host.netns.links()
+    host.ok("rm", "-f", "plain", "web")
+    assert host.ok("network", "prune", "-f") == "Deleted Networks:\nused\n\n"
+    wait_until(lambda: (host.netns.links(), host.netns("nft", "list", "ruleset")) == before)
+    host.serve(image, "plain", "-p", "8080:80")
+    assert host.get("http://127.0.0.1:8080/") == "plain"
+    assert bridge_of(host) == bridge
+
+
+def test_a_network_that_is_not_there_is_removed_by_force(host: Host) -> None:
+    host.ok("network", "create", "one")
+    assert host.ok("network", "rm", "-f", "nothing", "one") == "one\n"
+    assert "no network 'nothing'" in host.fails("network", "rm", "nothing")
+    assert "predefined" in host.fails("network", "rm", "-f", "bridge")
+
+
+# Options of a bridge
+
+
+ICC = "com.docker.network.bridge.enable_icc"
+MASQUERADE = "com.docker.network.bridge.enable_ip_masquerade"
+HOST_BINDING = "com.docker.network.bridge.host_binding_ipv4"
+NAME = "com.docker.network.bridge.name"
+MTU = "com.docker.network.driver.mtu"
+
+
+def test_containers_may_be_kept_from_each_other(host: Host, image: str, neighbour: Neighbour) -> None:
+    host.ok("network", "create", "-o", f"{ICC}=false", "apart")
+    web = host.serve(image, "web", "--network", "apart", "-p", "8080:80")["NetworkSettings"]
+    host.ok("run", "-d", "--name", "other", "--network", "apart", image, "sleep", "1000")
+    inside = replace(host.netns, name=f"../../proc/{host.inspect('other')['State']['Pid']}/ns/net")
+    other = Neighbour(inside, "", "")
+    assert not reaches(other, web["IPAddress"], 80)
+    # By way of this host is no way around it.
+    inside("ip", "route", "add", web["IPAddress"], "via", web["Gateway"])
+    assert not reaches(other, web["IPAddress"], 80)
+    assert host.get(f"http://{web['IPAddress']}/") == host.get("http://127.0.0.1:8080/") == "web"
+
+
+def test_others_may_see_the_addresses_of_containers(host: Host, image: str, neighbour: Neighbour) -> None:
+    host.ok("network", "create", "-o", f"{MASQUERADE}=false", "seen")
+    with running(neighbour.netns.command(sys.executable, "-c", WEB, neighbour.address, "80")) as web:
+        web.stdout.wait_for(lambda line: line == "ready")
+        ask = f"hostname -i; busybox wget -qO- http://{neighbour.address}/"
+        address, seen = host.ok("run", "--rm", "--network", "seen", image, "sh", "-c", ask).split()
+    assert address == seen
+
+
+def test_a_bridge_is_made_as_it_was_asked_for(host: Host, image: str, neighbour: Neighbour) -> None:
+    asked = {NAME: "mine0", MTU: "1400", HOST_BINDING: "127.0.0.1"}
+    options = [word for name, value in asked.items() for word in ("--opt", f"{name}={value}")]
+    reserved = ["--subnet", "10.99.0.0/29", "--aux-address", "router=10.99.0.2", "--aux-address", "printer=10.99.0.4"]
+    host.ok("network", "create", *options, *reserved, "--attachable", "--ipv4", "--ipam-driver", "default", "special")
+    web = host.serve(image, "web", "--network", "special", "-p", "8080:80", "-p", "0.0.0.0:8081:80")
+    assert web["NetworkSettings"]["IPAddress"] == "10.99.0.3"
+    assert host.serve(image, "next", "--network", "special")["NetworkSettings"]["IPAddress"] == "10.99.0.5"
+    asks = ("run", "--network", "special", "--ip", "10.99.0.4", image, "true")
+    assert "in use" in host.fails(*asks, status=125)
+    assert "mtu 1400" in host.netns("ip", "link", "show", "mine0")
+    assert host.ok("exec", "web", "cat", "/sys/class/net/eth0/mtu") == "1400\n"
+    assert host.ok("port", "web", "80").split() == ["127.0.0.1:8080", "0.0.0.0:8081"]
+    assert not reaches(neighbour, neighbour.ours, 8080)
+    assert reaches(neighbour, neighbour.ours, 8081)
+    (told,) = json.loads(host.ok("network", "inspect", "special"))
+    assert told["Options"] == asked
+    assert told["Attachable"] is True
+    assert told["IPAM"]["Config"][0]["AuxiliaryAddresses"] == {"router": "10.99.0.2", "printer": "10.99.0.4"}
+    host.ok("rm", "-f", "web", "next")
+    host.ok("network", "rm", "special")
+    assert "mine0" not in host.netns.links()
+
+
+def test_an_interface_of_somebody_else_is_left_alone(host: Host, image: str) -> None:
+    assert "already" in host.fails("network", "create", "-o", f"{NAME}=lo", "wrong")
+    host.ok("network", "create", "-o", f"{NAME}=later0", "special")
+    assert "already" in host.fails("network", "create", "-o", f"{NAME}=later0", "twice")
+    host.netns("ip", "link", "add", "later0", "type", "bridge")
+    assert "somebody else's" in host.fails("run", "--network", "special", image, "true", status=125)
+    host.ok("network", "rm", "special")
+    assert "later0" in host.netns.links()
+    host.netns("ip", "link", "delete", "later0")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--opt", "a=b"], "--opt a: the bridge driver has"),
+        (["--opt", f"{ICC}=perhaps"], "it is true or false"),
+        (["--opt", f"{MTU}=9"], "it is a number from 68 to 65535"),
+        (["--opt", f"{NAME}=much/too-long"], "an interface's name"),
+        (["--opt", f"{HOST_BINDING}=here"], "IPv4 address"),
+        (["--ipv6"], "IPv4 addresses only"),
+        (["--ipv4=false"], "IPv4 addresses only"),
+        (["--ipam-driver", "other"], "there is only default"),
+        (["--driver", "overlay"], "there is only bridge"),
+        (["--aux-address", "a=10.99.0.5"], "give that by --subnet"),
+        (["--subnet", "10.99.0.0/24", "--aux-address", "a=10.98.0.5"], "an address of 10.99.0.0/24"),
+        (["--subnet", "10.99.0.0/24", "--aux-address", "10.99.0.5"], "NAME=ADDRESS"),
+    ],
+)
+def test_what_a_network_cannot_be_is_said(host: Host, words: list[str], said: str) -> None:
+    assert said in host.fails("network", "create", *words, "wrong", status=2)
 
 
 def test_a_subnet_that_somebody_takes_meanwhile_is_given_up(host: Host, image: str, neighbour: Neighbour) -> None:

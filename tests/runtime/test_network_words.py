@@ -39,14 +39,14 @@ SUBNETS = st.builds(
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("80", [Publish("0.0.0.0", 0, 0, 80, "tcp")]),
-        ("8080:80", [Publish("0.0.0.0", 8080, 8080, 80, "tcp")]),
-        ("8080:80/UDP", [Publish("0.0.0.0", 8080, 8080, 80, "udp")]),
+        ("80", [Publish("", 0, 0, 80, "tcp")]),
+        ("8080:80", [Publish("", 8080, 8080, 80, "tcp")]),
+        ("8080:80/UDP", [Publish("", 8080, 8080, 80, "udp")]),
         ("127.0.0.1:8080:80", [Publish("127.0.0.1", 8080, 8080, 80, "tcp")]),
         ("127.0.0.1::80", [Publish("127.0.0.1", 0, 0, 80, "tcp")]),
-        ("8000-8010:80", [Publish("0.0.0.0", 8000, 8010, 80, "tcp")]),
-        ("80-81:90-91", [Publish("0.0.0.0", 80, 80, 90, "tcp"), Publish("0.0.0.0", 81, 81, 91, "tcp")]),
-        ("90-91", [Publish("0.0.0.0", 0, 0, 90, "tcp"), Publish("0.0.0.0", 0, 0, 91, "tcp")]),
+        ("8000-8010:80", [Publish("", 8000, 8010, 80, "tcp")]),
+        ("80-81:90-91", [Publish("", 80, 80, 90, "tcp"), Publish("", 81, 81, 91, "tcp")]),
+        ("90-91", [Publish("", 0, 0, 90, "tcp"), Publish("", 0, 0, 91, "tcp")]),
     ],
 )
 def test_a_published_port_is_read_as_docker_reads_it(text: str, expected: list[Publish]) -> None:
