@@ -28,6 +28,8 @@ CREATED: Final = "created"
 RUNNING: Final = "running"
 RESTARTING: Final = "restarting"
 EXITED: Final = "exited"
+#: So long it is waited for one that was asked to end, in seconds, if nothing else is asked for.
+STOP_TIMEOUT: Final = 10
 #: What is said when there is no more room.
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
@@ -88,9 +90,11 @@ class Description(NamedTuple):
     stdin_once: bool = False
     """It is closed when the first who attached leaves."""
     stop_signal: int = 15
-    stop_timeout: int = 10
+    stop_timeout: int = STOP_TIMEOUT
     health: HealthCheck | None = None
     log: LogPolicy = LogPolicy()
+    attached: bool = False
+    """Whoever made it wanted to see what it prints."""
 
 
 class State(NamedTuple):

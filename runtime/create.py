@@ -6,7 +6,7 @@ import os
 import time
 
 from runtime import bundle
-from runtime.container import Description, LogPolicy, Restart
+from runtime.container import STOP_TIMEOUT, Description, LogPolicy, Restart
 from runtime.containers import plain_name
 from runtime.errors import Fault, UsageError
 from runtime.image_config import Process
@@ -105,9 +105,10 @@ def _describe(image: Digest, settings: Process, wishes: bundle.Wishes, wanted: W
         stdin=wanted.stdin,
         stdin_once=wanted.stdin and wanted.attached,
         stop_signal=_decide_signal(wanted.stop_signal, settings.stop_signal),
-        stop_timeout=10 if wanted.stop_timeout is None else wanted.stop_timeout,
+        stop_timeout=STOP_TIMEOUT if wanted.stop_timeout is None else wanted.stop_timeout,
         health=_decide_health(wanted.health, settings),
         log=wanted.log,
+        attached=wanted.attached,
     )
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import time
 
-from runtime.errors import Fault, UsageError
+from runtime.errors import Fault, NotFound, UsageError
 from runtime.lean import NamedTuple, contextmanager, from_json, to_json
 from runtime.lock import lock
 from runtime.rootless import enter
@@ -88,7 +88,7 @@ class Volumes:
             with open(f"{self.directory(name)}/volume.json", encoding="utf-8") as file:
                 known = from_json(file.read())
         except FileNotFoundError:
-            raise Fault(f"there is no volume {name!r}: 'preg volume ls' lists those there are") from None
+            raise NotFound(f"there is no volume {name!r}: 'preg volume ls' lists those there are") from None
         return Volume(name, known["created"], known["labels"])
 
     def __iter__(self) -> Iterator[Volume]:
@@ -143,7 +143,7 @@ class Volumes:
         check_name(name)
         held = lock(self.directory(name), wait=True)
         if held is None:
-            raise Fault(f"there is no volume {name!r}: 'preg volume ls' lists those there are")
+            raise NotFound(f"there is no volume {name!r}: 'preg volume ls' lists those there are")
         try:
             users = users_of(containers).get(name, {})
             if leaving is not None:

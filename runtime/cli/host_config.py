@@ -1,6 +1,6 @@
 """What was asked of a container about its isolation, in the names of Docker's API (``HostConfig``)."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from runtime import cgroup
 from runtime.bundle import MASKED_PATHS, READONLY_PATHS
@@ -11,10 +11,36 @@ if TYPE_CHECKING:
     from runtime.bundle import Wishes
     from runtime.ulimits import Ulimit
 
+#: What there is no option for, as Docker has it where none is given.
+_NOT_ASKED_FOR: Final[dict[str, Any]] = {
+    "ContainerIDFile": "",
+    "VolumeDriver": "",
+    "VolumesFrom": None,
+    "Cgroup": "",
+    "Links": None,
+    "ConsoleSize": [0, 0],
+    "Isolation": "",
+    "CgroupParent": "",
+    "BlkioDeviceReadBps": [],
+    "BlkioDeviceReadIOps": [],
+    "BlkioDeviceWriteBps": [],
+    "BlkioDeviceWriteIOps": [],
+    "BlkioWeightDevice": [],
+    "CpuCount": 0,
+    "CpuPercent": 0,
+    "CpuRealtimePeriod": 0,
+    "CpuRealtimeRuntime": 0,
+    "DeviceCgroupRules": None,
+    "DeviceRequests": None,
+    "IOMaximumBandwidth": 0,
+    "IOMaximumIOps": 0,
+}
+
 
 def describe_isolation(wishes: "Wishes") -> dict[str, Any]:
     """Give the part that says how the container is kept apart."""
     return {
+        **_NOT_ASKED_FOR,
         "Privileged": wishes.privileged,
         "CapAdd": list(wishes.cap_add) or None,
         "CapDrop": list(wishes.cap_drop) or None,

@@ -1,16 +1,22 @@
 """What ``preg inspect`` tells of a container, in the names of Docker's API."""
 
+import os
+from contextlib import suppress
 from typing import Any
 
 from runtime import cgroup
 from runtime.bundle import Wishes
 from runtime.cli.host_config import describe_isolation
 from runtime.cli.network_settings import show_bindings, show_links, show_mode, show_settings
-from runtime.cli.process_config import describe_mounts, describe_process
+from runtime.cli.process_config import describe_mounts, describe_process, read_image
 from runtime.cli.targets import networks
 from runtime.cli.times import show_time
-from runtime.container import RESTARTING, RUNNING, Container, Description, HealthCheck, State
+from runtime.container import RESTARTING, RUNNING, STOP_TIMEOUT, Container, Description, HealthCheck, State
 from runtime.containers import Containers
+from runtime.disk_usage import size_of_tree
+from runtime.image_config import ImageConfig, Process
+from runtime.images import Images
+from runtime.layers import ROOT
 from runtime.leftovers import look
 from runtime.network.plan import Plan, read_plan
 from runtime.record import read
@@ -22,6 +28,7 @@ def describe_container(containers: Containers, container: Container) -> dict[str
     """Put together what is known of a container. Raises FileNotFoundError if it is gone, and Damaged."""
     state, description = look(containers, container), container.describe()
     wishes, plan = read(Wishes, description.wishes), read_plan(container.directory)
+    image = read_image(container, description)
     return {
         "Id": container.id,
         "Created": show_time(description.created),
@@ -37,16 +44,45 @@ def describe_container(containers: Containers, container: Container) -> dict[str
         "RestartCount": state.restarts,
         "Driver": "overlay",
         "Platform": "linux",
+        "MountLabel": "",
+        "ProcessLabel": "",
+        "AppArmorProfile": wishes.apparmor,
+        "ExecIDs": _list_executions(container) or None,
         "HostConfig": {
             **_describe_keeping(description, plan),
             "Links": show_links(containers, description.name, plan),
             **describe_mounts(wishes),
             **describe_isolation(wishes),
         },
+        "GraphDriver": _describe_layers(container, image),
         "Mounts": [_describe_mount(container, mount) for mount in description.wishes.get("mounts", ())],
-        "Config": _describe_config(container, description, wishes, plan),
+        "Config": _describe_config(container, description, wishes, plan)
+        | describe_process(image.config or Process(), wishes),
         "NetworkSettings": show_settings(networks(), container, plan),
     }
+
+
+def _list_executions(container: Container) -> list[str]:
+    """List the IDs of the processes that run in it beside its own; each has a directory."""
+    with suppress(FileNotFoundError):
+        return [name for name in os.listdir(container.running) if len(name) == len(container.id)]
+    return []
+
+
+def _describe_layers(container: Container, image: ImageConfig) -> dict[str, Any]:
+    """Tell what its root is put together of."""
+    layers = Images(container.home).layers
+    lower = ":".join(f"{layers.path(diff_id)}/{ROOT}" for diff_id in reversed(image.rootfs.diff_ids))
+    upper, work, merged = (f"{container.directory}/{name}" for name in ("upper", "work", "root"))
+    return {"Data": {"LowerDir": lower, "MergedDir": merged, "UpperDir": upper, "WorkDir": work}, "Name": "overlay"}
+
+
+def describe_sizes(container: Container) -> dict[str, int]:
+    """Tell how many bytes it has written, and how many are in its root with those of its image."""
+    layers = Images(container.home).layers
+    written = size_of_tree(f"{container.directory}/upper")
+    image = read_image(container, container.describe())
+    return {"SizeRw": written, "SizeRootFs": written + sum(map(layers.size, image.rootfs.diff_ids))}
 
 
 def _describe_state(container: Container, state: State) -> dict[str, Any]:
@@ -92,20 +128,22 @@ def _describe_keeping(description: Description, plan: Plan) -> dict[str, Any]:
 
 
 def _describe_config(container: Container, description: Description, wishes: Wishes, plan: Plan) -> dict[str, Any]:
+    exposed = [*plan.exposed, *(f"{publish.port}/{publish.protocol}" for publish in plan.published())]
     return {
         "Hostname": wishes.hostname or container.short_id,
         "Domainname": wishes.domainname,
         "User": wishes.user,
         "AttachStdin": description.stdin_once,
+        "AttachStdout": description.attached,
+        "AttachStderr": description.attached,
         "Tty": description.terminal,
         "OpenStdin": description.stdin,
         "StdinOnce": description.stdin_once,
-        **describe_process(container, description, wishes),
         "Image": description.image,
         "Labels": description.labels,
         "StopSignal": signal_name(description.stop_signal),
-        "StopTimeout": description.stop_timeout,
-        "ExposedPorts": {port: {} for port in plan.exposed},
+        **({} if description.stop_timeout == STOP_TIMEOUT else {"StopTimeout": description.stop_timeout}),
+        **({"ExposedPorts": {port: {} for port in exposed}} if exposed else {}),
         **({} if description.health is None else {"Healthcheck": _describe_check(description.health)}),
     }
 

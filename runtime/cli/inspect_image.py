@@ -4,18 +4,30 @@ from typing import Any, Final
 
 import msgspec
 
+from runtime.cli.times import show_time
 from runtime.image_config import History
 from runtime.images import Images, Record
+from runtime.layers import ROOT
 from storage.oci.reference import Reference
 
 #: What of a configuration is shown as it is, by Docker's name.
 _SHOWN: Final = {
     "Created": "created",
     "Author": "author",
-    "Config": "config",
+    "DockerVersion": "docker_version",
     "Architecture": "architecture",
     "Variant": "variant",
     "Os": "os",
+}
+#: What Docker has where a configuration says nothing.
+_NO_CONFIG: Final[dict[str, Any]] = {
+    **dict.fromkeys(("Hostname", "Domainname", "User"), ""),
+    **dict.fromkeys(("AttachStdin", "AttachStdout", "AttachStderr", "Tty", "OpenStdin", "StdinOnce"), False),
+    **dict.fromkeys(("Env", "Cmd"), None),
+    "Image": "",
+    "Volumes": None,
+    "WorkingDir": "",
+    **dict.fromkeys(("Entrypoint", "OnBuild", "Labels"), None),
 }
 
 
@@ -26,13 +38,22 @@ def describe_image(images: Images, record: Record) -> dict[str, Any]:
     names = [Reference.parse(name.reference) for name in images.names() if name.image == image.id]
     history = History.parse(images.read(image.id), image.id).history
     shown = {name: config[key] for name, key in _SHOWN.items() if config.get(key) is not None}
+    size = sum(map(images.layers.size, image.config.rootfs.diff_ids))
+    lower = [f"{images.layers.path(diff_id)}/{ROOT}" for diff_id in reversed(image.config.rootfs.diff_ids)]
     return {
         "Id": image.id,
         "RepoTags": [name.familiar for name in names if name.tag is not None],
         "RepoDigests": [name.familiar for name in names if name.tag is None],
+        "Parent": "",
         "Comment": history[-1].comment if history else "",
+        "DockerVersion": "",
+        "Author": "",
+        "Config": _NO_CONFIG | (config.get("config") or {}),
         **shown,
-        "Size": sum(map(images.layers.size, image.config.rootfs.diff_ids)),
+        "Size": size,
+        "VirtualSize": size,
+        "GraphDriver": {"Data": {"LowerDir": ":".join(lower)}, "Name": "overlay"},
+        "Metadata": {"LastTagTime": show_time(0)},
         "RootFS": {"Type": "layers", "Layers": list(image.config.rootfs.diff_ids)},
         "Descriptor": {
             "mediaType": image.manifest.media_type,

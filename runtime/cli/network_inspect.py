@@ -4,14 +4,14 @@ from contextlib import suppress
 from typing import Any, Final
 
 from runtime.cli.network_settings import endpoint_id
-from runtime.cli.options import Option, Usage
-from runtime.cli.table import print_found
+from runtime.cli.options import Usage
+from runtime.cli.table import DOCUMENT_FORMAT, print_found
 from runtime.cli.targets import here, networks
 from runtime.cli.times import show_time
 from runtime.containers import Containers
 from runtime.network.driver_options import HOST_BINDING, ICC, MASQUERADE, MTU, NAME
 from runtime.network.endpoints import Endpoints
-from runtime.network.networks import PREDEFINED, Network
+from runtime.network.networks import PREDEFINED, Network, Networks
 from runtime.network.plan import DEFAULT
 from runtime.network.ports import ANY
 
@@ -34,11 +34,11 @@ _OF_DEFAULT: Final = {
 USAGE: Final = Usage(
     "network inspect [OPTION...] NETWORK...",
     "Tell all about networks, as JSON with Docker's names.",
-    (Option("--format", "json, or the fields to print with tabs between, as Name,Containers", "FORMAT", "-f"),),
+    (DOCUMENT_FORMAT,),
     notes="""
 Examples:
   preg network inspect backend
-  preg network inspect -f Name,IPAM.Config backend
+  preg network inspect -f '{{range .IPAM.Config}}{{.Subnet}}{{end}}' backend
 """,
     operands=(1, 10_000),
 )
@@ -48,14 +48,16 @@ def main(arguments: list[str]) -> int:
     """Run the command."""
     options = USAGE.parse(arguments)
     containers, known = here(), networks()
+    form = options.last("--format")
+    return print_found(lambda word: describe_network(containers, known, word), options.operands, form)
 
-    def find(word: str) -> dict[str, Any]:
-        if word in PREDEFINED:
-            return _describe_predefined(word)
-        network = known.find(word)
-        return _describe(network, containers, Endpoints(known.state, network.id))
 
-    return print_found(find, options.operands, options.last("--format"))
+def describe_network(containers: Containers, known: Networks, word: str) -> dict[str, Any]:
+    """Find a network, and put together what is known of it. Raises Fault."""
+    if word in PREDEFINED:
+        return _describe_predefined(word)
+    network = known.find(word)
+    return _describe(network, containers, Endpoints(known.state, network.id))
 
 
 def _describe_predefined(name: str) -> dict[str, Any]:

@@ -1,11 +1,10 @@
 """What was asked of a container's process and mounts, in the names of Docker's API."""
 
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from runtime import bundle
 from runtime.errors import Fault
-from runtime.image_config import Process
+from runtime.image_config import ImageConfig, Process
 from runtime.images import Images
 from storage.oci.digest import Digest
 
@@ -15,12 +14,16 @@ if TYPE_CHECKING:
     from runtime.mounts import Mount
 
 
-def describe_process(container: "Container", description: "Description", wishes: "Wishes") -> dict[str, Any]:
+def read_image(container: "Container", description: "Description") -> ImageConfig:
+    """Read what the image says; nothing if it is damaged, for what the person wants can be told all the same."""
+    try:
+        return Images(container.home).config(Digest(description.image_id), description.image)
+    except (Fault, OSError):
+        return ImageConfig()
+
+
+def describe_process(image: Process, wishes: "Wishes") -> dict[str, Any]:
     """Give the part of ``Config`` that image and person decide together."""
-    image = Process()
-    with suppress(Fault, OSError):  # what the person wants can be told even if the image is damaged
-        images = Images(container.home)
-        image = images.config(Digest(description.image_id), description.image).config or image
     entrypoint, command = bundle.entrypoint_and_command(image, wishes)
     volumes = [*(image.volumes or ()), *(mount.target for mount in wishes.mounts if mount.anonymous)]
     return {
@@ -29,6 +32,7 @@ def describe_process(container: "Container", description: "Description", wishes:
         "Entrypoint": list(entrypoint) or None,
         "WorkingDir": wishes.working_dir or image.working_dir,
         "Volumes": {volume: {} for volume in volumes} or None,
+        "OnBuild": None,
     }
 
 

@@ -3,19 +3,19 @@
 from typing import Any, Final
 
 from runtime import config
-from runtime.cli.options import Option, Usage
-from runtime.cli.table import print_found
+from runtime.cli.options import Usage
+from runtime.cli.table import DOCUMENT_FORMAT, print_found
 from runtime.cli.times import show_time
 from runtime.volumes import Volumes
 
 USAGE: Final = Usage(
     "volume inspect [OPTION...] VOLUME...",
     "Tell all about volumes, as JSON with Docker's names.",
-    (Option("--format", "json, or the fields to print with tabs between, as Name,Mountpoint", "FORMAT", "-f"),),
+    (DOCUMENT_FORMAT,),
     notes="""
 Examples:
   preg volume inspect data
-  preg volume inspect -f Mountpoint data
+  preg volume inspect -f '{{.Mountpoint}}' data
 """,
     operands=(1, 10_000),
 )
@@ -24,17 +24,18 @@ Examples:
 def main(arguments: list[str]) -> int:
     """Run the command."""
     options, volumes = USAGE.parse(arguments), Volumes(config.load().home)
-    return print_found(lambda name: _describe(volumes, name), options.operands, options.last("--format"))
+    return print_found(lambda name: describe_volume(volumes, name), options.operands, options.last("--format"))
 
 
-def _describe(volumes: Volumes, name: str) -> dict[str, Any]:
+def describe_volume(volumes: Volumes, name: str) -> dict[str, Any]:
+    """Put together what is known of a volume. Raises Fault."""
     volume = volumes.get(name)
     return {
         "CreatedAt": show_time(volume.created),
         "Driver": "local",
-        "Labels": volume.labels,
+        "Labels": volume.labels or None,
         "Mountpoint": volumes.data(name),
         "Name": name,
-        "Options": {},
+        "Options": None,
         "Scope": "local",
     }

@@ -1,8 +1,5 @@
 """``preg volume prune``: remove the volumes that nothing uses."""
 
-import os
-import stat
-from contextlib import suppress
 from typing import Final
 
 from runtime import config
@@ -10,6 +7,7 @@ from runtime.cli.filters import fits_labels, read_filters
 from runtime.cli.options import Option, Usage
 from runtime.cli.pruning import FORCE, agreed, report
 from runtime.cli.targets import here
+from runtime.disk_usage import size_of_tree
 from runtime.errors import Fault
 from runtime.rootless import enter
 from runtime.volumes import Volumes, users_of
@@ -45,7 +43,7 @@ def main(arguments: list[str]) -> int:
         wanted = (everything or volume.anonymous) and volume.name not in used
         if not wanted or not all(fits_labels(volume.labels, key, value) for key, value in filters):
             continue
-        size = _size(volumes.data(volume.name))
+        size = size_of_tree(volumes.data(volume.name))
         try:
             volumes.remove(volume.name, containers)
         except Fault:  # taken or removed just now
@@ -54,14 +52,3 @@ def main(arguments: list[str]) -> int:
         freed += size
     report("Volumes", removed, freed)
     return 0
-
-
-def _size(folder: str) -> int:
-    """Add up what the files below a folder take."""
-    size = 0
-    for path, folders, files in os.walk(folder):
-        for name in (*folders, *files):
-            with suppress(FileNotFoundError):
-                state = os.lstat(f"{path}/{name}")
-                size += 0 if stat.S_ISDIR(state.st_mode) else state.st_size
-    return size

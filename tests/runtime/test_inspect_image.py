@@ -57,7 +57,7 @@ def test_an_image_is_described_as_docker_does(preg: Preg, docker: Docker, image:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "there is no container and no image 'nothing': see 'preg ps -a' and 'preg images'"),
+        ([], "there is no container, image, network or volume 'nothing'"),
         (["--type", "image"], "there is no image nothing on this host; 'preg images' lists those there are"),
         (["--type", "container"], "there is no container 'nothing': 'preg ps -a' lists those there are"),
     ],
@@ -68,7 +68,8 @@ def test_what_is_not_there_is_said_not_to_be(preg: Preg, arguments: list[str], s
 
 
 def test_a_kind_that_there_is_not(preg: Preg) -> None:
-    assert "--type is container or image" in preg.fails("inspect", "--type", "volume", "nothing", status=2)
+    said = preg.fails("inspect", "--type", "thing", "nothing", status=2)
+    assert said == "--type is container, image, network, volume, not 'thing'"
 
 
 def test_history_is_dockers(preg: Preg, docker: Docker, image: Image) -> None:
