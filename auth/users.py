@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _PRIVATE: Final = 0o600
 #: Who else but its owner and its group may read a file of users: nobody.
 _NOT_OTHERS: Final = 0o660
+#: For how many seconds somebody else may be changing the file.
+_PATIENCE: Final = 10.0
 
 
 class User(NamedTuple):
@@ -115,7 +117,7 @@ def remove_user(path: Path, name: str) -> None:
 def _edit(path: Path, name: str, change: "Callable[[list[str], int | None], None]") -> None:
     """Let ``change`` work on the lines of a file; it is told in which of them the user is."""
     path = Path(os.path.realpath(path))
-    with _naming(path), _alone_in(path.parent):
+    with _naming(path), _alone_with(path):
         lines = _read_lines(path)
         names = [user.name if user else "" for user in _parse(lines, path)]
         change(lines, names.index(name) if name in names else None)
@@ -126,12 +128,16 @@ def _read_lines(path: Path) -> list[str]:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
-        raise AuthMisconfigured(f"there is no file {path}: `preg user add` makes it with its first user") from error
+        raise _missing(path) from error
     except OSError as error:
         raise AuthMisconfigured(f"{path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise AuthMisconfigured(f"{path} is not text in UTF-8") from error
     return text.removesuffix("\n").split("\n") if text else []
+
+
+def _missing(path: Path) -> AuthMisconfigured:
+    return AuthMisconfigured(f"there is no file {path}: `preg user add` makes it with its first user")
 
 
 def _parse(lines: "Sequence[str]", path: Path) -> "Iterator[User | None]":
@@ -203,15 +209,42 @@ def _naming(path: Path) -> "Iterator[None]":
 
 
 @contextlib.contextmanager
-def _alone_in(folder: Path) -> "Iterator[None]":
-    """Hold a lock on the folder: the file itself is replaced by another."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def _alone_with(path: Path) -> "Iterator[None]":
+    """Hold a lock on the file, which those cannot open who may not read it. Raises AuthMisconfigured."""
+    file = _locked(path)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
-        os.fsync(descriptor)
     finally:
-        os.close(descriptor)
+        os.close(file)
+
+
+def _locked(path: Path) -> int:
+    """Open and lock a file, for which there is a limit of time. Raises AuthMisconfigured."""
+    deadline = time.monotonic() + _PATIENCE
+    while (file := _try_to_lock(path)) is None:
+        if time.monotonic() > deadline:
+            raise AuthMisconfigured(
+                f"{path} has been locked for {_PATIENCE:.0f} seconds: `lslocks` names the process that holds it"
+            )
+        time.sleep(0.02)
+    return file
+
+
+def _try_to_lock(path: Path) -> int | None:
+    """Open and lock a file; None if another process has it, or has replaced it by another just now."""
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError as error:
+        raise _missing(path) from error
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        is_there_still = os.path.samestat(os.fstat(file), os.stat(path))
+    except (BlockingIOError, FileNotFoundError):
+        is_there_still = False
+    if is_there_still:
+        return file
+    os.close(file)
+    return None
 
 
 def _replace(path: Path, text: str) -> None:
@@ -232,3 +265,12 @@ def _replace(path: Path, text: str) -> None:
     except BaseException:
         os.unlink(new)
         raise
+    _sync(path.parent)
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -63,7 +63,8 @@ def enter(state: str) -> Hub:
     """
     if not _entered:
         folder = f"{state}/hub"
-        os.makedirs(f"{folder}/program", mode=0o700, exist_ok=True)
+        for path in (folder, f"{folder}/program"):
+            os.makedirs(path, mode=0o700, exist_ok=True)
         with holding(folder):
             _entered.append(_find_or_make(state, folder))
     return _entered[0]

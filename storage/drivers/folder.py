@@ -26,9 +26,11 @@ import aiofiles
 from storage.drivers.files import describe, make_folder, sync_folder, write_all
 from storage.drivers.folder_upload import FolderUpload
 from storage.errors import AlreadyExists, PreconditionFailed, TooLarge
+from storage.lock import locked
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
+    from contextlib import AbstractContextManager
 
     from storage.driver import ObjectInfo
 
@@ -47,12 +49,14 @@ _THREADS: Final = 16
 #: So many names are put in order at once.
 _RUN: Final = 4096
 _LOCKS: Final = 64
+_PRIVATE_FOLDER: Final = 0o700
 
 
 class FolderDriver:
     """A ``storage.driver.Driver`` over a folder of a local file system, which is made if it is not there.
 
     ``mode`` is that of new files. Where it lets nobody but the owner read them, the same holds for new folders.
+    Only one user can serve a folder: what lies in ``.preg~`` is for nobody else, not even to be looked at.
     """
 
     name = "folder"
@@ -62,8 +66,10 @@ class FolderDriver:
         self._own = f"{root}/.preg~/"
         self.mode = mode
         self._folder_mode = 0o777 if mode & 0o077 else 0o700
+        make_folder(str(root), self._folder_mode)
         for part in ("new", "uploads", "locks"):
-            make_folder(self._own + part, self._folder_mode)
+            make_folder(self._own + part, _PRIVATE_FOLDER)
+        _keep_private(self._own)
         self._pool = ThreadPoolExecutor(_THREADS, "folder")
         self._links: dict[str, tuple[tuple[int, int, int], bytes]] = {}
 
@@ -251,16 +257,19 @@ class FolderDriver:
                 purged += _unlink_if_free(path)
         return purged
 
-    @contextlib.contextmanager
-    def _lock(self, key: str, mode: int) -> "Iterator[None]":
+    def _lock(self, key: str, mode: int) -> "AbstractContextManager[None]":
         """Keep conditional writes to a key apart from all others, also those of other processes."""
-        path = f"{self._own}locks/{crc32(key.encode()) % _LOCKS}"
-        descriptor = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, self.mode)
+        return locked(f"{self._own}locks/{crc32(key.encode()) % _LOCKS}", mode)
+
+
+def _keep_private(folder: str) -> None:
+    """Close a folder that an earlier version left open to all, who could hold its locks. Raises PermissionError."""
+    if os.stat(folder).st_mode & 0o077:
         try:
-            fcntl.flock(descriptor, mode)
-            yield
-        finally:
-            os.close(descriptor)
+            os.chmod(folder, _PRIVATE_FOLDER)
+        except PermissionError as error:
+            message = f"{folder} is another user's and open to others: run as that user, or as root once"
+            raise PermissionError(error.errno, message) from error
 
 
 def _unlink_if_free(path: str) -> bool:

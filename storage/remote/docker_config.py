@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import fcntl
 import json
 import os
 from contextlib import contextmanager
@@ -127,12 +126,12 @@ class DockerConfig:
     @contextmanager
     def _changing(self) -> "Iterator[tuple[dict[str, Any], _Content]]":
         """Give the content, to be changed in the first of its two forms; it is written if it was."""
+        from storage.lock import alone  # noqa: PLC0415 - only logins write
+
         # Like Docker, keep a link to a file that lies elsewhere.
         path = self.path.resolve()
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            fcntl.flock(folder, fcntl.LOCK_EX)
+        with alone(f"{path.parent}/.{path.name}.lock"):
             before = self._read()
             content = self._decode(before)
             raw: dict[str, Any] = json.loads(before) if before.strip() else {}
@@ -141,9 +140,7 @@ class DockerConfig:
             old = json.dumps(raw)
             yield raw, content
             if json.dumps(raw) != old:
-                _write(path, json.dumps(raw, indent="\t", ensure_ascii=False).encode(), folder)
-        finally:
-            os.close(folder)
+                _write(path, json.dumps(raw, indent="\t", ensure_ascii=False).encode())
 
     def _registry_helper(self, content: _Content, registry: str) -> CredentialHelper | None:
         helpers = content.helpers or {}
@@ -206,7 +203,7 @@ def _write_entry(credentials: Credentials) -> dict[str, str]:
     return {"auth": auth, **token}
 
 
-def _write(path: "Path", content: bytes, folder: int) -> None:
+def _write(path: "Path", content: bytes) -> None:
     """Put a file that its owner alone can read in the place of another, whole and durable."""
     import tempfile  # noqa: PLC0415 - slow, and only logins write
 
@@ -223,4 +220,8 @@ def _write(path: "Path", content: bytes, folder: int) -> None:
     except BaseException:
         os.unlink(new)
         raise
-    os.fsync(folder)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,6 +1,7 @@
 """The file of users: what it may say, and that nothing of it is lost when it is edited."""
 
 import contextlib
+import fcntl
 import os
 import stat
 import subprocess
@@ -197,6 +198,27 @@ def test_an_edit_that_fails_leaves_everything_as_it_was(file: Path, monkeypatch:
         add_user(file, User("alice", ARGON))
     assert file.read_text() == f"bob:{BCRYPT}\n"
     assert os.listdir(file.parent) == ["users"]
+
+
+def test_who_may_not_read_the_file_cannot_keep_others_from_changing_it(file: Path) -> None:
+    """A lock of the folder, which all may open, is nobody's business."""
+    add_user(file, User("alice", ARGON))
+    folder = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
+    fcntl.flock(folder, fcntl.LOCK_EX)
+    remove_user(file, "alice")
+    os.close(folder)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert os.listdir(file.parent) == ["users"]
+
+
+def test_a_file_that_stays_locked_is_given_up(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(users, "_PATIENCE", 0.1)
+    add_user(file, User("alice", ARGON))
+    with file.open() as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(AuthMisconfigured, match=f"{file} has been locked for 0 seconds: `lslocks` names"):
+            remove_user(file, "alice")
+    remove_user(file, "alice")
 
 
 def test_of_many_who_edit_at_once_nobody_undoes_anothers_work(file: Path) -> None:

@@ -180,6 +180,8 @@ def test_all_containers_that_start_at_once_are_in_one_hub(host: UsersHost, image
     assert len(host.carriers()) == 1
     script = "; ".join(f"busybox wget -qO- http://{name}/" for name in names)
     assert host.ok("run", "--rm", "--network", "back", image, "sh", "-c", script).split() == names
+    # Whoever could open these could hold their locks.
+    assert [(host.state / name).stat().st_mode & 0o077 for name in ("hub", "hub/program")] == [0, 0]
 
 
 def test_the_hub_ends_with_its_last_container_and_begins_anew(host: UsersHost, image: str) -> None:
