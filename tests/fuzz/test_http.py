@@ -12,6 +12,7 @@ from tests.fuzz.exchange import Connection, Request, Response, judge
 from tests.fuzz.grammar import Client
 from tests.parts import images
 from tests.parts import server as server_part
+from tests.parts.paced import BY, delays
 from tests.parts.process import PATIENCE
 from tests.parts.server import Server
 
@@ -25,7 +26,7 @@ SHOWN = 2_000
 async def test_no_request_breaks_the_server(tmp_path: Path) -> None:
     # pytest-randomly has seeded this, and prints with what: --randomly-seed repeats the run.
     seed = random.getrandbits(32)
-    with server_part.serving(tmp_path / "storage") as server:
+    with server_part.serving(tmp_path / "storage", by=BY) as server:
         idle = open_files(server)
         statuses = Counter[int]()
         async with asyncio.TaskGroup() as group:
@@ -40,6 +41,7 @@ async def test_no_request_breaks_the_server(tmp_path: Path) -> None:
         images.push(server, "after/the/fuzz", "1", image)
         assert server.stored("after/the/fuzz", "1").manifest == image.manifest
         assert not [line for line in server.process.stderr if "raceback" in line]
+        assert delays(server.process.stderr) == []
         await closed(server, idle)
 
 
