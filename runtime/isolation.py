@@ -12,7 +12,7 @@ from runtime.errors import Fault
 from runtime.lean import NamedTuple, suppress
 from runtime.resources import Resources
 from runtime.rootless import privileges
-from runtime.seccomp import UNCONFINED, find_filter
+from runtime.seccomp import UNCONFINED, Wanted, find_filter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,16 +45,17 @@ class Isolation(NamedTuple):
     """Swap is counted, so it can be limited."""
 
 
-def isolate(wishes: Wishes, engine: Engine) -> Isolation:
-    """Find out what a container with these wishes gets here. Raises Fault."""
+def isolate(wishes: Wishes, engine: Engine, architecture: str) -> Isolation:
+    """Find out what a container with these wishes gets here, whose image is for an architecture. Raises Fault."""
     usable, of_host = cgroup.is_usable(), privileges().of_host
     _check_limits(wishes, engine, usable=usable, of_host=of_host)
     # Without the host's root nobody makes devices that can be used.
     granted = _grant(wishes, with_devices_kept=usable or not of_host)
+    wanted = Wanted(wishes.seccomp, granted, architecture if architecture == "386" else "")
     unfiltered = wishes.seccomp == UNCONFINED or (wishes.privileged and not wishes.seccomp)
     return Isolation(
         capabilities=granted,
-        filter=None if unfiltered else find_filter(wishes.seccomp, granted, engine.name, engine.state),
+        filter=None if unfiltered else find_filter(wanted, engine.name, engine.state),
         nodes=find_nodes(wishes.devices, privileged=wishes.privileged),
         masked=_thermal_paths(),
         shared=[path for path in ("/dev/mqueue", "/dev/shm") if os.path.isdir(path)],  # noqa: S108

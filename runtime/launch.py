@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from runtime.config import Config
     from runtime.container import Container, Description
     from runtime.hire import Hired
+    from runtime.image_config import ImageConfig
     from runtime.isolation import Isolation
     from runtime.manner import Pipes
     from runtime.sockets import Socket
@@ -61,7 +62,7 @@ def start(here: Config, container: Container, held: int, supervisor: Hired, pipe
             obtain(container.id, supervisor.process)
         engine.prepare()
         root = images.layers.mount(config.rootfs.diff_ids, container.directory, passing=description.remove)
-        _make_bundle(here, container, description, config.config or Process(), root, engine)
+        _make_bundle(here, container, description, config, root, engine)
         sandbox = prepare(here, container, description)
         order = _order(here, container, engine, sandbox, pipes)
         with open("/proc/self/ns/mnt", "rb") as mounts:
@@ -131,10 +132,11 @@ def _wait_until_started(supervisor: Socket, engine: str) -> Session:
 
 
 def _make_bundle(  # noqa: PLR0913, PLR0917 - all that a container is made of
-    here: Config, container: Container, description: Description, image: Process, root: str, engine: Engine
+    here: Config, container: Container, description: Description, config: ImageConfig, root: str, engine: Engine
 ) -> None:
     wishes = read(bundle.Wishes, description.wishes)
-    isolation = isolate(wishes, engine)
+    image = config.config or Process()
+    isolation = isolate(wishes, engine, config.platform.architecture)
     opened = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
     try:
         user = _find_user(opened, wishes, image, engine)

@@ -31,30 +31,38 @@ class Filter(NamedTuple):
     annotations: dict[str, str]
 
 
-def find_filter(chosen: str, capabilities: list[str], engine: str, state: str) -> Filter:
-    """Give the filter for a container with these capabilities, by a profile in Docker's format or by Docker's own.
+class Wanted(NamedTuple):
+    """What a filter is made for."""
 
-    Raises Fault if the profile cannot be read.
-    """
+    chosen: str
+    """A profile in Docker's format; Docker's own if it is empty."""
+    capabilities: list[str]
+    architecture: str
+    """That of the image, where its programs make other calls than this host's."""
+
+
+def find_filter(wanted: Wanted, engine: str, state: str) -> Filter:
+    """Give the filter for a container. Raises Fault if the profile cannot be read."""
     compiled = engine == "crun"
-    path = f"{state}/seccomp/{_name(chosen, capabilities, compiled=compiled)}"
+    path = f"{state}/seccomp/{_name(wanted, compiled=compiled)}"
     try:
         with open(path, "rb") as file:
             return Filter(*from_json(file.read()))
     except (FileNotFoundError, ValueError, TypeError):
-        made = _make(chosen, capabilities, compiled=compiled)
+        made = _make(wanted, compiled=compiled)
         _keep(path, to_json(made).encode())
         return made
 
 
-def _name(chosen: str, capabilities: list[str], *, compiled: bool) -> str:
+def _name(wanted: Wanted, *, compiled: bool) -> str:
     """Name what a filter is made of, without reading that."""
     # Whatever brings another version of preg gives new times to what it writes, or writes it elsewhere.
     found = [os.stat(path) for path in (os.path.dirname(_DEFAULT), _DEFAULT)]
     ours = [f"{each.st_ino:x}-{each.st_mtime_ns:x}" for each in found]
-    granted = sum(1 << ALL.index(name) for name in capabilities)
-    digest = [Digest.of(chosen.encode()).hex] if chosen else []
-    return "-".join((*ours, f"{granted:x}", "program" if compiled else "rules", *digest))
+    granted = sum(1 << ALL.index(name) for name in wanted.capabilities)
+    digest = [Digest.of(wanted.chosen.encode()).hex] if wanted.chosen else []
+    architecture = [wanted.architecture] if wanted.architecture else []
+    return "-".join((*ours, f"{granted:x}", "program" if compiled else "rules", *architecture, *digest))
 
 
 def check_profile(text: str, name: str) -> str:
@@ -65,15 +73,16 @@ def check_profile(text: str, name: str) -> str:
     return text
 
 
-def _make(chosen: str, capabilities: list[str], *, compiled: bool) -> Filter:
+def _make(wanted: Wanted, *, compiled: bool) -> Filter:
     import base64  # noqa: PLC0415 - a start that finds what was made before must not import what makes it
     from pathlib import Path  # noqa: PLC0415
 
     from runtime.seccomp_profile import Host, parse_default, parse_profile, resolve  # noqa: PLC0415
     from runtime.seccomp_program import compile_filter  # noqa: PLC0415
 
+    chosen = wanted.chosen
     parsed = parse_profile(chosen, "of --security-opt") if chosen else parse_default(Path(_DEFAULT).read_text())
-    resolved = resolve(parsed, Host.here(frozenset(capabilities)))
+    resolved = resolve(parsed, Host.here(frozenset(wanted.capabilities), wanted.architecture))
     program = compile_filter(resolved) if compiled else None
     if program is None:
         return Filter(resolved, {})

@@ -6,7 +6,7 @@ Nothing here is needed to start a container whose filter is there already.
 import os
 import re
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
@@ -23,7 +23,12 @@ _ARCHITECTURES: Final = {
     "s390x": ("s390x", "SCMP_ARCH_S390X"),
     "loongarch64": ("loongarch64", "SCMP_ARCH_LOONGARCH64"),
 }
-_OPERATORS: Final = {
+#: Those that libseccomp knows besides; a profile may name any.
+_OTHER_ARCHITECTURES: Final = (
+    *("X32", "MIPS", "MIPS64", "MIPS64N32", "MIPSEL", "MIPSEL64", "MIPSEL64N32", "PPC", "PPC64", "S390", "PARISC"),
+    *("PARISC64", "M68K", "SH", "SHEB"),
+)
+_OPERATORS: "Final[dict[str, Comparison]]" = {
     "!=": "SCMP_CMP_NE",
     "<": "SCMP_CMP_LT",
     "<=": "SCMP_CMP_LE",
@@ -36,13 +41,39 @@ _CALL: Final = re.compile(r"(\w+)(?:\((\d) (?:& (\w+) )?(!=|<=|>=|==|<|>) (\w+)\
 _HEADING: Final = re.compile(r"(allow|errno (\d+))(?: if ([\w ]+?))?(?: unless ([\w ]+))?:")
 
 
+Action = Literal[
+    "SCMP_ACT_KILL",
+    "SCMP_ACT_KILL_THREAD",
+    "SCMP_ACT_KILL_PROCESS",
+    "SCMP_ACT_TRAP",
+    "SCMP_ACT_ERRNO",
+    "SCMP_ACT_TRACE",
+    "SCMP_ACT_LOG",
+    "SCMP_ACT_ALLOW",
+]
+Comparison = Literal[
+    "SCMP_CMP_NE",
+    "SCMP_CMP_LT",
+    "SCMP_CMP_LE",
+    "SCMP_CMP_EQ",
+    "SCMP_CMP_GE",
+    "SCMP_CMP_GT",
+    "SCMP_CMP_MASKED_EQ",
+]
+Flag = Literal["SECCOMP_FILTER_FLAG_TSYNC", "SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW"]
+_PASSING: Final = ("SCMP_ACT_ALLOW", "SCMP_ACT_LOG")
+#: Any other number the kernel would take for another.
+Errno = Annotated[int, msgspec.Meta(ge=0, le=4095)]
+Word = Annotated[int, msgspec.Meta(ge=0)]
+
+
 class Argument(msgspec.Struct, frozen=True, omit_defaults=True):
     """What an argument of a call must be (runtime-spec, config-linux.md, "Seccomp")."""
 
-    index: int
-    value: int
-    op: str
-    value_two: int = msgspec.field(name="valueTwo", default=0)
+    index: Annotated[int, msgspec.Meta(ge=0, le=5)]
+    value: Word
+    op: Comparison
+    value_two: Word = msgspec.field(name="valueTwo", default=0)
 
 
 class Condition(msgspec.Struct, frozen=True):
@@ -50,16 +81,18 @@ class Condition(msgspec.Struct, frozen=True):
 
     caps: list[str] | None = None
     arches: list[str] | None = None
-    min_kernel: str = msgspec.field(name="minKernel", default="")
+    min_kernel: Annotated[str, msgspec.Meta(pattern=r"^(\d+\.\d+)?$")] | None = msgspec.field(
+        name="minKernel", default=None
+    )
 
 
 class Rule(msgspec.Struct, frozen=True):
     """What becomes of some calls."""
 
-    action: str
+    action: Action
     names: list[str] | None = None
-    name: str = ""
-    errno: int | None = msgspec.field(name="errnoRet", default=None)
+    name: str | None = None
+    errno: Errno | None = msgspec.field(name="errnoRet", default=None)
     args: list[Argument] | None = None
     includes: Condition | None = None
     excludes: Condition | None = None
@@ -75,11 +108,11 @@ class Architecture(msgspec.Struct, frozen=True):
 class Profile(msgspec.Struct, frozen=True):
     """A profile in Docker's format."""
 
-    default_action: str = msgspec.field(name="defaultAction")
-    default_errno: int | None = msgspec.field(name="defaultErrnoRet", default=None)
+    default_action: Action = msgspec.field(name="defaultAction")
+    default_errno: Errno | None = msgspec.field(name="defaultErrnoRet", default=None)
     architectures: list[str] | None = None
     arch_map: list[Architecture] | None = msgspec.field(name="archMap", default=None)
-    flags: list[str] | None = None
+    flags: list[Flag] | None = None
     syscalls: list[Rule] | None = None
 
 
@@ -89,12 +122,14 @@ class Host(msgspec.Struct, frozen=True):
     machine: str
     kernel: str
     capabilities: frozenset[str]
+    image: str = ""
+    """The architecture of the container's image, in Go's words."""
 
     @classmethod
-    def here(cls, capabilities: frozenset[str]) -> "Host":
-        """This host, for a container with these capabilities."""
+    def here(cls, capabilities: frozenset[str], image: str = "") -> "Host":
+        """This host, for a container with these capabilities and an image for that architecture."""
         uname = os.uname()
-        return cls(uname.machine, uname.release, capabilities)
+        return cls(uname.machine, uname.release, capabilities, image)
 
 
 def parse_profile(text: str, name: str) -> Profile:
@@ -105,7 +140,30 @@ def parse_profile(text: str, name: str) -> Profile:
         raise Fault(f"the seccomp profile {name} cannot be read: {error}") from error
     if profile.architectures and profile.arch_map:
         raise Fault(f"the seccomp profile {name} has both 'architectures' and 'archMap': take one away")
+    if any(rule.name and rule.names for rule in profile.syscalls or ()):
+        raise Fault(f"the seccomp profile {name} has a rule with both 'name' and 'names': take one away")
+    if unknown := sorted(_named_architectures(profile) - _known_architectures()):
+        raise Fault(f"the seccomp profile {name} names an architecture that there is not: {unknown[0][:100]}")
+    if not _lets_begin(profile):
+        raise Fault(f"the seccomp profile {name} allows no call execve, without which no command can be started")
     return profile
+
+
+def _named_architectures(profile: Profile) -> set[str]:
+    mapped = [[each.architecture, *(each.others or ())] for each in profile.arch_map or ()]
+    return {*(profile.architectures or ()), *(name for names in mapped for name in names)}
+
+
+def _known_architectures() -> set[str]:
+    return {*(name for _, name in _ARCHITECTURES.values()), *(f"SCMP_ARCH_{name}" for name in _OTHER_ARCHITECTURES)}
+
+
+def _lets_begin(profile: Profile) -> bool:
+    """Tell whether the call is allowed that a container's command begins with, whatever the conditions."""
+    if profile.default_action in _PASSING:
+        return True
+    rules = (rule for rule in profile.syscalls or () if rule.action in _PASSING)
+    return any("execve" in (rule.names or (rule.name,)) for rule in rules)
 
 
 def parse_default(text: str) -> Profile:
@@ -150,7 +208,7 @@ def resolve(profile: Profile, host: Host) -> dict[str, Any]:
                 }
             )
             for rule in profile.syscalls or ()
-            if _counts(rule, native, host)
+            if _counts(rule, {native, host.image}, host)
         ],
     }
     return _without_none(resolved)
@@ -179,7 +237,8 @@ def _read_rules(
     calls: str, errno: str | None, includes: Condition | None, excludes: Condition | None
 ) -> Iterator[Rule]:
     """Give a rule for the calls that need nothing of their arguments, and one for each of the others."""
-    action, number = ("SCMP_ACT_ALLOW", None) if errno is None else ("SCMP_ACT_ERRNO", int(errno))
+    action: Action = "SCMP_ACT_ALLOW" if errno is None else "SCMP_ACT_ERRNO"
+    number = None if errno is None else int(errno)
     plain, position = [], 0
     while position < len(calls):
         found = _CALL.match(calls, position)
@@ -199,13 +258,13 @@ def _read_rules(
         yield Rule(action, plain, errno=number, includes=includes, excludes=excludes)
 
 
-def _counts(rule: Rule, native: str, host: Host) -> bool:
+def _counts(rule: Rule, architectures: set[str], host: Host) -> bool:
     yes, no = rule.includes or Condition(), rule.excludes or Condition()
-    if native in (no.arches or ()) or not host.capabilities.isdisjoint(no.caps or ()):
+    if not architectures.isdisjoint(no.arches or ()) or not host.capabilities.isdisjoint(no.caps or ()):
         return False
     if no.min_kernel and _is_at_least(host.kernel, no.min_kernel):
         return False
-    if yes.arches and native not in yes.arches:
+    if yes.arches and architectures.isdisjoint(yes.arches):
         return False
     if yes.min_kernel and not _is_at_least(host.kernel, yes.min_kernel):
         return False

@@ -106,11 +106,11 @@ def _refuse_unknown(library: ctypes.CDLL, seccomp: dict[str, Any]) -> bytes:
     that are forbidden.
     """
     names = {name.encode() for rule in seccomp["syscalls"] for name in rule["names"]}
-    last = {
-        token: max(library.seccomp_syscall_resolve_name_arch(token, name) for name in names)
-        for each in {*seccomp["architectures"], ""}
-        if (token := _architecture(library, each))
-    }
+    tokens = filter(None, (_architecture(library, each) for each in {*seccomp["architectures"], ""}))
+    # Of names that an architecture does not have the library makes up numbers below 0.
+    resolve = library.seccomp_syscall_resolve_name_arch
+    found = {token: max((resolve(token, name) for name in names), default=-1) for token in tokens}
+    last = {token: number for token, number in found.items() if number >= 0}
     x86_64, x32 = _architecture(library, "SCMP_ARCH_X86_64"), _architecture(library, "SCMP_ARCH_X32")
     program = b""
     for token, number in sorted(last.items()):

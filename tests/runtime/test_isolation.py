@@ -21,6 +21,7 @@ from runtime.config import DIRECTORIES, EROFS
 from tests.parts import cgroups
 from tests.parts.docker import Docker
 from tests.parts.images import File, Image, busybox, layer, push
+from tests.parts.required import ROOT
 from tests.parts.server import Server
 from tests.runtime.conftest import Preg
 
@@ -28,6 +29,8 @@ pytestmark = pytest.mark.xdist_group("docker")
 
 PROBE = Path(__file__).with_name("probe.py").read_bytes()
 PROFILE = Path(__file__).with_name("seccomp.json")
+#: Address families that Linux has no more, AF_ALG and AF_VSOCK.
+FAMILIES = "3|4|5|6|11|12|19|20|23|25|34|37|38|40"
 #: What may be different, as part and name; the reasons are why that is no weaker than Docker.
 DIFFERENCES = {
     r"mounts /": "the root: its options name no more than which layers it has",
@@ -43,7 +46,8 @@ DIFFERENCES = {
     r"calls (pkey_\w+|name_to_handle_at)": "allowed as by Docker 29; 20.10 forbids it",
     r"calls (cachestat|fchmodat2|futex_\w+|map_shadow_stack|mseal|\w+xattrat)": "known to Docker 29 only",
     r"calls (list|stat)mount": "known to Docker 29 only",
-    r"calls socket of family (38|40)": "forbidden as by Docker 29; 20.10 allows it",
+    rf"calls socket of family ({FAMILIES})": "forbidden as by Docker 29; 20.10 allows it",
+    r"calls socket": "of a family that there is not: forbidden as by Docker 29; 20.10 has the kernel say so",
     r"calls process_vm_\w+": "allowed as by Docker 29 on every kernel since 4.8; 20.10 forbids them",
     r"calls set_mempolicy_home_node": "known to Docker 29 only, and forbidden there",
     r"devices /dev/null": "crun gives the user the container's own, when that is its standard input",
@@ -52,7 +56,7 @@ DIFFERENCES = {
 #: Where preg is stricter than an older Docker, it must be so.
 STRICTER = {
     r"calls io_uring_\w+": "EPERM",
-    r"calls socket of family (38|40)": "EPERM",
+    rf"calls socket of family ({FAMILIES})": "EPERM",
     r"calls set_mempolicy_home_node": "EPERM",
     r"secrets /proc/interrupts": "empty",
 }
@@ -257,6 +261,37 @@ def test_privileged_is_root_of_the_host(host: Preg, image: str, oci_runtime: str
     assert "rw" in seen["mounts /sys"].split()[1].split(",")
 
 
+#: Opens a socket of each family by a 32-bit call: int 0x80 with 102 (socketcall) and 1 (socket).
+SOCKETCALL = """
+import ctypes, errno, mmap, struct
+code = mmap.mmap(-1, 4096, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+code.write(bytes.fromhex("53 89f8 89f3 89d1 cd80 4898 5b c3"))
+call = ctypes.CFUNCTYPE(ctypes.c_long, ctypes.c_int, ctypes.c_int, ctypes.c_int)
+call = call(ctypes.addressof(ctypes.c_char.from_buffer(code)))
+low = mmap.mmap(-1, 4096, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x40)
+for family in (2, 38, 40):
+    low.seek(0)
+    low.write(struct.pack("III", family, 2 if family == 2 else 5, 0))
+    made = call(102, 1, ctypes.addressof(ctypes.c_char.from_buffer(low)))
+    print("opened" if made >= 0 else errno.errorcode[-made])
+"""
+
+
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="32-bit calls of x86")
+def test_no_32_bit_call_opens_what_is_closed_but_for_programs_that_know_no_other(
+    server: Server, host: Preg, image: str, oci_runtime: str
+) -> None:
+    push(server, "tests/386", "1", Image(busybox().tars, busybox().settings, architecture="386"))
+    run = ["run", "--rm", "--quiet", "--network", "none", "--runtime", oci_runtime]
+    for name in ("usr", "lib", "lib64"):
+        run += ["-v", f"/{name}:/{name}:ro"]
+    python = ["/usr/bin/python3", "-I", "-S", "-c", SOCKETCALL]
+    assert host.ok(*run, image, *python).split() == ["ENOSYS"] * 3
+    open_ = ["--security-opt", f"seccomp={ROOT}/deploy/seccomp-32bit.json"]
+    for words in ([*open_, image], ["--platform", "linux/386", f"{server.address}/tests/386:1"]):
+        assert host.ok(*run, *words, *python).split()[0] == "opened"
+
+
 def test_a_filter_is_made_once_and_then_found(preg: Preg, server: Server, oci_runtime: str) -> None:
     push(server, "tests/once", "1", busybox())
     run = ["run", "--rm", "--runtime", oci_runtime, f"{server.address}/tests/once:1", "cat", "/proc/self/status"]
@@ -283,21 +318,21 @@ def test_the_filter_of_another_version_is_not_taken(
     def names() -> set[str]:
         """Those of all filters that are kept, after another look for one."""
         for engine in ("crun", "runc"):
-            for chosen, capabilities in (("", []), ("", ["CAP_SYSLOG"]), (PROFILE.read_text(), [])):
-                found = seccomp.find_filter(chosen, capabilities, engine, str(preg.state))
+            for wanted in (("", [], ""), ("", ["CAP_SYSLOG"], ""), ("", [], "386"), (PROFILE.read_text(), [], "")):
+                found = seccomp.find_filter(seccomp.Wanted(*wanted), engine, str(preg.state))
                 if engine == "crun":
                     assert found.profile == {"defaultAction": "SCMP_ACT_ERRNO"}, "who takes no program is unfiltered"
                 assert bool(found.annotations) == (engine == "crun")
         return set(os.listdir(preg.state / "seccomp"))
 
     first = names()
-    assert len(first) == 6
+    assert len(first) == 8
     assert names() == first
     default.write_text(default.read_text())
     second = names()
-    assert len(second) == 12
+    assert len(second) == 16
     (default.parent / "new.py").touch()
-    assert len(names()) == 18
+    assert len(names()) == 24
 
 
 def test_where_no_control_groups_can_be_made_crun_does_without(host: Preg, image: str, oci_runtime: str) -> None:
