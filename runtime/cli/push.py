@@ -86,7 +86,7 @@ def _push(here: config.Config, registries: Registries, images: Images, record: R
         workspace.pin(image.digests)
 
         async def work(namespace: "RemoteNamespace") -> "Manifest":
-            repository = namespace.repository(target.name)
+            repository = namespace.repository(target.name, writes=True)
             return await copy(source, repository, image.manifest.digest, tags, same_registry=near, report=show)
 
         manifest = send_to(here, registries, target, work)

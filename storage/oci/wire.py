@@ -71,13 +71,20 @@ def encode_error(row: Row, message: str = "", detail: object = None) -> bytes:
 
 def decode_error(status: int, body: bytes) -> errors.RegistryError:
     """Read a registry's error response as the fault it stands for, be its body malformed or missing."""
+    if (told := find_error(status, body)) is not None:
+        return told
+    # The answer to a HEAD has no body.
+    known = {401: errors.Unauthorized, 403: errors.Denied}.get(status)
+    said = f": {ROWS[known].message}" if known else ""
+    return _by_status(status)(f"HTTP status {status}{said}")
+
+
+def find_error(status: int, body: bytes) -> errors.RegistryError | None:
+    """Read the error that a body tells of in a registry's words, if it does."""
     try:
         first = msgspec.json.decode(body, type=_Body).errors[0]
     except (msgspec.MsgspecError, UnicodeDecodeError, IndexError):
-        # The answer to a HEAD has no body.
-        known = {401: errors.Unauthorized, 403: errors.Denied}.get(status)
-        said = f": {ROWS[known].message}" if known else ""
-        return _by_status(status)(f"HTTP status {status}{said}")
+        return None
     fault = _BY_CODE.get(first.code) if first.code != "UNSUPPORTED" else None
     return (fault or _by_status(status))(first.message or f"HTTP status {status}")
 

@@ -1,5 +1,6 @@
 """A registry behind HTTP, in the shape of ``storage.repository``."""
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlencode
 
@@ -10,6 +11,7 @@ from storage.oci.digest import Digest
 from storage.oci.headers import parse_link
 from storage.oci.manifest import SIZE_LIMIT, Manifest
 from storage.oci.reference import Name, Tag, parse_name, parse_tag
+from storage.oci.wire import find_error
 from storage.remote.answer import HttpFault
 from storage.remote.transport import Transport
 from storage.remote.upload import RemoteUpload
@@ -42,9 +44,12 @@ class RemoteNamespace:
         """
         return await self._transport.log_in()
 
-    def repository(self, name: Name, /) -> "RemoteRepository":
-        """Give the repository of that name; it need not exist."""
-        return RemoteRepository(self._transport, name)
+    def repository(self, name: Name, /, *, writes: bool = False) -> "RemoteRepository":
+        """Give the repository of that name; it need not exist.
+
+        With ``writes`` the right to push is asked for with the first request, and not when something is lacking there.
+        """
+        return RemoteRepository(self._transport, name, _push(name) if writes else _pull(name))
 
     async def repositories(self, start_after: str = "", /) -> "AsyncIterator[Name]":
         """Name the repositories greater than ``start_after``."""
@@ -60,9 +65,9 @@ class RemoteNamespace:
 class RemoteRepository:
     """A repository in another registry."""
 
-    def __init__(self, transport: Transport, name: Name) -> None:
+    def __init__(self, transport: Transport, name: Name, reading: tuple[str, ...]) -> None:
         self.name = name
-        self.blobs = RemoteBlobs(transport, name)
+        self.blobs = RemoteBlobs(transport, name, reading)
         self.manifests = RemoteManifests(transport, name)
         self.tags = RemoteTags(transport, name)
         self.referrers = RemoteReferrers(transport, name)
@@ -120,14 +125,15 @@ class RemoteBlob:
 class RemoteBlobs:
     """The blobs of a repository in another registry."""
 
-    def __init__(self, transport: Transport, name: Name) -> None:
+    def __init__(self, transport: Transport, name: Name, reading: tuple[str, ...]) -> None:
         self._transport = transport
         self._name = name
+        self._reading = reading
 
     async def get(self, digest: Digest, /) -> RemoteBlob:
         """Find a blob. Raises BlobUnknown."""
         url = f"{self._name}/blobs/{digest}"
-        async with await self._transport.request("HEAD", url, scopes=_pull(self._name), expect=(200, 404)) as answer:
+        async with await self._transport.request("HEAD", url, scopes=self._reading, expect=(200, 404)) as answer:
             if answer.status == 404:
                 raise errors.BlobUnknown(f"{self._transport.registry}/{self._name} holds no blob {digest}")
             return RemoteBlob(self._transport, self._name, digest, _length(answer.headers.get("Content-Length"), url))
@@ -174,15 +180,36 @@ class RemoteManifests:
         async with await self._transport.request(
             "GET", url, scopes=_pull(self._name), headers={"Accept": _ACCEPT}, expect=(200, 404)
         ) as answer:
-            if answer.status == 404:
-                raise errors.ManifestUnknown(f"{self._transport.registry}/{self._name} holds no manifest {reference}")
             raw = await answer.read(SIZE_LIMIT)
             kind = media.essence(answer.headers.get("Content-Type"))
+        if answer.status == 404:
+            raise await self._missing(reference, raw)
+        if kind == "text/html":
+            await self._transport.check()
         if not isinstance(reference, Digest):
             return Manifest.parse(raw, kind)
         if Digest.of(raw, reference.algorithm) != reference:
             raise errors.DigestInvalid(f"{self._transport.registry} sent something else as manifest {reference}")
         return Manifest.parse(raw, kind, reference)
+
+    async def _missing(self, reference: Tag | Digest, said: bytes) -> errors.RegistryError:
+        """Say what it is that a registry does not have, from what it has said."""
+        registry, told = self._transport.registry, find_error(404, said)
+        if told is None:
+            await self._transport.check()
+        if isinstance(told, errors.NameUnknown):
+            return errors.ManifestUnknown(f"{registry} has no repository {self._name}")
+        if isinstance(reference, Digest):
+            return errors.ManifestUnknown(f"{registry}/{self._name} holds no manifest {reference}")
+        # Many say the same whether a tag is missing or all of the repository.
+        listing = f"{self._name}/tags/list?n=1"
+        with suppress(errors.RegistryError):
+            async with await self._transport.request(
+                "GET", listing, scopes=_pull(self._name), expect=(200, 404)
+            ) as answer:
+                if answer.status == 404:
+                    return errors.ManifestUnknown(f"{registry} has no repository {self._name}")
+        return errors.ManifestUnknown(f"{registry}/{self._name} has no tag {reference}")
 
     async def put(self, manifest: Manifest, tags: "Sequence[Tag]" = (), /) -> None:
         """Store a manifest and point tags to it. Raises ManifestBlobUnknown."""
@@ -257,6 +284,7 @@ async def _pages(transport: Transport, path: str, start_after: str, scopes: tupl
         try:
             yield msgspec.json.decode(raw, type=_Page)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            await transport.check()
             raise errors.Unavailable(f"{transport.registry} answered {path} with no list: {error}") from error
 
 

@@ -208,6 +208,6 @@ async def patiently(work: "Awaitable[T]", seconds: int | None) -> T:
         async with asyncio.timeout(seconds):
             return await work
     except TimeoutError as error:
-        raise HttpFault(f"nothing was heard for {seconds} seconds") from error
+        raise HttpFault(f"it has not answered for {seconds} seconds") from error
     except OSError as error:
         raise HttpFault(error.strerror or str(error)) from error

@@ -94,6 +94,8 @@ class Response:
         self.url = request.url
         self.sent = request.headers
         """The headers of the request."""
+        self.proxy = connection.proxy
+        """What passed the request on, if something did."""
         self._answer = answer
         self._connection: Connection | None = connection
         self._idle = idle

@@ -7,13 +7,15 @@ from urllib.parse import urlencode, urljoin, urlsplit
 
 from storage.oci import errors
 from storage.oci.headers import parse_challenge
-from storage.oci.wire import decode_error
+from storage.oci.media import essence
+from storage.oci.wire import decode_error, find_error
 from storage.remote.address import host_of, is_loopback
 from storage.remote.answer import Headers, HttpFault
 from storage.remote.authenticator import Authenticator, lacks_rights
 from storage.remote.connector import Connector, Origin
 from storage.remote.faults import NotTls, Refused
 from storage.remote.http import Http, Response
+from storage.remote.refusals import NotARegistry, refuse
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Mapping
@@ -50,13 +52,16 @@ class Transport:
         try:
             if (response := await self._once("GET", "", (), None, None)).status == 200:
                 response.release()
+                if fault := self._is_none(response):
+                    raise fault
                 return None
             if self._learn(response, ()):
                 response = await self._once("GET", "", (), None, None)
         except (HttpFault, ValueError) as error:
             raise self._unreachable(error) from error
         if response.status != 200:
-            raise await _read_fault(response)
+            fault, told = await _read_fault(response)
+            raise (None if told else self._is_none(response)) or fault
         response.release()
         return self._authenticator.credentials
 
@@ -79,7 +84,7 @@ class Transport:
             try:
                 response = await self._send(method, url, scopes, headers, body)
             except errors.Unauthorized as refusal:
-                raise self._refused(refusal) from refusal
+                raise self._refused(refusal, scopes) from refusal
             except HttpFault as fault:
                 if attempt == _ATTEMPTS or not fault.passing:
                     raise self._unreachable(fault) from fault
@@ -93,7 +98,7 @@ class Transport:
                 break
             response.release()
             await _pause(attempt, response.headers.get("Retry-After"))
-        raise await self._fault(response)
+        raise await self._fault(response, method, scopes)
 
     async def stream(self, method: str, url: str, body: "AsyncIterable[bytes]", *, scopes: tuple[str, ...]) -> "Answer":
         """Send a body that exists once, so there is one try; expects 202. Raises RegistryError."""
@@ -101,12 +106,22 @@ class Transport:
         try:
             response = await self._once(method, url, scopes, headers, body)
         except errors.Unauthorized as refusal:
-            raise self._refused(refusal) from refusal
+            raise self._refused(refusal, scopes) from refusal
         except (HttpFault, ValueError) as error:
             raise self._unreachable(error) from error
         if response.status == 202:
             return Answer(response)
-        raise await self._fault(response)
+        raise await self._fault(response, method, scopes)
+
+    async def check(self) -> None:
+        """Look whether what answers is a registry at all. Raises NotARegistry."""
+        try:
+            response = await self._once("GET", "", (), None, None)
+        except (HttpFault, ValueError, errors.RegistryError):
+            return
+        response.release()
+        if fault := self._is_none(response):
+            raise fault
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -176,21 +191,46 @@ class Transport:
     def _is_registry(self, url: str) -> bool:
         return Origin.of(url) == Origin.of(self._endpoint.root)
 
-    async def _fault(self, response: Response) -> errors.RegistryError:
-        fault = await _read_fault(response)
-        if not isinstance(fault, (errors.Unauthorized, errors.Denied)):
-            return fault
-        challenges = map(parse_challenge, response.headers.all("WWW-Authenticate"))
-        return self._refused(fault, lacking=any(each is not None and lacks_rights(each) for each in challenges))
+    def _is_none(self, response: Response) -> errors.RegistryError | None:
+        """Tell from the answer to a request for the API's root that this is no registry."""
+        status, page = response.status, essence(response.headers.get("Content-Type")) == "text/html"
+        if status == 400 and self._endpoint.scheme == "http":
+            return NotARegistry(f"{self.registry} does not take plain HTTP: if it speaks TLS, leave out --plain-http")
+        if status in (401, 403, 429) or status >= 500 or (status < 300 and not page):
+            return None
+        said = f"HTTP status {status}{' and a web page' if page else ''}"
+        return NotARegistry(
+            f"{self.registry} is not a registry: it answers {self._endpoint.path}/ with {said}; check its name and port"
+        )
 
-    def _refused(self, fault: errors.RegistryError, *, lacking: bool = False) -> errors.RegistryError:
+    async def _fault(self, response: Response, method: str, scopes: tuple[str, ...]) -> errors.RegistryError:
+        """Say what an answer of another status than expected means."""
+        status, proxy = response.status, f" through the proxy {response.proxy}" if response.proxy else ""
+        fault, told = await _read_fault(response)
+        if not self._is_registry(response.url):
+            where = Origin.of(response.url).address
+            return errors.Unavailable(f"{where}, which {self.registry} sends us to, answers{proxy}: {fault}")
+        if isinstance(fault, (errors.Unauthorized, errors.Denied)):
+            challenges = map(parse_challenge, response.headers.all("WWW-Authenticate"))
+            lacking = any(each is not None and lacks_rights(each) for each in challenges)
+            return self._refused(fault, scopes, lacking=lacking)
+        if not told and status not in _PASSING:
+            await self.check()
+        return type(fault)(f"{self.registry} answers {method} {urlsplit(response.url).path}{proxy}: {fault}")
+
+    def _refused(
+        self, fault: errors.RegistryError, scopes: tuple[str, ...], *, lacking: bool = False
+    ) -> errors.RegistryError:
         """Say whose refusal it is, and what to do."""
-        known = self._authenticator.credentials is not None and (lacking or isinstance(fault, errors.Denied))
-        cure = "the login you have does not allow it" if known else self._authenticator.cure
-        return type(fault)(f"{self.registry}: {fault}; {cure}", fault.detail)
+        held = self._authenticator.credentials
+        known = held is not None and (lacking or isinstance(fault, errors.Denied))
+        return refuse(self.registry, fault, scopes, held, "" if known else self._authenticator.cure)
 
     def _unreachable(self, error: Exception) -> errors.RegistryError:
-        return errors.Unavailable(f"the registry {self.registry} cannot be reached: {error}")
+        # A server that waits for TLS mostly hangs up when it gets something else.
+        tls = isinstance(error, HttpFault) and error.passing and self._endpoint.schemes == ("http",)
+        hint = "; if it speaks TLS, leave out --plain-http" if tls else ""
+        return errors.Unavailable(f"the registry {self.registry} cannot be reached: {error}{hint}")
 
 
 class Answer:
@@ -225,14 +265,16 @@ class Answer:
         self._response.release()
 
 
-async def _read_fault(response: Response) -> errors.RegistryError:
+async def _read_fault(response: Response) -> tuple[errors.RegistryError, bool]:
+    """Read the fault that an answer stands for, and whether it tells of it in a registry's words."""
     try:
         body = await response.read(_ERROR_LIMIT)
     except HttpFault:
         body = b""
     finally:
         response.release()
-    return decode_error(response.status, body)
+    told = find_error(response.status, body)
+    return told or decode_error(response.status, body), told is not None
 
 
 async def _pause(attempt: int, retry_after: str = "") -> None:

@@ -135,7 +135,7 @@ def test_what_is_no_image_is_called_what_it_is(server: Server, repository: str, 
 
 def test_what_is_not_there_is_said_in_one_sentence(server: Server, repository: str, preg: Preg) -> None:
     said = preg.fails("pull", f"{server.address}/{repository}:none")
-    assert said == f"{server.address}/{repository} holds no manifest none"
+    assert said == f"{server.address} has no repository {repository}"
 
 
 def test_a_layer_that_was_spoiled_in_the_registry_is_refused(server: Server, repository: str, preg: Preg) -> None:

@@ -1,7 +1,9 @@
 """Our client of other registries against our server, and against servers that misbehave."""
 
 import asyncio
+import contextlib
 import os
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
@@ -12,7 +14,7 @@ from storage.oci import errors
 from storage.oci.digest import Digest
 from storage.oci.manifest import Manifest
 from storage.oci.reference import parse_name, parse_tag
-from storage.remote import transport
+from storage.remote import connector, transport
 from storage.remote.address import is_loopback
 from storage.remote.client import RemoteNamespace, RemoteRepository
 from storage.remote.endpoint import Endpoint
@@ -208,7 +210,7 @@ async def test_a_lasting_fault_is_told_as_what_it_is(
     status: int, fault: type[errors.RegistryError], serve: Serve
 ) -> None:
     async def handler(request: web.Request) -> web.StreamResponse:
-        return web.Response(status=status, text="<html>no JSON</html>")
+        return web.Response(status=status if "manifests" in request.path else 200, text="<html>no JSON</html>")
 
     with pytest.raises(fault):
         await (await serve(handler)).manifests.get(parse_tag("1"))
@@ -283,6 +285,25 @@ async def test_a_location_keeps_its_query_beside_the_digest(serve: Serve) -> Non
         await writer.write(b"x")
         await writer.commit(DIGEST)
     assert seen == [{"_state": "a+b=", "digest": DIGEST}]
+
+
+async def test_a_registry_that_does_not_answer_is_not_waited_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connector, "_CONNECT", 0.01)
+    with socket.socket() as full, contextlib.ExitStack() as waiting:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        address = full.getsockname()
+        # So many that the kernel answers nobody else.
+        for _ in range(3):
+            client = waiting.enter_context(socket.socket())
+            client.setblocking(False)
+            client.connect_ex(address)
+        namespace = RemoteNamespace(Endpoint.of(f"127.0.0.1:{address[1]}"))
+        try:
+            with pytest.raises(errors.Unavailable, match=r"it does not answer \(connection timed out\)"):
+                await namespace.repository(NAME).manifests.get(parse_tag("1"))
+        finally:
+            await namespace.aclose()
 
 
 async def test_a_registry_that_is_not_there_is_named() -> None:
