@@ -204,5 +204,31 @@ def _pattern(globs: tuple[str, ...]) -> re.Pattern[str]:
 
 
 def _expression(glob: str) -> str:
-    stars = {"*": "[^/]*", "**": ".*"}
-    return "".join(stars.get(part) or re.escape(part) for part in re.split(r"(\*+)", glob))
+    """Write a glob as an expression that is tried in few steps, whatever name a client asks for.
+
+    What lies between two stars is looked for where it comes first, and never again (``(?>...)``): further on it leaves
+    less of the name to those behind it, and no more.
+    """
+    first, *others = re.split(r"(?<!\*)\*\*(?!\*)", glob)
+    if not others:
+        return _at_end(first)
+    *between, last = others
+    return _first_of(first) + "".join(f"(?>.*?{_first_of(each)})" for each in between) + f".*{_at_end(last)}"
+
+
+def _first_of(part: str) -> str:
+    """Write what has single stars alone, to end where it can end first."""
+    literal, *others = _literals(part)
+    return literal + "".join(f"(?>[^/]*?{each})" for each in others)
+
+
+def _at_end(part: str) -> str:
+    """Write what has single stars alone, to end with the name."""
+    literal, *others = _literals(part)
+    return (
+        literal + "".join(f"(?>[^/]*?{each})" for each in others[:-1]) + "".join(f"[^/]*{each}" for each in others[-1:])
+    )
+
+
+def _literals(part: str) -> list[str]:
+    return [re.escape(literal) for literal in re.split(r"(?<!\*)\*(?!\*)", part)]
