@@ -113,7 +113,7 @@ def _give_up(here: Config, container: Container, fault: Fault | OSError) -> None
     """Leave a container that could not be started as it was, but for what its state says."""
     from runtime.network.entries import release  # noqa: PLC0415 - for starts that fail
 
-    release(here.state, container.id)
+    release(here.home, here.state, container.id)
     container.unregister()
     with suppress(OSError):  # it is gone already, or the disk is full
         container.write_state(container.state()._replace(error=str(fault), exit_code=getattr(fault, "status", 128)))

@@ -125,7 +125,7 @@ def _put_away(containers: Containers, container: Container) -> None:
 def _leave_networks(containers: Containers, container: Container) -> None:
     from runtime.network.entries import release  # noqa: PLC0415 - rarely needed
 
-    release(containers.state, container.id)
+    release(containers.home, containers.state, container.id)
 
 
 def _end(containers: Containers, container: Container, engine: str) -> bool:

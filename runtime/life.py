@@ -11,6 +11,7 @@ from runtime.clients import Clients
 from runtime.container import EXITED, RESTARTING, RUNNING, State
 from runtime.containers import Containers
 from runtime.errors import Damaged, Fault
+from runtime.events import record
 from runtime.executions import Executions, complaint
 from runtime.init_layer import check_root
 from runtime.kernel import MNT_DETACH, unmount
@@ -142,6 +143,7 @@ class Life:
             self._give_up()
             return complaint(f"that it runs cannot be written down: {error.strerror}: {error.filename}")
         self._state = started
+        self._note_volumes("mount")
         self.note("start")
         if self._description.health is not None:
             self._watch(self._description.health)
@@ -272,6 +274,7 @@ class Life:
         if oom_killed:
             self.note("oom")
         self.note("die", exitCode=str(code))
+        self._note_volumes("unmount")
         if self._stopping:
             self.note("stop")
         if self.clients.want_restart:
@@ -330,7 +333,7 @@ class Life:
             from runtime.network.entries import release  # noqa: PLC0415 - not to be held while the container runs
 
             with suppress(OSError):  # then 'preg system check' finds it
-                release(self._order.state, self._container.id)
+                release(self._order.home, self._order.state, self._container.id)
         remove_tree(self._container.running)
         # Whoever is told of the end may want the same ports at once.
         for file in self._network:
@@ -342,6 +345,16 @@ class Life:
         """Write down what happens to the container."""
         with suppress(FileNotFoundError, Damaged):
             self._containers.note(self._container, action, more)
+
+    def _note_volumes(self, action: str) -> None:
+        """Write down what happens to the volumes of the container."""
+        for mount in self._description.wishes.get("mounts", ()):
+            if mount["kind"] == "volume":
+                attributes = {"container": self._container.id, "driver": "local"}
+                if action == "mount":
+                    writable = "false" if {"ro", "rro"} & {*mount["options"]} else "true"
+                    attributes |= {"destination": mount["target"], "propagation": "", "read/write": writable}
+                record(self._order.home, action, mount["source"], attributes, kind="volume")
 
     def _set(self, **changes: Any) -> None:
         """Write down how it fares; what cannot be is no reason for it to end, and is written with the next change."""

@@ -14,6 +14,7 @@ import os
 import time
 
 from runtime.errors import Fault, NotFound, UsageError
+from runtime.events import record
 from runtime.lean import NamedTuple, contextmanager, from_json, to_json
 from runtime.lock import lock
 from runtime.rootless import enter
@@ -66,6 +67,7 @@ class Volumes:
     """The volumes below a home directory."""
 
     def __init__(self, home: str) -> None:
+        self._home = home
         self._folder = f"{home}/volumes"
         self._new = f"{self._folder}/.new"
 
@@ -126,6 +128,7 @@ class Volumes:
                 if not self.has(name):
                     raise
                 return  # somebody else was faster
+        self._note(name, "create")
 
     def take(self, name: str, *, anonymous: bool = False) -> int:
         """Lock a volume, and make it if it is not there: give an open file that holds the lock until it is closed.
@@ -154,6 +157,10 @@ class Volumes:
                 os.rename(self.directory(name), place / name)
         finally:
             os.close(held)
+        self._note(name, "destroy")
+
+    def _note(self, name: str, action: str) -> None:
+        record(self._home, action, name, {"driver": "local"}, kind="volume")
 
     @contextmanager
     def _workspace(self) -> Iterator[Path]:

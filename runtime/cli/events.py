@@ -15,10 +15,10 @@ from runtime.event_reader import read_events
 from runtime.lean import to_json
 from runtime.log import stamp
 
-_KEYS: Final = ("container", "event", "image", "label", "type")
+_KEYS: Final = ("container", "event", "image", "label", "network", "type", "volume")
 USAGE: Final = Usage(
     "events [OPTION...]",
-    "Tell what happens to containers and images, until it is interrupted. Some thousand events are kept.",
+    "Report what happens to containers, images, networks and volumes, until it is interrupted.",
     (
         Option("--since", "Tell also what has happened since then: a time, or 10m for ten minutes ago", "TIME"),
         Option("--until", "End at this time", "TIME"),
@@ -26,6 +26,8 @@ USAGE: Final = Usage(
         Option("--format", "json, or a Go template ('{{.Type}} {{.Action}}')", "FORMAT"),
     ),
     notes="""
+The last few thousand events are kept.
+
 Examples:
   preg events --since 1h --until 0s --filter event=die
   preg events --filter container=web --format '{{.Action}} {{.Actor.Attributes.exitCode}}'
@@ -76,8 +78,9 @@ def show_event(event: dict[str, Any]) -> str:
 def _is(event: dict[str, Any], key: str, value: str) -> bool:
     identifier: str = event["Actor"]["ID"]
     attributes: dict[str, str] = event["Actor"]["Attributes"]
-    if key == "container":
-        return event["Type"] == "container" and (identifier.startswith(value) or attributes.get("name") == value)
+    if key in ("container", "network", "volume"):
+        names = (identifier, attributes.get("name", ""))
+        return event["Type"] == key and any(name.startswith(value) for name in names)
     if key == "event":
         return bool(event["Action"] == value or event["Action"].startswith(f"{value}:"))
     if key == "image":

@@ -9,6 +9,7 @@ from runtime.cli.pruning import FORCE, agreed, report
 from runtime.cli.targets import here
 from runtime.disk_usage import size_of_tree
 from runtime.errors import Fault
+from runtime.events import record
 from runtime.rootless import enter
 from runtime.volumes import Volumes, users_of
 
@@ -50,5 +51,6 @@ def main(arguments: list[str]) -> int:
             continue
         removed.append(volume.name)
         freed += size
+    record(containers.home, "prune", "", {"reclaimed": str(freed)}, kind="volume")
     report("Volumes", removed, freed)
     return 0

@@ -10,6 +10,7 @@ import os
 import sys
 
 from runtime.errors import Fault
+from runtime.events import record
 from runtime.lean import suppress
 from runtime.network.endpoints import Endpoints
 from runtime.network.namespace import UPLINK, among_bridges
@@ -94,6 +95,7 @@ def remove(networks: Networks, text: str) -> None:
         among_bridges(networks.state, lambda: _tear_down(network), make=False)
         networks.forget(network)
         remove_tree(members.directory)
+    networks.note(network, "destroy")
 
 
 def prune(networks: Networks, is_asked_for: Callable[[Network], bool]) -> list[str]:
@@ -109,6 +111,7 @@ def prune(networks: Networks, is_asked_for: Callable[[Network], bool]) -> list[s
             with suppress(Fault):  # it is in use, or was removed just now
                 remove(networks, network.name)
                 removed.append(network.name)
+    record(networks.home, "prune", "", {"reclaimed": "0"}, kind="network")
     return removed
 
 

@@ -43,7 +43,8 @@ def make(networks: Networks, wanted: Wanted) -> Network:
             raise Fault(f"the network {wanted.name!r} is there already: remove it, or take another name")
         network = define(networks, wanted)
         networks.write(network)
-        return network
+    networks.note(network, "create")
+    return network
 
 
 def define(networks: Networks, wanted: Wanted) -> Network:

@@ -8,6 +8,7 @@ container that was killed takes its endpoints away, too.
 import os
 
 from runtime.errors import Damaged
+from runtime.events import record
 from runtime.lean import NamedTuple, contextmanager, suppress
 from runtime.lock import lock
 from runtime.network.entries import entries, entries_of, networks
@@ -67,6 +68,11 @@ class Endpoint(NamedTuple):
     def rank(self) -> tuple[bool, int, str]:
         """The lowest of a container's endpoints has its default route and its published ports."""
         return rank(self.network_name, self.priority, internal=not self.gateway)
+
+    def note(self, home: str, action: str) -> None:
+        """Write down that the container has joined or left."""
+        attributes = {"container": self.container, "name": self.network_name, "type": "bridge"}
+        record(home, action, self.network, attributes, kind="network")
 
     @property
     def lines(self) -> list[str]:
@@ -158,13 +164,17 @@ class Endpoints:
             os.unlink(path)
         os.symlink(str(address), path)
 
-    def leave(self, address: str, container: str) -> None:
-        """Take away what may be gone or damaged, while nobody else joins or leaves."""
+    def leave(self, address: str, container: str) -> Endpoint | None:
+        """Take away what may be gone or damaged, while nobody else joins or leaves, and give it if it was neither."""
         with suppress(FileNotFoundError):
             try:
-                self.remove(self.read(address, container))
+                endpoint = self.read(address, container)
             except Damaged:
                 os.unlink(f"{self.directory}/{address}@{container}")
+            else:
+                self.remove(endpoint)
+                return endpoint
+        return None
 
     def remove(self, endpoint: Endpoint) -> None:
         """Take an endpoint away, while nobody else joins or leaves."""

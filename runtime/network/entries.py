@@ -37,11 +37,13 @@ def entries_of(state: str, container: str) -> Iterator[tuple[str, str]]:
                 yield network, address
 
 
-def release(state: str, container: str) -> None:
+def release(home: str, state: str, container: str) -> None:
     """Take a container that has ended out of its networks. Its cables go with its namespace."""
     for network, address in entries_of(state, container):
         from runtime.network.endpoints import Endpoints  # noqa: PLC0415 - for those who are in one
 
         members = Endpoints(state, network)
         with members.changing():
-            members.leave(address, container)
+            left = members.leave(address, container)
+        if left is not None:
+            left.note(home, "disconnect")

@@ -49,6 +49,7 @@ def _join(networks: Networks, network: Network, attachment: Attachment, member: 
         _plug_in(networks.state, endpoint, links, bridge, network.bridge, member.namespace)
         _publish(networks.state, endpoint, firewall)
         members.announce(endpoint)
+    endpoint.note(networks.home, "connect")
     links.close()
     firewall.close()
 
@@ -77,6 +78,7 @@ def _leave(networks: Networks, endpoint: Endpoint, namespace: int) -> None:
         links.delete(endpoint.cable)
         members.remove(endpoint)
         members.tell(endpoint, [])
+    endpoint.note(networks.home, "disconnect")
     links.close()
     first = min(endpoints_of(networks.state, endpoint.container), key=lambda other: other.rank, default=None)
     if first is not None and first.gateway:

@@ -8,6 +8,7 @@ Whoever makes or removes a network, or chooses a subnet, holds a lock on ``netwo
 import os
 
 from runtime.errors import Fault, NotFound
+from runtime.events import record
 from runtime.lean import NamedTuple, contextmanager, suppress
 from runtime.lock import lock
 from runtime.network.addresses import Subnet, read_address, read_subnet
@@ -161,6 +162,10 @@ class Networks:
         """Remove a network's record."""
         with suppress(FileNotFoundError):
             os.unlink(self._file(network.name))
+
+    def note(self, network: Network, action: str) -> None:
+        """Write down what happens to a network."""
+        record(self.home, action, network.id, {"name": network.name, "type": "bridge"}, kind="network")
 
     def changing(self) -> "AbstractContextManager[None]":
         """Have everybody else wait who makes or removes a network."""

@@ -74,6 +74,7 @@ def join(here: Config, attachment: Attachment, member: Member) -> int:
         with members.changing():
             members.write(endpoint)
         members.tell(endpoint, [endpoint])
+        endpoint.note(here.home, "connect")
     except BaseException:
         os.close(lifeline)
         raise

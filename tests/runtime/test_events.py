@@ -100,6 +100,34 @@ def test_what_happens_to_images_is_told_as_docker_tells_it(
     assert happened(preg, "-f", f"image={image.config_digest}", "-f", "event=save") == ["save"]
 
 
+def test_what_happens_to_volumes_is_told_as_docker_tells_it(
+    host: Preg, image: str, names: Names, runnable: str
+) -> None:
+    volume, container = names(), names()
+    mounts = ("-v", f"{volume}:/kept:ro", "-v", "/gone")
+    host.ok("volume", "create", volume)
+    host.ok("volume", "create", volume)  # nothing happens
+    host.ok("run", "--rm", "--name", container, "--network", "none", "--runtime", runnable, *mounts, image, "true")
+    host.ok("volume", "rm", volume)
+    host.ok("volume", "prune", "-f")
+    words = ("events", "--since", "1h", "--until", "0s", "--format", "json", "-f", "type=volume")
+    told = [json.loads(line) for line in host.ok(*words).splitlines()]
+    local = {"driver": "local"}
+    kept = [event for event in told if event["id"] == volume]
+    (identifier,) = {event["Actor"]["Attributes"]["container"] for event in kept if event["Action"] == "mount"}
+    mounted = {"destination": "/kept", "propagation": "", "read/write": "false"}
+    assert [(event["Action"], event["Actor"]["Attributes"]) for event in kept] == [
+        ("create", local),
+        ("mount", local | mounted | {"container": identifier}),
+        ("unmount", local | {"container": identifier}),
+        ("destroy", local),
+    ]
+    (gone,) = {event["id"] for event in told if event["Actor"]["Attributes"].get("destination") == "/gone"}
+    assert happened(host, "-f", f"volume={gone}") == ["create", "mount", "unmount", "destroy"]
+    assert (told[-1]["Action"], told[-1]["id"], told[-1]["Actor"]["Attributes"]) == ("prune", "", {"reclaimed": "0"})
+    assert happened(host, "-f", f"volume={volume[:12]}", "-f", "event=mount") == ["mount"]
+
+
 def test_a_clock_that_was_set_back_hides_nothing_that_happens_then(preg: Preg) -> None:
     tomorrow, before = time.time_ns() + 86_400_000_000_000, time.time_ns() - 1_000_000_000
     lines = [[stamp, "image", action, "id", {}] for stamp, action in ((tomorrow, "tag"), (before, "untag"))]

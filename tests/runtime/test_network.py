@@ -633,6 +633,41 @@ def test_a_network_that_is_not_there_is_removed_by_force(host: Host) -> None:
     assert "predefined" in host.fails("network", "rm", "-f", "bridge")
 
 
+def test_what_happens_to_networks_is_told_as_docker_tells_it(host: Host, image: str) -> None:
+    def told(*filters: str) -> list[tuple[str, str, dict[str, str]]]:
+        words = [word for each in filters for word in ("--filter", each)]
+        lines = host.ok("events", "--since", "1h", "--until", "0s", "--format", "json", *words).splitlines()
+        events = map(json.loads, lines)
+        return [(event["Action"], event["id"], event["Actor"]["Attributes"]) for event in events]
+
+    red = host.ok("network", "create", "red-one").strip()
+    tan = host.ok("network", "create", "tan-one").strip()
+    web = host.serve(image, "web", "--network", "red-one")["Id"]
+    host.ok("network", "connect", "tan-one", "web")
+    host.ok("network", "disconnect", "red-one", "web")
+    host.ok("rm", "-f", "web")
+    host.ok("network", "rm", "red-one")
+    host.ok("network", "prune", "-f")
+    of_red, of_tan = {"name": "red-one", "type": "bridge"}, {"name": "tan-one", "type": "bridge"}
+    assert told("type=network", f"network={red}", f"network={tan}") == [
+        ("create", red, of_red),
+        ("create", tan, of_tan),
+        ("connect", red, of_red | {"container": web}),
+        ("connect", tan, of_tan | {"container": web}),
+        ("disconnect", red, of_red | {"container": web}),
+        ("disconnect", tan, of_tan | {"container": web}),
+        ("destroy", red, of_red),
+        ("destroy", tan, of_tan),
+    ]
+    assert told("type=network")[-1] == ("prune", "", {"reclaimed": "0"})
+    assert {action for action, _, _ in told("network=red")} == {"create", "connect", "disconnect", "destroy"}
+    assert [each for each in told("event=connect") if each[1] in {red, tan}] == told(
+        "event=connect", "network=red-one", "network=tan-one"
+    )
+    order = [action for action, identifier, _ in told("type=network", "type=container") if identifier in {web, red}]
+    assert order == ["create", "create", "connect", "start", "disconnect", "kill", "die", "stop", "destroy", "destroy"]
+
+
 # Options of a bridge
 
 
