@@ -127,6 +127,7 @@ def fill(wire: Wire, content: Content) -> None:
     content.push(wire, "library", "V_1.0-rc.1", images.data("above", layers=1, size=10))
     content.push(wire, "library-more/app", "many", images.multi_arch("many"))
     _fill_docker(wire, content)
+    _fill_odd(wire, content)
     # What is mounted is the same bytes under another name.
     layer = next(iter(second.blobs))
     mounted = wire.ask("POST", f"/v2/docker/list/blobs/uploads/?mount={layer}&from=library/app")
@@ -146,6 +147,27 @@ def _fill_docker(wire: Wire, content: Content) -> None:
         listed.append({**descriptor(DOCKER_MANIFEST, raw), "platform": platform})
     raw = json.dumps({"schemaVersion": 2, "mediaType": DOCKER_LIST, "manifests": listed}, indent=3).encode()
     content.push_manifest(wire, "docker/list", "latest", DOCKER_LIST, raw)
+
+
+def _fill_odd(wire: Wire, content: Content) -> None:
+    """Push what some clients write, and what every registry in Go takes: it reads null as missing, and mends text."""
+    content.push_blob(wire, "odd", EMPTY)
+    whole = descriptor("application/vnd.oci.empty.v1+json", EMPTY)
+    without_size = {key: value for key, value in whole.items() if key != "size"}
+    odd: dict[str, dict[str, Any]] = {
+        "config-without-size": {"mediaType": DOCKER_MANIFEST, "config": without_size},
+        "layer-of-size-minus-1": {"layers": [{**whole, "size": -1, "annotations": {"title": None}}]},
+        "null-annotation": {"annotations": {"commit": None}},
+        "null-type": {"mediaType": None},
+        "half-a-surrogate-pair": {"annotations": {"title": "\ud83d"}},
+        "deep": {"x": json.loads("[" * 200 + "]" * 200)},
+    }
+    base = {"schemaVersion": 2, "mediaType": MANIFEST, "config": whole, "layers": [whole]}
+    for tag, more in odd.items():
+        kind = more.get("mediaType") or MANIFEST
+        content.push_manifest(wire, "odd", tag, kind, json.dumps({**base, **more}).encode())
+    latin = json.dumps({**base, "annotations": {"author": "Björn"}}, ensure_ascii=False).encode("latin-1")
+    content.push_manifest(wire, "odd", "latin-1", MANIFEST, latin)
 
 
 def docker_manifest(image: Image) -> bytes:

@@ -108,6 +108,16 @@ def forge_a_digest_that_is_none(forged: Forged) -> None:
     forged.manifest["layers"][0]["digest"] = "sha256:../../etc/passwd"
 
 
+@forgery("'layers' stands there twice")
+def forge_two_images_in_one(forged: Forged) -> None:
+    forged.raw = json.dumps(forged.manifest).replace('{"', '{"layers": [], "', 1).encode()
+
+
+@forgery("'Config' could be read as 'config'")
+def forge_a_second_image_for_docker(forged: Forged) -> None:
+    forged.manifest["Config"] = forged.manifest["config"]
+
+
 @forgery("at `$.layers[0].size`")
 def forge_a_negative_size(forged: Forged) -> None:
     forged.manifest["layers"][0]["size"] = -1

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -128,6 +129,22 @@ async def test_manifests_tags_and_deletes(server: Server, repository: str, remot
         await remote.manifests.get(manifest.digest)
     with pytest.raises(errors.ManifestUnknown):
         await remote.manifests.delete(manifest.digest)
+
+
+async def test_referrers_come_page_by_page(server: Server, repository: str, remote: RemoteRepository) -> None:
+    image = data("with referrers", layers=1, size=100)
+    push(server, repository, "1", image)
+    document = json.loads(image.manifest)
+    document["subject"] = {"mediaType": document["mediaType"], "digest": image.digest, "size": len(image.manifest)}
+    attached = []
+    for number in range(6):
+        raw = json.dumps({**document, "annotations": {str(number): "x" * 1_000_000}}).encode()
+        await remote.manifests.put(Manifest.parse(raw))
+        attached.append(Digest.of(raw))
+    first = await remote.referrers.page(image.digest)
+    assert [each.digest for each in first.descriptors] == attached[:4]
+    second = await remote.referrers.page(image.digest, first.last)
+    assert ([each.digest for each in second.descriptors], second.last) == (attached[4:], "")
 
 
 async def test_a_manifest_that_lacks_its_blobs_is_refused(server: Server, remote: RemoteRepository) -> None:
