@@ -1,6 +1,8 @@
 """``preg events``: tell what happens to containers."""
 
+import os
 import sys
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
@@ -43,7 +45,7 @@ def main(arguments: list[str]) -> int:
     filters = read_filters(options, _KEYS)
     since, until = options.last("--since"), options.last("--until")
     # Without a beginning only what happens from now on is told.
-    first = read_time(since or "0s", "--since")
+    first = read_time(since, "--since") if since else _asked_at()
     last = None if until is None else read_time(until, "--until")
     for event in read_events(config.load().home, until=last):
         # All of them are looked at, for the clock may have been set back meanwhile.
@@ -52,6 +54,18 @@ def main(arguments: list[str]) -> int:
             sys.stdout.write(f"{show(event)}\n")
             sys.stdout.flush()
     return 0
+
+
+def _asked_at() -> int:
+    """Give when this command was called, in nanoseconds since the epoch.
+
+    Programs call it and make a container start before Python has loaded this, and then wait for that event.
+    """
+    with open("/proc/self/stat", encoding="utf-8", errors="replace") as file:
+        ticks = int(file.read().rpartition(")")[2].split()[19])
+    # What began within the last tick is not told twice.
+    age = time.clock_gettime(time.CLOCK_BOOTTIME) - (ticks + 1) / os.sysconf("SC_CLK_TCK")
+    return time.time_ns() - max(0, int(age * 1e9))
 
 
 def _reader(form: str | None) -> Callable[[dict[str, Any]], str]:

@@ -1,6 +1,6 @@
 """Programs the tests drive, found on this machine or named as missing.
 
-`apt.txt` and `go.txt` beside this file list all of them for a machine that is to run every test.
+`apt.txt`, `go.txt` and `npm.txt` beside this file list all of them for a machine that is to run every test.
 """
 
 import os
@@ -13,6 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 TOOLS = ROOT / ".tools" / "bin"
+NPM_TOOLS = ROOT / ".tools" / "npm" / "node_modules" / ".bin"
 
 # Debian packages that are not called as the program is.
 _PACKAGES = {
@@ -34,6 +35,7 @@ def required(name: str) -> str:
     folders = [
         os.environ.get("PATH", os.defpath),
         str(TOOLS),
+        str(NPM_TOOLS),
         str(Path.home() / "go" / "bin"),
         "/usr/local/sbin:/usr/sbin:/sbin",  # not on every user's PATH; dockerd and nginx are there
     ]
@@ -67,4 +69,5 @@ def _how_to_get(name: str) -> str:
     for module in Path(__file__).with_name("go.txt").read_text().split():
         if module.partition("@")[0].endswith(f"/{name}"):
             return f"GOBIN={TOOLS} go install {module}"
-    return ".ci/go-tools" if name == "gotemplate" else f"apt-get install {_PACKAGES.get(name, name)}"
+    own = {"gotemplate": ".ci/go-tools", "devcontainer": ".ci/npm-tools"}
+    return own.get(name) or f"apt-get install {_PACKAGES.get(name, name)}"

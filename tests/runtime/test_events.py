@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -69,6 +70,21 @@ def test_a_template_takes_events_as_dockers_does(host: Preg, image: str, names: 
     assert json.loads(host.ok(*words, "{{json .}}")).keys() >= {"status", "id", "Type", "Actor", "time", "timeNano"}
     assert "can't evaluate field Nothing in type *events.Message" in host.fails(*words, "{{.Nothing}}")
     assert "unclosed action" in host.fails(*words, "{{.Nothing", status=64)
+
+
+def test_what_happens_while_the_command_is_loaded_is_told(host: Preg, image: str, names: Names, runnable: str) -> None:
+    name = names()
+    # The shell is the command once it has read a line, and was called before that.
+    words = host.command("events", "--until", "0s", "--filter", f"container={name}", "--format", "{{.Action}}")
+    with subprocess.Popen(
+        ["sh", "-c", 'read line; exec "$@"', "sh", *words],
+        env=host.environ,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as command:
+        host.ok("create", "--name", name, "--network", "none", "--runtime", runnable, image)
+        assert command.communicate("go\n")[0] == "create\n"
 
 
 def test_what_happens_to_images_is_told_as_docker_tells_it(
