@@ -53,6 +53,9 @@ class Upload(Protocol):
     async def write(self, data: bytes, /) -> None:
         """Append. The bytes may be held back until the upload is suspended or committed."""
 
+    async def suspend(self) -> None:
+        """Make durable what was written, and go on holding the upload: ``rollback`` still takes it all back."""
+
     async def rollback(self) -> None:
         """Forget what was written since the upload was opened. Does nothing after ``abort``."""
 

@@ -135,6 +135,10 @@ class GuardedUpload:
         with self._boundary:
             await self._upload.write(data)
 
+    async def suspend(self) -> None:
+        with self._boundary:
+            await self._upload.suspend()
+
     async def rollback(self) -> None:
         with self._boundary:
             await self._upload.rollback()

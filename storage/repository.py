@@ -62,6 +62,9 @@ class BlobWriter(Protocol):
     async def write(self, data: bytes, /) -> None:
         """Append; the bytes are hashed as they come."""
 
+    async def suspend(self) -> None:
+        """Make durable what was written, and go on holding the session: ``rollback`` still takes it all back."""
+
     async def rollback(self) -> None:
         """Forget what was written since the session was opened. Raises Unsupported where that cannot be done."""
 

@@ -292,6 +292,38 @@ class DriverContract:
             await upload.commit("k")
         assert await store.get("k", limit=5) == b"kept!"
 
+    @pytest.mark.parametrize("before", [0, 10, 6 * MIB])
+    @pytest.mark.parametrize("more", [10, 11 * MIB])
+    async def test_rollback_of_what_is_durable(self, store: Guard, before: int, more: int) -> None:
+        kept = b"k" * before
+        async with await store.upload("u") as upload:
+            await upload.write(kept)
+            upload.note = b"kept"
+        async with await store.upload("u", resume=True) as upload:
+            await upload.write(b"x" * more)
+            upload.note = b"lost"
+            await upload.suspend()
+            assert upload.offset == before + more
+            await upload.rollback()
+            assert (upload.offset, upload.note) == (before, b"kept")
+        async with await store.upload("u", resume=True) as upload:
+            assert (upload.offset, upload.note) == (before, b"kept")
+            await upload.write(b"!" * more)
+            await upload.commit("k")
+        assert await collect(store.read("k")) == kept + b"!" * more
+
+    async def test_an_upload_goes_on_after_it_was_made_durable(self, store: Guard) -> None:
+        async with await store.upload("u") as upload:
+            for piece in (b"a", b"b" * 6 * MIB, b"c"):
+                await upload.write(piece)
+                await upload.suspend()
+            upload.note = b"noted"
+        async with await store.upload("u", resume=True) as upload:
+            assert (upload.offset, upload.note) == (6 * MIB + 2, b"noted")
+            await upload.suspend()
+            await upload.commit("k")
+        assert await collect(store.read("k")) == b"a" + b"b" * 6 * MIB + b"c"
+
     async def test_read_of_an_upload(self, store: Guard) -> None:
         async with await store.upload("u") as upload:
             await upload.write(b"x" * (2 * MIB))

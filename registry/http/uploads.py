@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import hdrs
 
 from registry.http.errors import RangeRefused
-from registry.http.responses import UPLOAD_ID, created, empty
+from registry.http.responses import UPLOAD_ID, created, empty, is_gone
 from storage.oci.digest import ALGORITHMS, Digest
 from storage.oci.errors import (
     BlobUploadUnknown,
@@ -58,6 +58,10 @@ async def append(call: "Call") -> "web.StreamResponse":
     """
     async with await call.repository.blobs.upload(_session(call)) as upload:
         await _receive(call, upload, keep=True)
+        await upload.suspend()
+        if is_gone(call.request) and hdrs.CONTENT_RANGE not in call.request.headers:
+            # A slow store took longer than the client has waited: it sends the chunk again.
+            await upload.rollback()
     return empty(202, _progress(call, upload))
 
 
@@ -123,6 +127,8 @@ async def _receive(call: "Call", upload: "BlobWriter", *, keep: bool) -> None:
         if expected is not None and upload.offset - begin != expected:
             keep = False
             raise SizeInvalid(f"{expected} bytes were announced, and others came")
+        if not keep and is_gone(call.request):
+            raise ConnectionResetError("the client went away")
     except BaseException as error:
         if not (keep and isinstance(error, ConnectionError | RequestTimeout)):
             await upload.rollback()

@@ -38,6 +38,8 @@ class FolderUpload:
         length, self.note = _read_note(path)
         self._opened_note = self.note
         self._opened_at = self._written = length
+        #: What the note's file says.
+        self._kept = (length, self.note)
         self._file.truncate(length)
         self._gathered: list[bytes] = []
         self._size = 0
@@ -53,6 +55,10 @@ class FolderUpload:
         if self._size >= _PIECE:
             await self._hand_over()
 
+    async def suspend(self) -> None:
+        await self._flush()
+        await self._driver.run(self._keep)
+
     async def rollback(self) -> None:
         if self._file.closed:
             return
@@ -60,9 +66,9 @@ class FolderUpload:
         with contextlib.suppress(OSError):
             # What failed to be written is about to be cut off anyway.
             await self._settle()
-        await self._driver.run(os.ftruncate, self._file.fileno(), self._opened_at)
         self._written = self._opened_at
         self.note = self._opened_note
+        await self._driver.run(self._rewind)
 
     async def read(self) -> "AsyncIterator[bytes]":
         await self._flush()
@@ -137,14 +143,23 @@ class FolderUpload:
                 os.unlink(path)
         self._file.close()
 
+    def _rewind(self) -> None:
+        # The note may speak of no byte that is cut off.
+        self._keep()
+        os.ftruncate(self._file.fileno(), self._opened_at)
+
+    def _keep(self) -> None:
+        if (self._written, self.note) != self._kept:
+            # Nor of one that a loss of power could take away.
+            os.fdatasync(self._file.fileno())
+            with open(self._path + "~new", "wb", opener=partial(os.open, mode=self._driver.mode)) as file:
+                file.write(self._written.to_bytes(_LENGTH) + self.note)
+            os.replace(self._path + "~new", self._path + "~")
+            self._kept = (self._written, self.note)
+
     def _suspend(self) -> None:
         try:
-            if self._written != self._opened_at or self.note != self._opened_note:
-                # The note may speak of no byte that a loss of power could take away.
-                os.fdatasync(self._file.fileno())
-                with open(self._path + "~new", "wb", opener=partial(os.open, mode=self._driver.mode)) as file:
-                    file.write(self._written.to_bytes(_LENGTH) + self.note)
-                os.replace(self._path + "~new", self._path + "~")
+            self._keep()
         except OSError:
             self._remove()
             raise

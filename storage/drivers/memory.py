@@ -139,6 +139,9 @@ class MemoryUpload:
     async def write(self, data: bytes, /) -> None:
         self._session.data += data
 
+    async def suspend(self) -> None:
+        pass
+
     async def rollback(self) -> None:
         del self._session.data[self._opened_at :]
         self.note = self._session.note

@@ -90,7 +90,8 @@ class Record(msgspec.Struct, array_like=True):
 class S3Upload:
     """A ``storage.driver.Upload`` over a multipart upload, which is begun when the first part is full.
 
-    ``_opened`` is the record as it is in the bucket, ``_etag`` its ETag; without one it is not there, or maybe not.
+    ``_opened`` is the record to go back to, ``_saved`` the one in the bucket, ``_etag`` that one's ETag; without one it is
+    not there, or maybe not. ``_replaced`` names tails that may be of no use any more.
     """
 
     def __init__(self, driver: "S3Driver", place: str, record: Record, etag: str | None) -> None:
@@ -98,7 +99,8 @@ class S3Upload:
         self._bucket = driver.bucket
         self._place = place
         self._record = record
-        self._opened = record.copy()
+        self._opened = self._saved = record.copy()
+        self._replaced: set[str] = set()
         self._etag = etag
         self.note = record.note
         self._gathered: list[bytes] = []
@@ -167,7 +169,7 @@ class S3Upload:
         await self._arrived()
         begun, opened = self._record, self._opened
         self._record = opened.copy()
-        if len(begun.parts) > len(opened.parts):
+        if len(begun.parts) > len(opened.parts) or begun.tail_part != opened.tail_part:
             # A part sent meanwhile has the number of the part that held the tail.
             self._record.tail_part = ""
         self._gathered, self._size, self._tail_taken = [], 0, False
@@ -219,24 +221,26 @@ class S3Upload:
     async def __aexit__(self, *_: object) -> None:
         try:
             if not self._done:
-                await self._suspend()
+                await self.suspend()
+                await self._drop_replaced()
         finally:
             self._driver.held.discard(self._place)
 
-    async def _suspend(self) -> None:
+    async def suspend(self) -> None:
         await self._settle()
         record = self._record
         if self._gathered or self._tail_taken:
             await self._store_tail()
         record.note = self.note
-        if self._etag is not None and record == self._opened:
-            return
-        replaced = self._opened.tail if self._opened.tail != record.tail else ""
-        await self._save(record)
-        if replaced:
+        if self._etag is None or record != self._saved:
+            self._replaced.add(self._saved.tail)
+            await self._save(record)
+
+    async def _drop_replaced(self) -> None:
+        for tail in self._replaced - {"", self._saved.tail}:
             with contextlib.suppress(StorageError):
                 # The record is written. What stays goes with the upload.
-                await self._bucket.call("delete_object", replaced)
+                await self._bucket.call("delete_object", tail)
 
     async def _store_tail(self) -> None:
         record, tail = self._record, b"".join(self._gathered)
@@ -257,7 +261,7 @@ class S3Upload:
         except (PreconditionFailed, AlreadyExists) as error:
             await self._drop_own()
             raise Busy("somebody else went on with the upload") from error
-        self._etag, self._opened = info.etag, record.copy()
+        self._etag, self._saved = info.etag, record.copy()
 
     async def _drop_own(self) -> None:
         """Remove what was sent since the upload was opened, and leave the rest to who went on with it."""
@@ -288,6 +292,7 @@ class S3Upload:
             await self.drop(self._driver, record)
             self._record = Record(record.part_size, self._driver.new_place())
             await self._save(self._record)
+            self._opened = self._saved
         else:
             await self._take_tail()
 
@@ -371,6 +376,7 @@ class S3Upload:
         announced = self._opened.copy()
         announced.target, announced.upload_id = key, self._record.upload_id
         await self._save(announced)
+        self._opened = self._saved
 
     async def _finish_parts(self, key: str) -> None:
         """Make the parts one object, which is to be published at a key if that is known."""

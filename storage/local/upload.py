@@ -58,6 +58,10 @@ class LocalBlobWriter:
             self._hashed += len(data)
         await self._or_free(self._upload.write(data))
 
+    async def suspend(self) -> None:
+        self._note_hash()
+        await self._or_free(self._upload.suspend())
+
     async def rollback(self) -> None:
         await self._upload.rollback()
         self._hash, self._hashed = _resume(self._upload)
@@ -83,10 +87,13 @@ class LocalBlobWriter:
         error: BaseException | None,
         traceback: "TracebackType | None",
     ) -> None:
+        self._note_hash()
+        await self._upload.__aexit__(kind, error, traceback)
+
+    def _note_hash(self) -> None:
         if self._hashed and self._hashed == self._upload.offset:
             # The driver may have forgotten bytes that it could not store: a hash of those is of no use.
             self._upload.note = msgspec.msgpack.encode(_Progress(self._hashed, self._hash.serialize()))
-        await self._upload.__aexit__(kind, error, traceback)
 
     async def _or_free(self, step: "Awaitable[object]") -> None:
         """Take a step; if the store is full, give back what the session took of it."""

@@ -57,6 +57,10 @@ class RemoteUpload:
         await self._hand_over(self._request, bytes(data))
         self.offset += len(data)
 
+    async def suspend(self) -> None:
+        """Wait until the registry has taken what was written."""
+        await self._finish()
+
     async def rollback(self) -> None:
         """Refuse: a registry offers no way to take bytes back."""
         raise errors.Unsupported("an upload to another registry cannot be rolled back: abort it")
