@@ -90,7 +90,7 @@ class Record(msgspec.Struct, array_like=True):
 class S3Upload:
     """A ``storage.driver.Upload`` over a multipart upload, which is begun when the first part is full.
 
-    ``_opened`` is the record to go back to, ``_saved`` the one in the bucket, ``_etag`` that one's ETag; without one it is
+    ``_opened`` is the record to go back to. ``_saved`` is the one in the bucket, ``_etag`` its ETag; without one it is
     not there, or maybe not. ``_replaced`` names tails that may be of no use any more.
     """
 
@@ -222,9 +222,10 @@ class S3Upload:
         try:
             if not self._done:
                 await self.suspend()
-                await self._drop_replaced()
         finally:
             self._driver.held.discard(self._place)
+        if not self._done:
+            await self._drop_replaced()
 
     async def suspend(self) -> None:
         await self._settle()

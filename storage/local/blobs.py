@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from storage.oci.reference import Name
 
 
-#: How long a request waits for an upload session that another one holds, and how often it looks, in seconds.
-_PATIENCE: Final = 5.0
+#: How long a request waits for an upload session that another one holds, and how often it looks, in seconds. The other
+#: may be taking back a chunk whose client is gone, which takes a slow store some calls.
+_PATIENCE: Final = 15.0
 _PAUSE: Final = 0.02
 
 

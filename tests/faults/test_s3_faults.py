@@ -1,7 +1,9 @@
 """Every S3 call of a push fails in every way: the client is told to try again, and nothing broken is seen or lost."""
 
+import asyncio
 import json
 import random
+import threading
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 
@@ -20,8 +22,9 @@ from storage.oci import media
 from storage.oci.digest import Digest
 from tests.parts import fault_proxy
 from tests.parts.fault_proxy import Call, Fault, FaultProxy, faulty
+from tests.parts.process import PATIENCE
 from tests.parts.seaweed import Seaweed, seaweed
-from tests.registry.client import Client, describe
+from tests.registry.client import Client, describe, read_response
 
 MIB = 1 << 20
 PART = 5 * MIB
@@ -174,3 +177,39 @@ async def test_a_call_that_hangs_is_given_up(proxy: FaultProxy, monkeypatch: pyt
 
 def hanging(call: Call) -> None:
     """Nothing comes; the connection stays."""
+
+
+async def test_a_chunk_sent_again_by_a_client_without_patience_is_there_once(proxy: FaultProxy, client: Client) -> None:
+    """Whichever call the store takes so long for that the client goes away meanwhile."""
+    chunk, number = BYTES[:100_000], 0
+    while True:
+        number += 1
+        location = await client.open_upload(REPOSITORY)
+        reached, gone = threading.Event(), threading.Event()
+
+        def held_up(call: Call, reached: threading.Event = reached, gone: threading.Event = gone) -> None:
+            reached.set()
+            gone.wait(PATIENCE)
+            call.answer(*call.forward())
+
+        proxy.plan(held_up, range(number, number + 1))
+        async with client.connection() as (reader, writer):
+            writer.write(
+                f"PATCH {location} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(chunk)}\r\n\r\n".encode() + chunk
+            )
+            answered = asyncio.ensure_future(read_response(reader))
+            held = asyncio.ensure_future(asyncio.to_thread(reached.wait, PATIENCE))
+            await asyncio.wait([answered, held], return_when=asyncio.FIRST_COMPLETED)
+            answered.cancel()
+        is_last = not reached.is_set()
+        reached.set()
+        await held
+        await client.ask("GET", "/v2/")  # when this is answered the end has been seen as well
+        gone.set()
+        if is_last:
+            break
+        answer = await client.ask("PATCH", location, chunk)
+        assert (answer.status, answer.headers["Range"]) == (202, f"0-{len(chunk) - 1}"), number
+        assert (await client.ask("PUT", f"{location}?digest={Digest.of(chunk)}", b"")).status == 201
+    # The session is read, its bytes and the record of them are written.
+    assert number > 3

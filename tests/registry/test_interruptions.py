@@ -6,7 +6,8 @@ import pytest
 
 from storage.guard import Guard
 from storage.layout import BlobData
-from storage.local import LocalNamespace
+from storage.local import LocalNamespace, blobs
+from storage.local.upload import LocalBlobWriter
 from storage.oci.digest import Digest
 from tests.registry.client import CONTINUE, Client, read_response
 
@@ -98,10 +99,72 @@ async def test_a_request_cut_before_it_is_complete_leaves_nothing(
     assert [info.key async for info in namespace.store.list("")] == []
 
 
+@pytest.mark.parametrize("store", ["folder", "memory"], indirect=True)
+@pytest.mark.parametrize(("where", "held"), [("", "0-99"), ("\r\nContent-Range: 100-4095", "0-4095")])
+async def test_a_chunk_that_is_durable_too_late_is_taken_back(
+    client: Client, monkeypatch: pytest.MonkeyPatch, where: str, held: str
+) -> None:
+    """D31: a client that had no patience with a slow store sends it again, unless it can ask."""
+    durable, gone = asyncio.Event(), asyncio.Event()
+    suspend = LocalBlobWriter.suspend
+
+    async def suspend_slowly(upload: LocalBlobWriter) -> None:
+        await suspend(upload)
+        durable.set()
+        await gone.wait()
+
+    location = await client.open_upload("a")
+    await client.ask("PATCH", location, CONTENT[:100])
+    with monkeypatch.context() as slow:
+        slow.setattr(LocalBlobWriter, "suspend", suspend_slowly)
+        async with client.connection() as (_, writer):
+            head = f"PATCH {location} HTTP/1.1\r\nHost: x{where}\r\nContent-Length: 3996\r\n\r\n"
+            writer.write(head.encode() + CONTENT[100:4096])
+            await durable.wait()
+        await client.ask("GET", "/v2/")  # when this is answered the end has been seen as well
+        gone.set()
+    assert await client.held(location) == held
+    start = int(held.partition("-")[2]) + 1
+    assert (await client.ask("PATCH", location, CONTENT[start:])).status == 202
+    assert (await client.ask("PUT", f"{location}?digest={DIGEST}", b"")).status == 201
+    assert (await client.ask("GET", f"/v2/a/blobs/{DIGEST}")).body == CONTENT
+
+
+@pytest.mark.parametrize("line", ["PUT {location}?digest={digest}", "POST /v2/a/blobs/uploads/?digest={digest}"])
+async def test_nothing_is_published_for_a_client_that_has_gone(
+    client: Client, monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    """D31: it sends the same again, to a session that must be there."""
+    written, gone = asyncio.Event(), asyncio.Event()
+    write = LocalBlobWriter.write
+
+    async def write_slowly(upload: LocalBlobWriter, data: bytes) -> None:
+        await write(upload, data)
+        written.set()
+        await gone.wait()
+
+    content = CONTENT[:1000]
+    digest, location = Digest.of(content), await client.open_upload("a")
+    with monkeypatch.context() as slow:
+        slow.setattr(LocalBlobWriter, "write", write_slowly)
+        async with client.connection() as (_, writer):
+            head = (
+                f"{line.format(location=location, digest=digest)} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n"
+            )
+            writer.write(head.encode() + content)
+            await written.wait()
+        await client.ask("GET", "/v2/")
+        gone.set()
+    assert await client.held(location) == "0-0"
+    (await client.ask("GET", f"/v2/a/blobs/{digest}")).refused(404, "BLOB_UNKNOWN")
+    assert (await client.ask("PUT", f"{location}?digest={digest}", content)).status == 201
+
+
 async def test_a_session_that_is_written_to_is_busy_and_is_not_purged(
-    client: Client, namespace: LocalNamespace
+    client: Client, namespace: LocalNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """D38, D40: a second writer is asked to come again."""
+    monkeypatch.setattr(blobs, "_PATIENCE", 0.1)
     location = await client.open_upload("a")
     async with client.unfinished(f"PATCH {location} HTTP/1.1\r\n{LENGTH}", CONTENT[:10], location):
         for method in ("PATCH", "PUT", "DELETE", "GET"):

@@ -156,7 +156,10 @@ async def test_a_session_is_known_to_its_repository_alone(namespace: LocalNamesp
         await namespace.repository(A).blobs.upload("0" * 32)
 
 
-async def test_a_session_is_written_to_by_one_at_a_time(namespace: LocalNamespace) -> None:
+async def test_a_session_is_written_to_by_one_at_a_time(
+    namespace: LocalNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.local.blobs._PATIENCE", 0.1)
     blobs = namespace.repository(A).blobs
     async with await blobs.upload() as upload:
         with pytest.raises(Unavailable):
