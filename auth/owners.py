@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from auth.credentials import Account
 
 _LOG: Final = logging.getLogger("preg.auth")
-#: For how many seconds an account is not asked for again, and how long it holds while nobody can be asked.
+#: For how many seconds an account is not asked for again, for how many nobody waits for the answer, and for how many it
+#: holds while nobody can be asked.
 _LIFETIME: Final = 1.0
+_WAITS_AFTER: Final = 3.0
 _HOLDS: Final = 300.0
 _REMEMBERED: Final = 4096
 
@@ -28,7 +30,7 @@ class _Known(NamedTuple):
 
 
 class TokenOwners:
-    """Remembers accounts for a second, as one client makes many requests with one token."""
+    """Remembers accounts for some seconds, as one client makes many requests with one token."""
 
     def __init__(
         self, ask: "Callable[[str], Awaitable[Account | None]]", *, clock: "Callable[[], float]" = time.monotonic
@@ -39,19 +41,26 @@ class TokenOwners:
         self._asking: dict[str, asyncio.Future[Account | None]] = {}
 
     async def account(self, name: str) -> "Account | None":
-        """Give somebody's account as it is, or was a second ago; None for who has none.
+        """Give somebody's account as it is, or was three seconds ago at most; None for who has none.
 
         Raises AuthUnavailable where it cannot be asked for, and has not been for five minutes.
         """
         known = self._known.get(name)
-        if known is not None and self._clock() - known.asked < _LIFETIME:
+        age = self._clock() - known.asked if known is not None else _WAITS_AFTER
+        if known is not None and age < _LIFETIME:
             return known.account
         asking = self._asking.get(name)
         if asking is None:
             asking = asyncio.ensure_future(self._find(name, known))
             self._asking[name] = asking
-            asking.add_done_callback(lambda _: self._asking.pop(name))
-        return await asyncio.shield(asking)
+            asking.add_done_callback(lambda done: self._answered(name, done))
+        # A directory may be slow, and who uses a token all the time shall not wait for it every second.
+        return known.account if known is not None and age < _WAITS_AFTER else await asyncio.shield(asking)
+
+    def _answered(self, name: str, done: "asyncio.Future[Account | None]") -> None:
+        del self._asking[name]
+        if not done.cancelled() and (error := done.exception()) is not None:
+            _LOG.info("the account of %s cannot be asked for: %s", name, error)
 
     async def _find(self, name: str, known: _Known | None) -> "Account | None":
         now = self._clock()

@@ -6,11 +6,11 @@ Who writes holds a lock on the directory, so that no line comes behind the last 
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
 
 from runtime.lean import from_json, to_json
+from runtime.lock import holding
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,12 +57,14 @@ def parse(line: bytes) -> dict[str, Any] | None:
 
 def _append(directory: str, line: bytes) -> None:
     try:
-        held = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        _append_there(directory, line)
     except FileNotFoundError:
         os.makedirs(directory, mode=0o700, exist_ok=True)
-        held = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX)
+        _append_there(directory, line)
+
+
+def _append_there(directory: str, line: bytes) -> None:
+    with holding(directory):
         file = os.open(f"{directory}/log", os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             os.write(file, line)
@@ -70,5 +72,3 @@ def _append(directory: str, line: bytes) -> None:
                 os.rename(f"{directory}/log", f"{directory}/log.1")
         finally:
             os.close(file)
-    finally:
-        os.close(held)

@@ -322,6 +322,27 @@ async def test_an_account_is_asked_for_once_a_second(
         clock.now += 2.5
 
 
+async def test_nobody_waits_for_a_slow_directory_who_was_known_three_seconds_ago(clock: Clock) -> None:
+    answers = [asyncio.get_running_loop().create_future() for _ in range(2)]
+
+    async def ask(_name: str) -> Account | None:
+        found: Account | None = await answers.pop(0)
+        return found
+
+    first, second = answers
+    owners = TokenOwners(ask, clock=clock)
+    first.set_result(Account(ALICE, "fingerprint"))
+    assert await owners.account("alice")
+    clock.now += 2.9
+    assert await owners.account("alice")
+    clock.now += 0.1
+    waiting = asyncio.ensure_future(owners.account("alice"))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    second.set_result(None)
+    assert await waiting is None
+
+
 async def test_our_tokens_are_good_for_as_long_as_they_say(issuer: TokenIssuer, checking: Tokens, clock: Clock) -> None:
     issued = await issuer.issue(ALICE, [])
     clock.now += issued.expires_in - 1
