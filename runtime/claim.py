@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from runtime.lean import contextmanager, suppress
-from runtime.lock import lock
+from runtime.lock import lock, make_private
 from runtime.removal import remove_tree
 
 TYPE_CHECKING = False
@@ -19,7 +19,7 @@ def claim(parent: Path) -> Iterator[Path]:
     """Make a directory of this process's own below ``parent``; the claim ends with the context, the directory stays."""
     while True:
         path = parent / os.urandom(6).hex()
-        path.mkdir(mode=0o700, parents=True)
+        make_private(str(path))
         held = lock(path)
         if held is not None:
             break

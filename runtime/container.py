@@ -14,7 +14,7 @@ import os
 
 from runtime.errors import Damaged
 from runtime.lean import NamedTuple, contextmanager, suppress
-from runtime.lock import lock
+from runtime.lock import lock, make_private
 from runtime.record import overwrite_record, read_record, write_record
 from runtime.removal import remove_tree
 
@@ -184,7 +184,7 @@ class Container:
             if os.listdir(self.running) == ["container"]:
                 return  # as whoever makes a container to be started at once has done
         remove_tree(self.running)
-        os.makedirs(self.running, mode=0o700)
+        make_private(self.running)
         os.symlink(self.directory, f"{self.running}/container")
 
     def unregister(self) -> None:

@@ -13,7 +13,7 @@ from runtime.container import Container
 from runtime.errors import Damaged, Fault, NotFound, UsageError
 from runtime.events import record
 from runtime.lean import suppress
-from runtime.lock import holding, lock
+from runtime.lock import holding, lock, make_private
 from runtime.removal import remove_tree
 
 TYPE_CHECKING = False
@@ -85,7 +85,7 @@ class Containers:
         """Make an empty container that is ours: give it, and the lock on it."""
         while True:
             container = self.get(os.urandom(32).hex())
-            os.makedirs(container.directory, mode=0o700)
+            make_private(container.directory)
             held = container.lock()
             if held is not None:
                 container.register()
@@ -94,7 +94,7 @@ class Containers:
     def take_name(self, name: str, container: Container) -> None:
         """Let a name stand for a container. Raises Fault if it stands for another, UsageError if it cannot be one."""
         _check_name(name)
-        os.makedirs(self._names, mode=0o700, exist_ok=True)
+        make_private(self._names)
         with suppress(FileExistsError):
             os.symlink(container.id, f"{self._names}/{name}")
             return

@@ -9,13 +9,14 @@ from typing import Any, BinaryIO
 
 from runtime.events import folder, parse
 from runtime.kernel import watch_folder
+from runtime.lock import make_private
 from runtime.log import whole_lines
 
 
 def read_events(home: str, *, until: int | None) -> Iterator[dict[str, Any]]:
     """Give all events that are kept, then those that happen until a time (nanoseconds since the epoch; None: ever)."""
     directory = folder(home)
-    os.makedirs(directory, mode=0o700, exist_ok=True)
+    make_private(directory)
     watching = watch_folder(directory)
     file = _open(f"{directory}/log.1")
     try:

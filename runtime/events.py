@@ -10,7 +10,7 @@ import os
 import time
 
 from runtime.lean import from_json, to_json
-from runtime.lock import holding
+from runtime.lock import holding, make_private
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def _append(directory: str, line: bytes) -> None:
     try:
         _append_there(directory, line)
     except FileNotFoundError:
-        os.makedirs(directory, mode=0o700, exist_ok=True)
+        make_private(directory)
         _append_there(directory, line)
 
 

@@ -29,7 +29,7 @@ from runtime.errors import Fault
 from runtime.image_config import ImageConfig
 from runtime.layers import Layers, sync_file
 from runtime.lean import NamedTuple, contextmanager, from_json, suppress
-from runtime.lock import holding
+from runtime.lock import holding, make_private
 from runtime.record import read
 from storage.oci.digest import Digest
 from storage.oci.shorthand import complete, full_name
@@ -254,5 +254,5 @@ def _read_file(path: str) -> bytes:
 
 
 def _make_folder(path: str) -> str:
-    os.makedirs(path, mode=0o700, exist_ok=True)
+    make_private(path)
     return path

@@ -17,7 +17,7 @@ from runtime.errors import Fault
 from runtime.init_layer import find_init_layer
 from runtime.kernel import MS_NODEV, MS_NOSUID, MS_RDONLY, mount, unmount
 from runtime.lean import suppress
-from runtime.lock import lock
+from runtime.lock import lock, make_private
 from runtime.removal import remove_tree
 from runtime.rootless import privileges
 
@@ -66,7 +66,7 @@ class Layers:
 
     def publish(self, made: Path, diff_id: Digest) -> None:
         """Take over the directory of a layer, all of it durable. If another process was faster, its copy stays."""
-        os.makedirs(self._folder, mode=0o700, exist_ok=True)
+        make_private(self._folder)
         try:
             made.rename(self.path(diff_id))
         except OSError:

@@ -21,6 +21,15 @@ if TYPE_CHECKING:
 _PATIENCE: Final = 10.0
 
 
+def make_private(directory: str) -> None:
+    """Make a directory for its owner alone, and those above it that are missing, whatever umask the caller has."""
+    before = os.umask(0o077)
+    try:
+        os.makedirs(directory, exist_ok=True)
+    finally:
+        os.umask(before)
+
+
 def lock(directory: str | os.PathLike[str], *, wait: bool = False, shared: bool = False) -> int | None:
     """Lock a directory: give an open file that holds the lock until it is closed, here and where it was passed on to.
 

@@ -15,6 +15,7 @@ from runtime.kernel import (
     MS_RDONLY,
     MS_REC,
     MS_REMOUNT,
+    UMASK,
     join_mounts,
     mount,
     open_inside,
@@ -49,10 +50,11 @@ def opened_root(containers: "Containers", container: "Container") -> Iterator[in
         if state.alive:
             root = _root_of_process(state.pid)
             if root is not None and container.state().pid == state.pid:
-                try:
-                    yield root
-                finally:
-                    os.close(root)
+                with _umask_of_containers():
+                    try:
+                        yield root
+                    finally:
+                        os.close(root)
                 return
         held = container.lock()
         if held is not None:
@@ -120,10 +122,21 @@ def _own_mounts() -> Iterator[None]:
     ours = os.open("/proc/self/ns/mnt", os.O_RDONLY)
     try:
         unshare_mounts()
-        yield
+        with _umask_of_containers():
+            yield
     finally:
         join_mounts(ours)
         os.close(ours)
+
+
+@contextmanager
+def _umask_of_containers() -> Iterator[None]:
+    """Make what is missing in a root as a container would, whatever umask the caller has."""
+    before = os.umask(UMASK)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 def _attach(root: int, wanted: "Mount") -> None:

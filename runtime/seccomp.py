@@ -10,6 +10,7 @@ import os
 
 from runtime.capabilities import ALL
 from runtime.lean import NamedTuple, from_json, to_json
+from runtime.lock import make_private
 from storage.oci.digest import Digest
 
 TYPE_CHECKING = False
@@ -92,7 +93,7 @@ def _make(wanted: Wanted, *, compiled: bool) -> Filter:
 
 
 def _keep(path: str, content: bytes) -> None:
-    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    make_private(os.path.dirname(path))
     new = f"{path}.{os.getpid()}"
     with open(new, "wb") as file:
         file.write(content)

@@ -16,7 +16,7 @@ import time
 from runtime.errors import Fault, NotFound, UsageError
 from runtime.events import record
 from runtime.lean import NamedTuple, contextmanager, from_json, to_json
-from runtime.lock import lock
+from runtime.lock import lock, make_private
 from runtime.rootless import enter
 
 TYPE_CHECKING = False
@@ -169,7 +169,7 @@ class Volumes:
 
         from runtime.claim import scratch  # noqa: PLC0415
 
-        os.makedirs(self._folder, mode=0o700, exist_ok=True)
+        make_private(self._folder)
         enter()  # what containers have left belongs to other IDs
         with scratch(Path(self._new)) as place:
             yield place

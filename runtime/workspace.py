@@ -12,6 +12,7 @@ from runtime.errors import Fault
 from runtime.images import Images, Record
 from runtime.layers import sync_file
 from runtime.lean import to_json
+from runtime.lock import make_private
 from runtime.record import plain
 from runtime.rootless import enter
 from storage.oci.digest import Digest
@@ -117,6 +118,6 @@ def pinned(images: Images) -> set[Digest]:
 def _publish(file: Path, target: str) -> None:
     with file.open("rb+") as opened:
         os.fsync(opened.fileno())
-    os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)
+    make_private(os.path.dirname(target))
     file.rename(target)
     sync_file(os.path.dirname(target))

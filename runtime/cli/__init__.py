@@ -116,6 +116,8 @@ def program() -> None:
             # It is closed, and another file that we open would have its number.
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - as long as we go on
     filter_output()
+    # What we make is for nobody but its owner to write to, even if the caller's own files are not.
+    os.umask(os.umask(0o022) | 0o022)
     status = main()
     if "threading" in sys.modules:
         sys.exit(status)  # after the threads, and what modules have put off until then

@@ -10,7 +10,7 @@ import os
 from runtime.errors import Damaged
 from runtime.events import record
 from runtime.lean import NamedTuple, contextmanager, suppress
-from runtime.lock import lock
+from runtime.lock import lock, make_private
 from runtime.network.entries import entries, entries_of, networks
 from runtime.record import read_record, write_record
 
@@ -118,7 +118,7 @@ class Endpoints:
     def changing(self) -> "Iterator[None]":
         """Have everybody else wait who joins or leaves."""
         while True:
-            os.makedirs(self.directory, mode=0o700, exist_ok=True)
+            make_private(self.directory)
             held = lock(self.directory, wait=True)
             if held is not None:
                 break

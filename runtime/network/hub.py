@@ -22,7 +22,7 @@ import sys
 from runtime.errors import Fault
 from runtime.kernel import join_network
 from runtime.lean import NamedTuple, suppress
-from runtime.lock import holding, lock
+from runtime.lock import holding, lock, make_private
 from runtime.network import slirp
 from runtime.network.endpoints import endpoints_by_container
 from runtime.network.namespace import UPLINK, aside, make_namespace, owner_of
@@ -64,7 +64,7 @@ def enter(state: str) -> Hub:
     if not _entered:
         folder = f"{state}/hub"
         for path in (folder, f"{folder}/program"):
-            os.makedirs(path, mode=0o700, exist_ok=True)
+            make_private(path)
         with holding(folder):
             _entered.append(_find_or_make(state, folder))
     return _entered[0]

@@ -10,7 +10,7 @@ import os
 from runtime.errors import Fault, NotFound
 from runtime.events import record
 from runtime.lean import NamedTuple, contextmanager, suppress
-from runtime.lock import lock
+from runtime.lock import lock, make_private
 from runtime.network.addresses import Subnet, read_address, read_subnet
 from runtime.network.plan import DEFAULT
 from runtime.record import read_record, write_record
@@ -155,7 +155,7 @@ class Networks:
         if network.name == DEFAULT:
             write_record(self._default, network, durable=False)
         else:
-            os.makedirs(self._records, mode=0o700, exist_ok=True)
+            make_private(self._records)
             write_record(self._file(network.name), network, durable=True)
 
     def forget(self, network: Network) -> None:
@@ -185,7 +185,7 @@ class Networks:
 
 @contextmanager
 def _alone_in(directory: str) -> "Iterator[None]":
-    os.makedirs(directory, mode=0o700, exist_ok=True)
+    make_private(directory)
     held = lock(directory, wait=True)
     if held is None:
         raise Fault(f"{directory} was removed just now")

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.parts.images import File, Image, busybox, layer, push
-from tests.parts.mounts import below
+from tests.parts.mounts import below, unmount_below
 from tests.parts.process import parent
 from tests.parts.required import require_terminals
 from tests.parts.server import Server
@@ -346,6 +346,36 @@ def test_the_callers_umask_is_not_the_containers(host: Preg, image: str, tmp_pat
     told = subprocess.check_output(host.command(*words), env=host.environ, text=True, umask=0o077)
     umask, *folders = told.splitlines()
     assert (umask, [folder.split()[0] for folder in folders]) == ("0022", ["drwxr-xr-x"] * 3)
+
+
+@pytest.mark.usefixtures("runnable")
+@pytest.mark.parametrize("umask", [0o000, 0o077])
+def test_what_is_made_has_our_modes_whatever_the_callers_umask(
+    umask: int, server: Server, preg: Preg, repository: str, tmp_path: Path
+) -> None:
+    push(server, repository, "1", busybox())
+    name = f"{server.address}/{repository}:1"
+
+    def ok(*words: str) -> str:
+        return subprocess.check_output(preg.command(*words), env=preg.environ, text=True, umask=umask)
+
+    container = ok("create", "-v", "data:/made/data", "-v", f"{tmp_path}/new:/new", name, "sleep", "1000").strip()
+    (tmp_path / "copied").touch(0o644)
+    ok("cp", str(tmp_path / "copied"), f"{container}:/tmp/")
+    ok("network", "create", "between")
+    ok("start", container)
+    try:
+        modes = ok("exec", "-u", "1000", container, "busybox", "stat", "-c", "%a", "/", "/made", "/made/data", "/new")
+        assert modes.split() == ["755"] * 4
+        for place in (preg.home, preg.state):
+            assert stat.S_IMODE(place.stat().st_mode) == 0o700
+            made = [path for path in place.rglob("*") if "root" not in path.parts and not path.is_symlink()]
+            assert len(made) > 10
+            assert [path for path in made if path.stat().st_mode & 0o022 and "upper" not in path.parts] == []
+    finally:
+        ok("rm", "-f", container)
+        ok("network", "rm", "between")
+        unmount_below(preg.home)
 
 
 def test_the_callers_directory_may_be_gone(host: Preg, image: str, tmp_path: Path) -> None:
