@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
+#: No request goes through so many proxies.
+_HOPS: Final = 64
 _HOST: Final = re.compile(r"(?:[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?\Z")
 
 
@@ -39,7 +41,8 @@ class Proxies:
     def client(self, request: "web.BaseRequest") -> str:
         """Give the address a request comes from: the last that no trusted proxy has, of those it went through."""
         address = request.remote or ""
-        forwarded = ",".join(request.headers.getall(hdrs.X_FORWARDED_FOR, ())).split(",")
+        # From the right, as far as any request goes through proxies: the rest is what a client has made up.
+        forwarded = ",".join(request.headers.getall(hdrs.X_FORWARDED_FOR, ())).rsplit(",", _HOPS)[-_HOPS:]
         while forwarded and self._include(address):
             before = forwarded.pop().strip()
             if not _is_address(before):

@@ -15,6 +15,7 @@ from storage.drivers.folder import FolderDriver
 from storage.errors import StorageUnavailable
 from storage.guard import Guard
 from storage.lock import alone, locked
+from storage.plugins import open_driver
 
 ADD = """
 import sys
@@ -106,6 +107,20 @@ async def test_what_a_folder_keeps_for_itself_is_closed_to_others(tmp_path: Path
     assert stat.S_IMODE((folder / "a/b").stat().st_mode) == mode
     assert {stat.S_IMODE(path.stat().st_mode) for path in (own / "locks").iterdir()} == {0o600}
     await store.aclose()
+
+
+def test_a_folder_of_another_user_that_is_open_to_others_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".preg~/locks").mkdir(parents=True, mode=0o755)
+
+    def refuse(_path: str, _mode: int) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    # Root may change the mode of anybody's folder, and the tests may run as root.
+    monkeypatch.setattr("storage.drivers.folder.os.chmod", refuse)
+    with pytest.raises(StorageUnavailable, match="is another user's and open to others: run as that user"):
+        open_driver(str(tmp_path))
 
 
 async def test_a_folder_that_is_made_can_be_read_by_others_but_for_that(tmp_path: Path) -> None:
