@@ -24,7 +24,7 @@ USAGE: Final = Usage(
     (
         Option("--since", "Tell also what has happened since then: a time, or 10m for ten minutes ago", "TIME"),
         Option("--until", "End at this time", "TIME"),
-        Option("--filter", f"Tell of those that have {', '.join(_KEYS)} so", "KEY=VALUE", "-f"),
+        Option("--filter", f"Tell of those that have {', '.join(_KEYS)} so", "KEY=VALUE", "-f", _KEYS),
         Option("--format", "json, or a Go template ('{{.Type}} {{.Action}}')", "FORMAT"),
     ),
     notes="""

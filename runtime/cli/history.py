@@ -25,7 +25,7 @@ USAGE: Final = Usage(
         Option("--human", "Sizes and times as people read them (default; --human=false for others)", short="-H"),
         Option("--no-trunc", "Print whole IDs and commands"),
         Option("--quiet", "Print IDs alone", short="-q"),
-        FORMAT,
+        FORMAT._replace(choices=_FIELDS),
     ),
     notes=f"""
 Fields: {", ".join(_FIELDS)}.

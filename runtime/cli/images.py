@@ -38,8 +38,8 @@ USAGE: Final = Usage(
         Option("--quiet", "Print IDs alone", short="-q"),
         Option("--digests", "Show the digests by which registries know them"),
         Option("--no-trunc", "Print whole IDs"),
-        Option("--filter", f"List those that have {', '.join(_FILTERS)} so", "KEY=VALUE", "-f"),
-        FORMAT,
+        Option("--filter", f"List those that have {', '.join(_FILTERS)} so", "KEY=VALUE", "-f", _FILTERS),
+        FORMAT._replace(choices=_FIELDS),
     ),
     notes=f"""
 Fields: {", ".join(_FIELDS)}.

@@ -1,6 +1,6 @@
 """``preg inspect``: tell all about containers, images, networks and volumes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from runtime import config
@@ -11,6 +11,7 @@ from runtime.cli.targets import here
 from runtime.containers import Containers
 from runtime.errors import NotFound, UsageError
 
+_TYPES: Final = ("container", "image", "network", "volume")
 USAGE: Final = Usage(
     "inspect [OPTION...] CONTAINER|IMAGE|NETWORK|VOLUME...",
     "Tell all about containers, images, networks and volumes, as JSON with Docker's names. Of those with one name the"
@@ -18,7 +19,7 @@ USAGE: Final = Usage(
     (
         DOCUMENT_FORMAT,
         Option("--size", "Tell of containers what their files take as well", short="-s"),
-        Option("--type", "Look among these only: container, image, network, volume", "TYPE"),
+        Option("--type", "Look among these only: container, image, network, volume", "TYPE", "", _TYPES),
     ),
     notes="""
 Examples:
@@ -34,15 +35,15 @@ def main(arguments: list[str]) -> int:
     """Run the command."""
     options = USAGE.parse(arguments)
     kind, sizes = options.last("--type"), "--size" in options
-    if kind not in (None, *_KINDS):
-        raise UsageError(f"--type is {', '.join(_KINDS)}, not {kind!r}")
-    containers, kinds = here(), [kind] if kind else list(_KINDS)
+    if kind not in (None, *_TYPES):
+        raise UsageError(f"--type is {', '.join(_TYPES)}, not {kind!r}")
+    containers, kinds = here(), (kind,) if kind else _TYPES
     return print_found(
         lambda word: _find(containers, word, kinds, sizes=sizes), options.operands, options.last("--format")
     )
 
 
-def _find(containers: Containers, word: str, kinds: list[str], *, sizes: bool) -> dict[str, Any]:
+def _find(containers: Containers, word: str, kinds: Sequence[str], *, sizes: bool) -> dict[str, Any]:
     """Find what is called so, of the first kind that has it, and tell all about it. Raises Fault."""
     for kind in kinds:
         try:

@@ -23,8 +23,8 @@ USAGE: Final = Usage(
     (
         Option("--quiet", "Print IDs alone", short="-q"),
         Option("--no-trunc", "Print whole IDs"),
-        Option("--filter", f"Filter by {', '.join(_KEYS)}; type is custom or builtin", "KEY=VALUE", "-f"),
-        FORMAT,
+        Option("--filter", f"Filter by {', '.join(_KEYS)}; type is custom or builtin", "KEY=VALUE", "-f", _KEYS),
+        FORMAT._replace(choices=_FIELDS),
     ),
     notes=f"""
 Fields: {", ".join(_FIELDS)}.

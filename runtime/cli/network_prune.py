@@ -15,7 +15,13 @@ USAGE: Final = Usage(
     "network prune [OPTION...]",
     "Remove every network that no running container is in, and what this host keeps of the default one.",
     (
-        Option("--filter", "Only those made before (until=10m, until=2026-01-31), or with a label", "KEY=VALUE"),
+        Option(
+            "--filter",
+            "Only those made before (until=10m, until=2026-01-31), or with a label",
+            "KEY=VALUE",
+            "",
+            ("until", "label", "label!"),
+        ),
         FORCE,
     ),
     notes="""

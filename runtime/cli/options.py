@@ -28,6 +28,8 @@ class Option(NamedTuple):
     help: str
     value: str = ""
     short: str = ""
+    choices: tuple[str, ...] = ()
+    """What shells offer for its value: of a filter the keys, of a format the fields."""
     also: tuple[str, ...] = ()
     """Other names that Docker takes, too, and does not tell of."""
 

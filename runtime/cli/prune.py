@@ -20,7 +20,13 @@ USAGE: Final = Usage(
     "Remove images that no tag leads to and no container uses, and the layers that nothing needs.",
     (
         Option("--all", "Those with tags as well, unless a container uses them", short="-a"),
-        Option("--filter", "Remove those made before (until=10m, until=2026-01-31), or with a label", "KEY=VALUE"),
+        Option(
+            "--filter",
+            "Remove those made before (until=10m, until=2026-01-31), or with a label",
+            "KEY=VALUE",
+            "",
+            ("until", "label", "label!"),
+        ),
         FORCE,
     ),
     notes="""

@@ -64,8 +64,8 @@ USAGE: Final = Usage(
         Option("--last", "List the last N that were made, whatever their state", "N", "-n"),
         Option("--latest", "List the last that was made", short="-l"),
         Option("--no-trunc", "Print whole IDs and commands"),
-        Option("--filter", f"List those that have {', '.join(_KEYS)} so", "KEY=VALUE", "-f"),
-        FORMAT,
+        Option("--filter", f"List those that have {', '.join(_KEYS)} so", "KEY=VALUE", "-f", _KEYS),
+        FORMAT._replace(choices=_FIELDS),
     ),
     notes=f"""
 Fields: {", ".join(_FIELDS)}.

@@ -37,7 +37,7 @@ USAGE: Final = Usage(
         Option("--all", "Show those that do not run as well", short="-a"),
         Option("--no-stream", "Show it once"),
         Option("--no-trunc", "Print whole IDs"),
-        FORMAT,
+        FORMAT._replace(choices=_FIELDS),
     ),
     notes=f"""
 Fields: {", ".join(_FIELDS)}.

@@ -21,9 +21,9 @@ USAGE: Final = Usage(
     "volume ls [OPTION...]",
     "List the volumes.",
     (
-        Option("--filter", "List those that have dangling, name, label or driver so", "KEY=VALUE", "-f"),
+        Option("--filter", "List those that have dangling, name, label or driver so", "KEY=VALUE", "-f", _KEYS),
         Option("--quiet", "Print names alone", short="-q"),
-        FORMAT,
+        FORMAT._replace(choices=_FIELDS),
     ),
     notes=f"""
 Fields: {", ".join(_FIELDS)}.

@@ -18,7 +18,7 @@ USAGE: Final = Usage(
     "Remove the volumes without a name that no container uses.",
     (
         Option("--all", "Those with a name as well", short="-a"),
-        Option("--filter", "Only those that have label or label! so", "KEY=VALUE"),
+        Option("--filter", "Only those that have label or label! so", "KEY=VALUE", "", ("label", "label!")),
         FORCE,
     ),
     notes="""

@@ -3,13 +3,14 @@
 import os
 import shlex
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from runtime.cli import COMMANDS
 from runtime.cli.aliases import ALIASES
-from tests.parts.images import data, push
+from tests.parts.images import busybox, data, push
 from tests.parts.required import required
 from tests.parts.server import Server
 from tests.runtime.conftest import Preg
@@ -49,7 +50,7 @@ def test_the_options_of_a_command(host: Preg) -> None:
     assert offered(host, "run", "--rest") == ["--restart"]
     assert {"--all", "--filter", "--help"} <= set(offered(host, "ps", "-"))
     assert offered(host, "system", "check", "--r") == ["--repair"]
-    assert offered(host, "serve", "--") == []
+    assert offered(host, "serve", "--l") == ["--listen"]
 
 
 def test_the_values_of_an_option_in_both_forms(host: Preg) -> None:
@@ -61,12 +62,80 @@ def test_the_values_of_an_option_in_both_forms(host: Preg) -> None:
 def test_names_of_images_and_containers(host: Preg, container: str, server: Server) -> None:
     image = f"{server.address}/tests/data:1"
     for before in (["run"], ["run", "--rm", "--name", "x"], ["push"]):
-        assert offered(host, *before, "") == [image]
+        assert image in offered(host, *before, "")
     assert offered(host, "run", image, "") == []
     for command in ("rm", "start", "stop", "logs", "inspect", "container rm", "container remove", "container inspect"):
         assert container in offered(host, *command.split(), "")
     assert container in offered(host, "rm", "-f", "first", "")
     assert offered(host, "logs", container, "") == []
+
+
+def test_networks_and_volumes(host: Preg, container: str) -> None:
+    assert offered(host, "network", "rm", "") == ["bridge", "host", "none"]
+    assert offered(host, "network", "inspect", "h") == ["host"]
+    assert offered(host, "run", "--network", "n") == ["none"]
+    assert offered(host, "network", "connect", "bridge", "") == [container]
+    assert offered(host, "network", "create", "") == []
+    host.ok("volume", "create", "kept")
+    assert offered(host, "volume", "rm", "") == ["kept"]
+    assert {"kept", "bridge", container} <= set(offered(host, "inspect", ""))
+
+
+def test_the_keys_of_filters_and_their_values(host: Preg, container: str) -> None:
+    for command in ("ps", "images", "network ls", "volume ls", "events", "prune", "volume prune", "network prune"):
+        keys = offered(host, *command.split(), "--filter", "")
+        assert "label=" in keys
+        assert all(key.endswith("=") for key in keys)
+        assert "label=" in offered(host, *command.split(), "--filter", "lab")
+    assert offered(host, "ps", "-f", "network=ho") == ["network=host"]
+    assert offered(host, "ps", "--filter=sta") == ["--filter=status="]
+    assert offered(host, "events", "--filter", "container=") == [f"container={container}"]
+
+
+def test_the_fields_of_formats(host: Preg) -> None:
+    for command in ("ps", "images", "network ls", "volume ls", "stats", "history"):
+        words = offered(host, *command.split(), "--format", "")
+        assert {"json", "table"} < set(words)
+    assert offered(host, "ps", "--format", "Na") == ["Names"]
+    assert offered(host, "ps", "--format", "{{.Na") == ["{{.Names}}"]
+    assert offered(host, "images", "--format", "{{.ID}}\\t{{.Ta") == ["{{.ID}}\\t{{.Tag}}"]
+    assert offered(host, "inspect", "-f", "") == ["json"]
+    assert offered(host, "inspect", "--type", "n") == ["network"]
+
+
+@pytest.fixture
+def shell(host: Preg, server: Server, runnable: str) -> Iterator[str]:
+    """A container that runs, with programs in it."""
+    push(server, "tests/shell", "1", busybox("hello"))
+    name = f"{server.address}/tests/shell:1"
+    host.ok("run", "-d", "--name", "shell", "--network", "none", "--runtime", runnable, name, "sleep", "1000")
+    host.ok("exec", "shell", "sh", "-c", "mkdir -p /dir/below; touch /dir/file; ln -s / /dir/root")
+    yield "shell"
+    host.ok("rm", "-f", "shell")
+    host.ok("rmi", name)
+
+
+def test_paths_and_programs_within_containers(host: Preg, shell: str) -> None:
+    assert f"{shell}:" in offered(host, "cp", "")
+    assert offered(host, "cp", "-q", f"{shell}:/di") == [f"{shell}:/dir/"]
+    assert offered(host, "cp", f"{shell}:/dir/") == [f"{shell}:/dir/{name}" for name in ("below/", "file", "root")]
+    assert offered(host, "cp", f"{shell}:/dir/root/dir/root/dir/fi") == [f"{shell}:/dir/root/dir/root/dir/file"]
+    assert (
+        offered(host, "cp", "nothing:/") == offered(host, "cp", f"{shell}:/none/") == offered(host, "cp", "./x") == []
+    )
+    assert {"sh", "cat"} <= set(offered(host, "exec", "-it", shell, ""))
+    assert offered(host, "exec", shell, "cat", "/dir/fi") == ["/dir/file"]
+    assert offered(host, "exec", shell, "cat", "") == []
+
+
+def test_the_commands_of_the_registry(host: Preg) -> None:
+    assert {"--config", "--help", "--listen", "--storage"} <= set(offered(host, "serve", "-"))
+    assert {"add", "list", "passwd", "revoke", "rm"} <= set(offered(host, "user", ""))
+    assert offered(host, "key", "cr") == ["create"]
+    assert {"--name", "--repo", "--config"} <= set(offered(host, "key", "create", "--"))
+    assert {"pull", "push", "delete"} <= set(offered(host, "auth", "explain", "--action", ""))
+    assert offered(host, "storage", "") == ["check"]
+    assert offered(host, "user", "add", "") == []
 
 
 def shell_environ(preg: Preg, folder: Path) -> dict[str, str]:
