@@ -17,7 +17,6 @@ _NOT_ASKED_FOR: Final[dict[str, Any]] = {
     "VolumeDriver": "",
     "VolumesFrom": None,
     "Cgroup": "",
-    "Links": None,
     "ConsoleSize": [0, 0],
     "Isolation": "",
     "CgroupParent": "",

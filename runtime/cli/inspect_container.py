@@ -50,7 +50,7 @@ def describe_container(containers: Containers, container: Container) -> dict[str
         "ExecIDs": _list_executions(container) or None,
         "HostConfig": {
             **_describe_keeping(description, plan),
-            "Links": show_links(containers, description.name, plan),
+            "Links": show_links(containers, description.name, plan) or None,
             **describe_mounts(wishes),
             **describe_isolation(wishes),
         },

@@ -11,6 +11,7 @@ from runtime.errors import Fault
 from runtime.network.endpoints import Endpoint, endpoints_of
 from runtime.network.networks import PREDEFINED, Networks
 from runtime.network.plan import BRIDGES, DEFAULT, SHARED, Attachment, Plan
+from runtime.network.ports import read_publish
 
 
 def show_settings(networks: Networks, container: Container, plan: Plan) -> dict[str, Any]:
@@ -75,7 +76,7 @@ def _show_attachment(attachment: Attachment) -> dict[str, Any]:
 def show_bindings(plan: Plan) -> dict[str, list[dict[str, str]]]:
     """Give ``PortBindings``: what is to be published."""
     bindings: dict[str, list[dict[str, str]]] = {}
-    for publish in plan.published():
+    for publish in (each for text in plan.publish for each in read_publish(text)):
         first, last = publish.first or "", publish.last
         host_port = f"{first}" if publish.first == last else f"{first}-{last}"
         inside = f"{publish.port}/{publish.protocol}"

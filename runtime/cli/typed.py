@@ -14,7 +14,11 @@ _MAP: Final = Nil("map", "map[string]string")
 #: Fields that are maps, with what looking up a key that they lack gives.
 _MAPS: Final = {
     **dict.fromkeys(
-        ("Annotations", "Attributes", "DriverOpts", "Labels", "Options", "StorageOpt", "Sysctls", "Tmpfs", "Data"), ""
+        (
+            *("Annotations", "Attributes", "AuxiliaryAddresses", "Data", "DriverOpts", "Labels", "Options"),
+            *("StorageOpt", "Sysctls", "Tmpfs"),
+        ),
+        "",
     ),
     **dict.fromkeys(("ExposedPorts", "Volumes", "Containers", "Runtimes"), Struct()),
     **dict.fromkeys(("PortBindings", "Ports"), _SLICE),
@@ -65,6 +69,7 @@ _GO_NAMES: Final = {
 _LEFT_OUT: Final[Mapping[str, Mapping[str, Any]]] = {
     "State": {"Health": Nil("ptr", _POINTERS["Health"])},
     "Config": _NO_CONFIG,
+    "IPAM.Config": {**dict.fromkeys(("Gateway", "IPRange"), ""), "AuxiliaryAddresses": _MAP},
     "Mounts": dict.fromkeys(("Driver", "Name", "Source"), ""),
     "Healthcheck": {"Test": _SLICE, **dict.fromkeys(("Interval", "Retries", "StartPeriod", "Timeout"), 0)},
     "": {
@@ -83,7 +88,7 @@ def typed(value: Any, name: str = "", owner: str = "") -> Any:
         return (
             _typed_map(value, name)
             if name in _MAPS or (owner, name) == ("LogConfig", "Config")
-            else _record(value, name)
+            else _record(value, "IPAM.Config" if (owner, name) == ("IPAM", "Config") else name)
         )
     if isinstance(value, list):
         return [typed(item, name, owner) for item in value]

@@ -27,7 +27,9 @@ def _status(fields: str) -> str:
 
 
 _TRAP: Final = """sh -c 'trap "echo caught; exit 9" TERM USR1; echo ready; while :; do sleep 0.05; done'"""
-_NETWORKS: Final = "docker's engine here has no networks; tests/runtime/test_network.py compares with one that has"
+_NETWORKS: Final = (
+    "docker's engine here has no networks; tests/runtime/test_networks_against_docker.py has one that does"
+)
 _PRIVILEGED: Final = (
     "docker asks for capabilities that root of this host may lack; tests/runtime/test_isolation.py looks"
 )

@@ -59,6 +59,8 @@ class Side:
 
     command: Command
     words: dict[str, str]
+    network: str = "none"
+    """Where a container is if a row names no network; empty leaves it to the engine."""
 
     def play(self, row: tuple[str, ...]) -> list[tuple[str, int, str]]:
         """Do what a row says; each line with its exit status and what was printed."""
@@ -66,6 +68,8 @@ class Side:
             return [(line, *self._do(line.lstrip("?"), plain=line.startswith("?"))) for line in row]
         finally:
             self.command.run("rm", "-f", "-v", "c1", "c2")
+            if not self.network:
+                self.command.run("network", "rm", "n1", "n2")
 
     def _do(self, line: str, *, plain: bool) -> tuple[int, str]:
         line, _, stdin = line.partition(" <<< ")
@@ -73,8 +77,8 @@ class Side:
         if words[0] == "@ready":
             self._wait_for_a_line(words[1])
             return 0, ""
-        if words[0] in ("run", "create") and "--network" not in words:
-            words[1:1] = ["--network", "none"]
+        if self.network and words[0] in ("run", "create") and "--network" not in words:
+            words[1:1] = ["--network", self.network]
         done = self.ask(words, stdin or None)
         if plain:
             return _REFUSED if done.returncode in (1, 2, 125) and words[0] != "run" else done.returncode, ""

@@ -229,7 +229,7 @@ def test_a_link_is_a_name_that_one_container_has_for_another(host: Host, image: 
     assert moved != web["NetworkSettings"]["IPAddress"]
     known = "" if network == "back" else " inner web"
     assert f"{moved}\tdb{known}\n" in Path(host.inspect("app")["HostsPath"]).read_text()
-    assert host.inspect("app")["HostConfig"]["Links"] == ([] if network == "back" else ["/web:/app/db"])
+    assert host.inspect("app")["HostConfig"]["Links"] == (None if network == "back" else ["/web:/app/db"])
 
 
 def test_what_cannot_be_linked_is_said(host: Host, image: str) -> None:
