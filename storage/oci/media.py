@@ -46,8 +46,8 @@ def accepted(accept_lines: list[str]) -> frozenset[str]:
     """
     types = set()
     for line in accept_lines:
-        for item in line.split(","):
-            media_type, *parameters = (part.strip().lower() for part in item.split(";"))
+        for item in set(line.lower().split(",")):
+            media_type, *parameters = (part.strip() for part in item.split(";"))
             refused = any(p.replace(" ", "") in ("q=0", "q=0.0", "q=0.00", "q=0.000") for p in parameters)
             if media_type and not refused:
                 types.add(media_type)

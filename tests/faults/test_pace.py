@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 
@@ -12,6 +13,7 @@ from storage.oci.digest import Digest
 from storage.oci.document import Descriptor
 from storage.oci.manifest import encode
 from storage.oci.reference import Name
+from tests.parts import accounts
 from tests.parts import server as server_part
 from tests.parts.paced import BY, delays
 from tests.parts.server import Server
@@ -106,7 +108,8 @@ def test_a_manifest_without_a_bottom(server: Server, raw: bytes) -> None:
 
 def test_headers_of_many_parts(server: Server) -> None:
     assert put(server, "headers", index([sha256(image())], LIST), LIST) == 201
-    for name, part in (("Accept", "a/b;q=0,"), ("If-None-Match", ","), ("If-None-Match", '"*",'), ("Range", "0-1,")):
+    many = {"Accept": ("a/b;q=0,", ","), "If-None-Match": (",", '"*",'), "Range": ("0-1,",)}
+    for name, part in ((name, part) for name, parts in many.items() for part in parts):
         value = part * (120_000 // len(part)) + DOCKER
         for path in ("manifests/headers", f"blobs/{CONFIG['digest']}"):
             assert server.ask("GET", f"/v2/a/{path}", headers={name: value}).status in (200, 206, 304, 416)
@@ -142,6 +145,33 @@ def test_a_fallback_tag_that_lists_very_many(server: Server) -> None:
     subject = sha256(b"of a fallback tag")
     assert put(server, subject.replace(":", "-"), index([sha256(image())] * CHILDREN), INDEX) == 201
     assert server.ask("GET", f"/v2/a/referrers/{subject}").json()["manifests"] == []
+
+
+@pytest.mark.parametrize(
+    ("user", "scope"), [("", "a:b:c"), ("", "repository:a{}:pull"), ("admin", "repository:a{}:pull")]
+)
+def test_a_token_for_very_many_repositories(guarded: Server, user: str, scope: str) -> None:
+    scopes = " ".join(scope.format(number) for number in range(10_000))
+    form = {"scope": scopes, "grant_type": "password", "username": user, "password": accounts.password(user)}
+    answer = guarded.ask("POST", "/token", urlencode(form).encode())
+    assert answer.status == (200 if user else 401)
+    answer = guarded.ask("GET", "/token?" + urlencode({"scope": scopes[:30_000]}))
+    assert answer.status == 200
+    assert delays(guarded.process.stderr) == []
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that gives tokens by a policy of some length."""
+    folder = tmp_path_factory.mktemp("guarded")
+    rules = "".join(
+        f'[[rule]]\nwho = ["group:{number}", "anonymous"]\nrepositories = ["x{number}/**"]\nactions = ["pull"]\n'
+        for number in range(30)
+    )
+    config = folder / "preg.toml"
+    config.write_text(accounts.settings(folder, "token", rules + accounts.POLICY))
+    with server_part.serving(folder / "storage", config, by=BY) as running:
+        yield running
 
 
 def write(path: Path, content: bytes) -> None:

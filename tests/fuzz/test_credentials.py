@@ -10,6 +10,7 @@ from tests.fuzz.exchange import Connection, Request, judge
 from tests.parts import accounts
 from tests.parts import server as server_part
 from tests.parts.accounts import basic, token
+from tests.parts.paced import BY, delays
 from tests.parts.server import Server
 
 REQUESTS = 20_000
@@ -92,7 +93,7 @@ async def test_no_header_opens_anything(tmp_path: Path) -> None:
     # The token is to be good until the end, however long it takes.
     more = "[token]\nlifetime = 86400\n[log]\naccess = false\n"
     config.write_text(accounts.settings(tmp_path, "token") + more)
-    with server_part.serving(tmp_path / "storage", config) as server:
+    with server_part.serving(tmp_path / "storage", config, by=BY) as server:
         real = token(server, "admin", "repository:team/app:pull,push,delete", "registry:catalog:*")
         statuses = Counter[int]()
         async with asyncio.TaskGroup() as group:
@@ -105,6 +106,7 @@ async def test_no_header_opens_anything(tmp_path: Path) -> None:
         # What was altered was worth something.
         assert server.ask("GET", "/v2/_catalog", headers=accounts.bearer(real)).json() == {"repositories": []}
         assert not [line for line in server.process.stderr if "raceback" in line or real in line]
+        assert delays(server.process.stderr) == []
 
 
 async def send_all(server: Server, forger: Forger, statuses: "Counter[int]", label: str) -> None:

@@ -26,7 +26,10 @@ def watch() -> None:
         taken = time.thread_time() - before
         if taken > LIMIT:
             task = getattr(handle._callback, "__self__", None)  # type: ignore[attr-defined]
-            sys.stderr.write(f"{MARK} for {taken:.3f} s: {task or handle}\n")
+            coroutine = task.get_coro() if isinstance(task, asyncio.Task) else None
+            # Nobody waits for what starts and ends the server.
+            if getattr(coroutine, "__name__", "") != "serve":
+                sys.stderr.write(f"{MARK} for {taken:.3f} s: {task or handle}\n")
 
     asyncio.Handle._run = timed  # type: ignore[method-assign]
 
