@@ -32,6 +32,8 @@ class Config(NamedTuple):
     """The file that ``preg login`` writes, in Docker's format."""
     credential_files: tuple[str, ...]
     """Where the credentials for a registry are looked for, one after the other; ``login_file`` is one of them."""
+    docker_config: str
+    """Docker's own configuration, which may have variables for containers."""
     path: str
     """Where programs are looked for."""
     settings_files: tuple[str, ...]
@@ -54,6 +56,7 @@ def load(environ: Mapping[str, str] = os.environ) -> Config:
         state=_state(environ, data),
         login_file=credential_files[-1],
         credential_files=credential_files,
+        docker_config=_docker_config(environ, user),
         path=environ.get("PATH") or os.defpath,
         settings_files=_settings_files(environ, user),
         settings_required="PREG_CONFIG" in environ,
@@ -117,8 +120,12 @@ def _credential_files(environ: Mapping[str, str], user: str) -> tuple[str, ...]:
     return (
         os.path.join(passing, "containers/auth.json") if passing else f"/run/containers/{CALLER}/auth.json",
         os.path.join(_settings(environ, user), "containers/auth.json"),
-        os.path.join(environ.get("DOCKER_CONFIG") or os.path.join(user, ".docker"), "config.json"),
+        _docker_config(environ, user),
     )
+
+
+def _docker_config(environ: Mapping[str, str], user: str) -> str:
+    return os.path.join(environ.get("DOCKER_CONFIG") or os.path.join(user, ".docker"), "config.json")
 
 
 def wanted_layers(environ: Mapping[str, str] = os.environ) -> str | None:

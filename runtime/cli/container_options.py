@@ -168,7 +168,7 @@ def make(here: config.Config, options: Options, wanted: Wanted) -> tuple[Contain
     Raises Fault.
     """
     containers, cidfile = Containers(here.home, here.state), options.last("--cidfile") or None
-    wishes = read_wishes(options, host_network=wanted.network.kind == HOST)
+    wishes = _with_proxies(here, options, read_wishes(options, host_network=wanted.network.kind == HOST))
     engine = find(options.last("--runtime"), here.path, here.state)
     if cidfile is not None and os.path.exists(cidfile):
         raise Fault(f"the file {cidfile} is there already: it may be another container's, so remove it or name another")
@@ -187,6 +187,22 @@ def make(here: config.Config, options: Options, wanted: Wanted) -> tuple[Contain
             os.close(held)
             raise
     return container, held
+
+
+def _with_proxies(here: config.Config, options: Options, wishes: Wishes) -> Wishes:
+    """Add the variables that Docker's configuration has for containers that are to use a proxy. Raises Fault."""
+    try:
+        with open(here.docker_config, "rb") as file:
+            raw = file.read()
+    except OSError:
+        return wishes
+    if b'"proxies"' not in raw:
+        return wishes
+    from runtime.cli.proxy_variables import read_proxies  # noqa: PLC0415 - most have none there
+
+    given = (*wishes.environment, *options.all("--env"))
+    proxies = read_proxies(raw, here.docker_config, given)
+    return wishes._replace(environment=(*proxies, *wishes.environment))
 
 
 def _with_image(

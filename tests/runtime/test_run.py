@@ -1,6 +1,7 @@
 """Containers for real, by each OCI runtime: streams, status, signals, what they see, and what they leave."""
 
 import contextlib
+import json
 import os
 import pty
 import re
@@ -9,6 +10,7 @@ import stat
 import subprocess
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -79,6 +81,28 @@ def test_variables_workdir_and_entrypoint(host: Preg, container: list[str]) -> N
     assert words[0] == "/made/here"
     assert {"A=1", f"PREG_HOME={host.home}", "MADE_BY=tests", "PATH=/bin", "HOME=/"} <= set(words[1:])
     assert not any(word.startswith("PREG_UNSET") for word in words)
+
+
+def test_containers_get_the_proxies_of_dockers_configuration(host: Preg, container: list[str], tmp_path: Path) -> None:
+    proxies = {"httpProxy": "http://p:1", "httpsProxy": "http://p:2", "noProxy": "a,b", "ftpProxy": ""}
+    (tmp_path / "config.json").write_text(json.dumps({"auths": {}, "proxies": {"default": proxies}}))
+    (tmp_path / "file").write_text("NO_PROXY=file\n")
+    told = replace(host, variables={"DOCKER_CONFIG": str(tmp_path)})
+    start, *rest = container
+    options = ("-e", "HTTPS_PROXY=mine", "-e", "http_proxy", "--env-file", str(tmp_path / "file"))
+    words = told.ok(start, *options, *rest, "env").splitlines()
+    assert {word for word in words if "_proxy=" in word.lower()} == {
+        "HTTP_PROXY=http://p:1",
+        "HTTPS_PROXY=mine",
+        "https_proxy=http://p:2",
+        "NO_PROXY=file",
+        "no_proxy=a,b",
+    }
+    for wrong in ('{"proxies": ', '{"proxies": {"default": {"httpProxy": 1}}}', '{"proxies": {"default": 1}}'):
+        (tmp_path / "config.json").write_text(wrong)
+        done = told.run(*container, "env")
+        assert (done.returncode, done.stdout) == (125, "")
+        assert f"{tmp_path}/config.json: its proxies" in done.stderr
 
 
 def test_a_volume_is_the_hosts_and_read_only_if_so_asked(host: Preg, container: list[str], tmp_path: Path) -> None:

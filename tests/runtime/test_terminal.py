@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from runtime.cli.terminal import printable
 from tests.parts.canned import answering
-from tests.parts.images import File, Image, layer, write_docker_archive
+from tests.parts.images import File, Image, data, layer, push, write_docker_archive
 from tests.parts.required import require_root, require_terminals
+from tests.parts.server import Server
 from tests.runtime.conftest import Preg
 from tests.runtime.terminals import terminal
 
@@ -94,3 +95,12 @@ def test_a_terminal_still_gets_our_own_control_sequences(preg: Preg) -> None:
     require_terminals()
     with terminal(preg.command("stats"), preg.environ) as person:
         person.wait_for(b"\x1b[H\x1b[J")
+
+
+def test_progress_on_a_terminal_is_drawn_as_before(server: Server, repository: str, preg: Preg) -> None:
+    require_terminals()
+    push(server, repository, "1", data("drawn", layers=1, size=1000))
+    with terminal(preg.command("pull", f"{server.address}/{repository}:1"), preg.environ) as person:
+        assert person.end() == 0
+    assert b"\x1b[" in person.printed
+    assert b"\\u001b" not in person.printed
