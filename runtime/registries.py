@@ -1,18 +1,21 @@
 """How this user reaches registries: by the settings, certificates of docker and containerd, proxies, and options."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from runtime.config import Config
 from runtime.settings import Settings
 from storage.oci.reference import Reference
 from storage.remote.address import host_of, is_loopback
 from storage.remote.certificate_folder import Certificates, find_certificates
-from storage.remote.containerd_hosts import Host, Hosts, find_hosts
 from storage.remote.endpoint import Endpoint, choose_schemes
 from storage.remote.proxies import Proxies
 from storage.remote.tls import Tls
+
+if TYPE_CHECKING:
+    from storage.remote.containerd_hosts import Host, Hosts
 
 
 class Access(NamedTuple):
@@ -47,7 +50,8 @@ class Registries:
     def endpoint(self, registry: str) -> Endpoint:
         """Describe the registry itself. Raises RegistryError."""
         if registry not in self._known:
-            self._known[registry] = self._describe(registry, self._access, self._hosts(registry).server)
+            hosts = self._hosts(registry)
+            self._known[registry] = self._describe(registry, self._access, hosts.server if hosts is not None else None)
         return self._known[registry]
 
     def sources(self, reference: Reference) -> Iterator[Source]:
@@ -59,18 +63,20 @@ class Registries:
             access = Access(plain_http=mirror.plain_http or None)
             yield Source(there, self._describe(there.registry, access, insecure=mirror.insecure))
         wanted = {"pull"} if reference.digest is not None else {"pull", "resolve"}
-        for host in self._hosts(reference.registry).before:
+        for host in hosts.before if (hosts := self._hosts(reference.registry)) else ():
             if wanted <= host.capabilities:
                 yield Source(reference, self._mirror(reference.registry, host))
         yield Source(reference, self.endpoint(reference.registry))
 
-    def _mirror(self, registry: str, host: Host) -> Endpoint:
+    def _mirror(self, registry: str, host: "Host") -> Endpoint:
         """Describe a host that containerd asks before the registry, and that it tells which one it stands for."""
         endpoint = self._describe(host.address, Access(), host)
         endpoint.namespace = registry
         return endpoint
 
-    def _describe(self, registry: str, access: Access, host: Host | None = None, *, insecure: bool = False) -> Endpoint:
+    def _describe(
+        self, registry: str, access: Access, host: "Host | None" = None, *, insecure: bool = False
+    ) -> Endpoint:
         insecure = insecure or is_loopback(registry) or self._settings.is_insecure(registry)
         schemes, verify = choose_schemes(insecure=insecure, plain_http=access.plain_http, tls_verify=access.tls_verify)
         endpoint = Endpoint(registry, schemes)
@@ -101,8 +107,13 @@ class Registries:
         own = "" if verify else host_of(endpoint.host)
         return lambda server: host_of(server) == own or self._settings.is_insecure(server)
 
-    def _hosts(self, registry: str) -> Hosts:
-        return find_hosts(map(Path, self._config.hosts_folders), registry)
+    def _hosts(self, registry: str) -> "Hosts | None":
+        folders = [Path(folder) for folder in self._config.hosts_folders if os.path.isdir(folder)]
+        if not folders:
+            return None
+        from storage.remote.containerd_hosts import find_hosts  # noqa: PLC0415 - slow, and most hosts have none
+
+        return find_hosts(folders, registry)
 
     def _certificates(self, registry: str) -> Certificates:
         return find_certificates(Path(folder, registry) for folder in self._config.certificate_folders)

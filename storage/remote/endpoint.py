@@ -1,45 +1,48 @@
 """Where a registry is, and how it is spoken to."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from storage.remote.address import host_of, is_loopback
 from storage.remote.credentials import DOCKER_HUB
 from storage.remote.proxies import Proxies
 from storage.remote.tls import Tls
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 _HUB_HOST: Final = "registry-1.docker.io"
 
 
-@dataclass
 class Endpoint:
     """A registry, or a mirror of one, that is known by the name people type: HOST[:PORT]."""
 
-    registry: str
-    schemes: tuple[str, ...]
-    """https, http, or both: then the first that works there."""
-    settled: str = ""
-    """Which of several was found to work."""
-    where: str = ""
-    """HOST[:PORT] to connect to, if that is not its name."""
-    path: str = "/v2"
-    """Where its API begins."""
-    plain_tokens: bool = False
-    """Credentials may go to its token server without TLS, even where that is another host."""
-    headers: Mapping[str, str] = field(default_factory=dict)
-    """What every request to it carries."""
-    namespace: str = ""
-    """The registry that a mirror is asked for, if it wants to be told."""
-    tls: Tls = field(default_factory=Tls)
-    proxies: Proxies = field(default_factory=Proxies)
+    def __init__(self, registry: str, schemes: tuple[str, ...]) -> None:
+        self.registry = registry
+        self.schemes = schemes
+        """https, http, or both: then the first that works there."""
+        self.settled = ""
+        """Which of several was found to work."""
+        self.where = ""
+        """HOST[:PORT] to connect to, if that is not its name."""
+        self.path = "/v2"
+        """Where its API begins."""
+        self.plain_tokens = False
+        """Credentials may go to its token server without TLS, even where that is another host."""
+        self.headers: Mapping[str, str] = {}
+        """What every request to it carries."""
+        self.namespace = ""
+        """The registry that a mirror is asked for, if it wants to be told."""
+        self.tls = Tls()
+        self.proxies = Proxies()
 
     @classmethod
     def of(cls, registry: str) -> "Endpoint":
         """Describe a registry of which nothing else is known: TLS is used, but on this host, as Docker does."""
         schemes, verify = choose_schemes(insecure=is_loopback(registry))
         own = "" if verify else host_of(registry)
-        return cls(registry, schemes, tls=Tls(is_insecure=lambda server: host_of(server) == own))
+        endpoint = cls(registry, schemes)
+        endpoint.tls = Tls(is_insecure=lambda server: host_of(server) == own)
+        return endpoint
 
     @property
     def scheme(self) -> str:

@@ -69,7 +69,8 @@ async def test_headers_that_are_for_a_registry_go_nowhere_else() -> None:
     application = web.Application()
     application.router.add_route("*", "/{path:.*}", serve)
     async with serving(application) as server:
-        endpoint = Endpoint(f"127.0.0.1:{server.port}", PLAIN, path="/below/v2", headers={"X-Key": "secret"})
+        endpoint = Endpoint(f"127.0.0.1:{server.port}", PLAIN)
+        endpoint.path, endpoint.headers = "/below/v2", {"X-Key": "secret"}
         assert await manifest_of(endpoint) == IMAGE.manifest
     assert seen == [("/below/v2/team/app/manifests/1", "secret"), ("/there", "")]
 
