@@ -16,8 +16,9 @@ class Directory(Protocol):
     written: a directory that knows ``Alice`` by ``alice`` too must refuse all but one spelling, or rules that deny
     something to the one would not hold for the other.
 
-    Nothing is remembered of what a directory says, so one that is slow remembers by itself. ``OSError`` of any kind
-    means that the directory cannot be reached now. All methods may be called from many tasks at once, with whatever
+    Nothing is remembered of what ``check`` says, so a directory that is slow remembers by itself. What the others say
+    of somebody with a token is, for two seconds, or for five minutes while the directory cannot be reached, which is
+    what ``OSError`` of any kind means. All methods may be called from many tasks at once, with whatever
     text a client sends.
     """
 
@@ -30,5 +31,5 @@ class Directory(Protocol):
     async def fingerprint(self, user: str, /) -> str | None:
         """Give a text that changes whenever the user's password does, None where there is no such user.
 
-        Refresh tokens that were given out under another one are refused.
+        Tokens that were given out under another one are refused.
         """

@@ -16,7 +16,7 @@ _LOG: Final = logging.getLogger("preg.auth")
 #: For how many seconds an account is not asked for again, for how many nobody waits for the answer, and for how many it
 #: holds while nobody can be asked.
 _LIFETIME: Final = 1.0
-_WAITS_AFTER: Final = 3.0
+_WAITS_AFTER: Final = 2.0
 _HOLDS: Final = 300.0
 _REMEMBERED: Final = 4096
 
@@ -41,7 +41,7 @@ class TokenOwners:
         self._asking: dict[str, asyncio.Future[Account | None]] = {}
 
     async def account(self, name: str) -> "Account | None":
-        """Give somebody's account as it is, or was three seconds ago at most; None for who has none.
+        """Give somebody's account as it is, or was two seconds ago at most; None for who has none.
 
         Raises AuthUnavailable where it cannot be asked for, and has not been for five minutes.
         """
