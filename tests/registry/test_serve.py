@@ -76,6 +76,16 @@ def test_the_server_is_not_loaded_to_say_that_it_cannot_run() -> None:
     assert done.stdout.strip() == "False"
 
 
+def test_no_request_waits_until_the_whole_program_is_searched_for_garbage(tmp_path: Path) -> None:
+    code = (
+        "import atexit, gc, runpy, sys; atexit.register(lambda: print(gc.get_freeze_count() > 10_000, flush=True));"
+        "sys.argv = sys.argv[3:]; runpy.run_module(sys.argv[0], run_name='__main__')"
+    )
+    server = start(tmp_path, by=[sys.executable, "-c", code])
+    server.process.stop()
+    assert server.process.stdout.wait_for(lambda line: not line.startswith("preg serves")) == "True"
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_in_good_order(tmp_path: Path, number: signal.Signals) -> None:
     server = start(tmp_path)
