@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from auth.policy import DEFAULT, Policy
 from auth.watched import Watched
 from registry.config import ConfigError
-from registry.http.access import OPEN_ACCESS, Access, RuleBook
+from registry.http.access import Access, OpenAccess, RuleBook
 from registry.http.basic import BasicAccess
 from registry.http.bearer import BearerAccess, Service
+from registry.http.browsers import ANY_HOST, Hosts
 from registry.http.logins import Logins
 from registry.http.peers import Proxies
 from registry.http.token import TokenServer
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 class Admission(NamedTuple):
     """What decides on requests, the resources beside the registry's that this needs, by path, and what grows old."""
 
-    access: Access = OPEN_ACCESS
+    access: Access
     beside: "Mapping[str, dict[str, Route]]" = MappingProxyType({})
     refresh_tokens: "RefreshTokens | None" = None
 
@@ -49,7 +50,7 @@ async def open_admission(config: "Config", store: "Guard") -> Admission:
     """Make what decides on requests. Raises AuthMisconfigured, AuthUnavailable and ConfigError."""
     auth, token = config.auth, config.token
     if auth.mode == "none":
-        return Admission()
+        return Admission(OpenAccess(_hosts(config)))
     if auth.mode == "token" and token.external:
         return _open_external(token)
     rules = Watched(Path(auth.policy), Policy.read) if auth.policy else _Unchanging()
@@ -59,6 +60,13 @@ async def open_admission(config: "Config", store: "Guard") -> Admission:
     if auth.mode == "htpasswd":
         return Admission(BasicAccess(logins, rules))
     return await _open_own(token, state, credentials, logins, rules)
+
+
+def _hosts(config: "Config") -> Hosts:
+    """Say by which names clients know us. With TLS the certificate says so, and browsers check it."""
+    if config.tls.certificate:
+        return Hosts([ANY_HOST])
+    return Hosts([*config.server.hosts, config.server.listen.rpartition(":")[0]])
 
 
 def is_open_to_all(config: "Config") -> bool:

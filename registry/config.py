@@ -31,6 +31,7 @@ class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where to listen, and how to stop."""
 
     listen: str = "127.0.0.1:5000"
+    hosts: tuple[str, ...] = ()
     shutdown_timeout: Annotated[float, msgspec.Meta(ge=0, le=_LONGEST)] = 300.0
 
 
@@ -173,7 +174,8 @@ def _place(tree: dict[str, Any], section: str, key: str, value: str) -> None:
     table = tree.setdefault(section, {})
     if not isinstance(table, dict):
         raise ConfigError(f"the configuration is wrong: only the file can set {key} - at `$.{section}`")
-    table[key] = value
+    default = getattr(getattr(Config(), section, None), key, None)
+    table[key] = [part.strip() for part in value.split(",")] if isinstance(default, tuple) else value
 
 
 def _check(config: Config) -> None:

@@ -3,14 +3,20 @@
 import logging
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
+from aiohttp import hdrs
+
 from auth.action import Action
 from auth.principal import ANONYMOUS, Caller, Decision, Principal
+from registry.http.browsers import Hosts, is_foreign
 from registry.http.responses import REQUEST_ID
+from storage.oci.errors import Denied
 
 if TYPE_CHECKING:
     from registry.http.call import Call
     from storage.oci.reference import Name
 
+#: What a browser is told.
+FOREIGN: Final = "pages of other sites may not use this registry"
 _LOG: Final = logging.getLogger("preg.auth")
 
 
@@ -69,10 +75,22 @@ _YES: Final = Decision(allowed=True, reason="everybody may do everything, as the
 _ANYBODY: Final = _Anybody()
 
 
-class _OpenAccess:
-    """Lets everybody do everything."""
+class OpenAccess:
+    """Lets everybody do everything, but for pages in browsers, which do it in the name of who looks at them."""
 
-    async def admit(self, _call: "Call", _action: Action, /) -> Caller:
+    def __init__(self, hosts: Hosts | None = None) -> None:
+        self._hosts = hosts or Hosts()
+
+    async def admit(self, call: "Call", action: Action, /) -> Caller:
+        host = call.header(hdrs.HOST)
+        if not self._hosts.include(host):
+            log_refusal(call, None, action.value, f"the Host {host[:300]!r} is no name of this registry")
+            raise Denied(
+                f"this registry is not known as {host[:300]!r}: add the name to hosts in [server], or set auth.mode"
+            )
+        if is_foreign(call.request):
+            log_refusal(call, None, action.value, "a page of another site asks")
+            raise Denied(FOREIGN)
         return _ANYBODY
 
     def lists(self, _caller: Caller, _repository: str, /) -> bool:
@@ -80,9 +98,6 @@ class _OpenAccess:
 
     def may_mount(self, _call: "Call", _source: "Name | None", /) -> bool:
         return True
-
-
-OPEN_ACCESS: Final = _OpenAccess()
 
 
 def log_refusal(call: "Call", principal: Principal | None, what: str, reason: str) -> None:

@@ -12,7 +12,8 @@ from aiohttp import hdrs, web
 
 from auth.errors import AuthError, TooManyFailures
 from registry.http import routes
-from registry.http.access import OPEN_ACCESS, Access
+from registry.http.access import FOREIGN, Access, OpenAccess
+from registry.http.browsers import SAFE, is_foreign
 from registry.http.call import NOWHERE, Call
 from registry.http.errors import from_auth, from_storage, render, render_internal
 from registry.http.redirects import NO_REDIRECTS, Redirects
@@ -49,12 +50,12 @@ class Api:
         self,
         namespace: "Namespace",
         redirects: Redirects = NO_REDIRECTS,
-        access: Access = OPEN_ACCESS,
+        access: Access | None = None,
         beside: "Mapping[str, dict[str, routes.Route]] | None" = None,
     ) -> None:
         self.namespace = namespace
         self.redirects = redirects
-        self.access = access
+        self.access = access or OpenAccess()
         self.sightings = Sightings()
         self._beside = beside or {}
         prefix = secrets.token_hex(4)
@@ -96,6 +97,9 @@ class Api:
         beside = self._beside.get(path)
         resource, name, argument = (beside, None, "") if beside else routes.find(path)
         route = routes.choose(resource, request.method)
+        if request.method not in SAFE and is_foreign(request):
+            # A browser sends along a password or a certificate that it was given for another page.
+            raise Denied(FOREIGN)
         # What is decided on and what is then acted on is this one name, decoded once and checked.
         call = Call(request, self, path, NOWHERE if name is None else parse_name(name), argument)
         if route.action is not None:

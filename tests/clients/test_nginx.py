@@ -13,9 +13,19 @@ from tests.parts.images import data, push, read_oci_layout, write_oci_layout
 from tests.parts.nginx import Proxy, proxying
 from tests.parts.process import output
 from tests.parts.required import required
-from tests.parts.server import Server, uploads
+from tests.parts.server import Server, serving, uploads
 from tests.parts.tls import NAME, Authority
 from tests.parts.wire import Wire
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that knows by which name it is reached."""
+    folder = tmp_path_factory.mktemp("named")
+    config = folder / "preg.toml"
+    config.write_text('[server]\nhosts = ["registry.example.com"]\n')
+    with serving(folder / "storage", config) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +86,11 @@ def test_a_layer_larger_than_any_buffer_passes(secured: Server, repository: str)
     content = os.urandom(1 << 20) * 48
     digest = secured.push_blob(repository, content)
     assert secured.blob(repository, digest) == content
+
+
+def test_another_name_than_the_configured_one_is_refused(proxy: Proxy, secured: Server) -> None:
+    for name, status in (("registry.example.com", 200), ("pages.example.com", 403)):
+        assert secured.ask("GET", "/v2/", headers={"Host": f"{name}:{proxy.tls.rpartition(':')[2]}"}).status == status
 
 
 def test_plain_http_is_sent_to_https(proxy: Proxy) -> None:

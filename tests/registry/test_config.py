@@ -45,6 +45,12 @@ def test_a_switch_in_the_environment(text: str, value: bool) -> None:
     assert load(None, {"PREG_VALIDATION_SPARSE": text}, {}).validation.sparse is value
 
 
+def test_a_list_in_the_environment_has_commas() -> None:
+    config = load(None, {"PREG_SERVER_HOSTS": "a.example, b.example", "PREG_AUTH_TRUSTED_PROXIES": "10.0.0.0/8"}, {})
+    assert config.server.hosts == ("a.example", "b.example")
+    assert config.auth.trusted_proxies == ("10.0.0.0/8",)
+
+
 def test_the_example_is_the_defaults_and_explains_each_of_them() -> None:
     assert load(EXAMPLE, {}, {}) == Config()
     documented = {section: set(table) for section, table in tomllib.loads(EXAMPLE.read_text(encoding="utf-8")).items()}
