@@ -93,6 +93,12 @@ class Session:
             kind, content = self.next()
         return _exit_status(kind, content)
 
+    def until_closed(self) -> None:
+        """Wait until the supervisor has nothing more to say, because the container has ended or was never started."""
+        while self.next()[0]:
+            pass
+        self.connection.close()
+
     def leave(self) -> None:
         """Leave what goes on without us."""
         with suppress(OSError):

@@ -150,15 +150,15 @@ class Containers:
         if volumes:
             self._remove_volumes(container)
         description = None
-        try:
-            description = container.describe()
-            self._release(description.name, container)
-        except FileNotFoundError:
-            pass
-        except Damaged:
-            for name in _listed(self._names):
-                self._release(name, container)
-        with suppress(FileNotFoundError):
+        os.makedirs(self._names, mode=0o700, exist_ok=True)
+        # In one, or a rename would write it down once more.
+        with self._changing_names(), suppress(FileNotFoundError):
+            try:
+                description = container.describe()
+                self._release(description.name, container)
+            except Damaged:
+                for name in _listed(self._names):
+                    self._release(name, container)
             os.unlink(f"{container.directory}/container.json")
         if description is not None:
             self.note(container, "destroy", description=description)
@@ -171,7 +171,7 @@ class Containers:
                 remove_anonymous(self, container)
 
     def _release(self, name: str, container: Container) -> None:
-        with self._changing_names(), suppress(FileNotFoundError):
+        with suppress(FileNotFoundError):
             if os.readlink(f"{self._names}/{name}") == container.id:
                 os.unlink(f"{self._names}/{name}")
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 
-from runtime import cgroup
 from runtime import frames as f
 from runtime.attach import visit
 from runtime.container import RUNNING
 from runtime.errors import CommandNotExecutable, Fault
 from runtime.lean import NamedTuple, from_json
-from runtime.leftovers import look
+from runtime.leftovers import undisturbed
 from runtime.record import encode
 
 TYPE_CHECKING = False
@@ -40,11 +39,10 @@ class Execution(NamedTuple):
 
 def execute(containers: Containers, container: Container, wanted: Execution, pipes: Pipes) -> Session:
     """Have a process started, its streams connected with the pipes: give the session with it. Raises Fault."""
-    state, name = look(containers, container), container.describe().name
+    with undisturbed(containers, container) as state:
+        name = container.describe().name
     if state.status != RUNNING:
         raise Fault(f"the container {name} is not running: start it first")
-    if cgroup.is_frozen(container.id):
-        raise Fault(f"the container {name} is paused: 'preg unpause {name}' lets it go on")
     with open(f"{container.directory}/config.json", encoding="utf-8") as file:
         process = describe(from_json(file.read())["process"], wanted, f"/proc/{state.pid}/root")
     order = encode({"process": process, "stdin": wanted.stdin, "streams": pipes.streams})
@@ -55,6 +53,8 @@ def execute(containers: Containers, container: Container, wanted: Execution, pip
     if kind == f.STARTED:
         return session
     session.connection.close()
+    if kind == f.REFUSED:
+        raise Fault(f"the container {name} {content.decode()}: 'preg start' and 'preg unpause' let it go on")
     from runtime.engine import read_failure  # noqa: PLC0415 - slow, and only for what fails
 
     raise read_failure(content, os.path.basename(container.describe().engine))

@@ -25,7 +25,7 @@ ATTACH: Final = 2
 RESIZE: Final = 4
 """The terminal's rows and columns, two bytes each."""
 SIGNAL: Final = 5
-"""Send the container this signal (decimal)."""
+"""Send the container this signal (decimal), and tell me when it is done."""
 STOP: Final = 6
 """End the container: a signal, and the seconds after which it is killed (decimal, a space between)."""
 WAIT: Final = 7
@@ -36,11 +36,17 @@ LEAVE: Final = 9
 """I leave now, and what I am attached to goes on."""
 RESTART: Final = 10
 """End the container as for STOP, and start it again at once."""
+FREEZE: Final = 11
+"""Stop all processes of the container where they are (1), or let them go on (0)."""
 #: Of a supervisor.
 STARTED: Final = 20
-"""The container, or the process, runs, or you are attached to it."""
+"""The container, or the process, runs."""
 FAILED: Final = 21
 """The container, or the process, could not be started: what its engine has logged."""
+DONE: Final = 25
+"""What was asked for is done."""
+REFUSED: Final = 26
+"""What was asked for is not done: what the container is, as "is not running"."""
 EXIT: Final = 24
 """The container, or the process, has ended, and all that it printed is in the pipes: its exit status (decimal)."""
 

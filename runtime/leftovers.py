@@ -8,14 +8,18 @@ import time
 from runtime import cgroup
 from runtime.container import EXITED
 from runtime.errors import Damaged, Fault
-from runtime.lean import suppress
+from runtime.lean import contextmanager, suppress
 from runtime.removal import remove_tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from runtime.container import Container, State
     from runtime.containers import Containers
 
+#: Seconds after which a container that another command is responsible for is looked at again.
+_AGAIN = 0.02
 _KILLED = 137
 #: Below the state directory, once all networks have the rules that ``network.rules`` makes; goes up with them.
 _RULES = "networks/rules.2"
@@ -46,6 +50,39 @@ def look(containers: Containers, container: Container) -> State:
     if state.alive and _put_away_if_dead(containers, container):
         return container.state()
     return state
+
+
+def hold(containers: Containers, container: Container) -> int | None:
+    """Take responsibility for a container, as soon as no other command has it: give the lock; None if it runs.
+
+    What was decided before may not be so any more. Raises FileNotFoundError if the container is gone.
+    """
+    while not look(containers, container).alive:
+        held = container.lock()
+        if held is None:
+            time.sleep(_AGAIN)  # a command makes, starts, removes or copies it just now
+        elif _is_idle(container):
+            return held
+        else:
+            os.close(held)
+    return None
+
+
+def _is_idle(container: Container) -> bool:
+    with suppress(FileNotFoundError):
+        return not container.state().alive
+    return False
+
+
+@contextmanager
+def undisturbed(containers: Containers, container: Container) -> Iterator[State]:
+    """Give how a container fares, while no other command starts or removes it. Raises FileNotFoundError."""
+    held = hold(containers, container)
+    try:
+        yield container.state()
+    finally:
+        if held is not None:
+            os.close(held)
 
 
 def remove_unfinished(containers: Containers) -> int:

@@ -76,7 +76,6 @@ class Life:
         """Is told when it has, or why it could not."""
         self._broken_off = False
         self._put_off: list[Callable[[], None]] = []
-        """What is wanted of a container that is being started."""
 
     @property
     def starting(self) -> int:
@@ -87,6 +86,11 @@ class Life:
     def running(self) -> bool:
         """Whether it has started, and has not ended."""
         return self._state.status == RUNNING and not self._engine
+
+    @property
+    def frozen(self) -> bool:
+        """Whether its processes are stopped where they are."""
+        return cgroup.is_frozen(self._container.id)
 
     # Its beginning
 
@@ -113,9 +117,19 @@ class Life:
             self.process.give_up()
             started(complaint(str(error)))
 
+    def put_off(self, want: Callable[[], None]) -> None:
+        """Do what is wanted of the container as soon as it runs; not at all if it cannot be started."""
+        self._put_off.append(want)
+
+    def break_off(self) -> None:
+        """End the engine that starts the container, which may hang; what it has made so far is removed then."""
+        self._broken_off = True
+        with suppress(ProcessLookupError):
+            os.kill(self._engine, signal.SIGKILL)
+
     def end_start(self, status: int) -> None:
         """The engine has ended, which was to start the container."""
-        self._engine, self._wake_at = 0, None
+        self._engine = 0
         put_off, self._put_off = self._put_off, []
         failure = self._take_over() if status == 0 else self._give_up()
         self._started(failure)
@@ -195,20 +209,15 @@ class Life:
         """Do what is due by now."""
         if self._wake_at is not None and time.monotonic() >= self._wake_at:
             self._wake_at = None
-            if self._engine:
-                self._break_off()
-            elif self.running:
+            if self.running:
                 self._signal(signal.SIGKILL)
             else:
                 self._start(self._end_delayed_start)
         if self._monitor is not None and time.monotonic() >= self._monitor.due:
-            self._monitor.wake(frozen=cgroup.is_frozen(self._container.id))
+            self._monitor.wake(frozen=self.frozen)
 
     def signal(self, number: int) -> None:
         """Send the container a signal, as a person wants; one that waits to be started again has ended with it."""
-        if self._engine:
-            self._put_off.append(lambda: self.signal(number))
-            return
         if self._state.status == RESTARTING or number in (signal.SIGKILL, self._description.stop_signal):
             self._set(stopped=True)
         if self._state.status == RESTARTING:
@@ -223,19 +232,26 @@ class Life:
             self._set(stopped=True)
         self._stop(number, seconds)
 
+    def freeze(self, *, frozen: bool) -> str:
+        """Stop all its processes where they are, or let them go on; return what it is if that cannot be."""
+        if not self.running:
+            return "is not running"
+        if self.frozen == frozen:
+            return "is paused already" if frozen else "is not paused"
+        if not cgroup.set_frozen(self._container.id, frozen=frozen):
+            return "cannot be paused: this host has no control group to do it with"
+        self.note("pause" if frozen else "unpause")
+        return ""
+
     def cut_off(self) -> None:
         """End the container with its host, for it to be started again with that."""
+        if self._engine:
+            self.put_off(self.cut_off)
+            return
         self._set(cut_off=True)
         self._stop(self._description.stop_signal, self._description.stop_timeout)
 
     def _stop(self, number: int, seconds: int) -> None:
-        if self._engine:
-            self._put_off.append(lambda: self._stop(number, seconds))
-            if number == signal.SIGKILL:
-                self._break_off()
-            elif seconds >= 0:
-                self._wake_at = time.monotonic() + seconds
-            return
         if self._state.status == RESTARTING:
             self._wake_at = None
             if self.clients.want_restart:
@@ -248,14 +264,8 @@ class Life:
         if seconds >= 0:
             self._wake_at = time.monotonic() + seconds
 
-    def _break_off(self) -> None:
-        """End the engine, which starts the container and may hang; what it has made so far is removed then."""
-        self._broken_off = True
-        with suppress(ProcessLookupError):
-            os.kill(self._engine, signal.SIGKILL)
-
     def _signal(self, number: int) -> None:
-        if number == signal.SIGKILL and cgroup.is_frozen(self._container.id):
+        if number == signal.SIGKILL and self.frozen:
             cgroup.set_frozen(self._container.id, frozen=False)
         self.process.signal(number)
         self.note("kill", signal=str(int(number)))

@@ -28,7 +28,11 @@ if TYPE_CHECKING:
     from runtime.sockets import Socket
 
 #: What is raised by what a client says that no command of preg would.
-_NONSENSE: Final = (ValueError, LookupError, TypeError, AttributeError)
+_NONSENSE: Final = (OSError, ValueError, LookupError, TypeError, AttributeError)
+#: What is asked of a container that runs.
+_OF_WHAT_RUNS: Final = (f.SIGNAL, f.STOP, f.RESTART, f.FREEZE, f.EXEC)
+#: Docker's exit status of a container that could not be started.
+_NOT_STARTED: Final = 128
 #: Those of a terminal, which is not ours.
 _IGNORED: Final = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
 
@@ -59,6 +63,7 @@ class Supervisor:
     def _tell_started(self, failure: bytes | None) -> None:
         if failure is not None:
             self._first.part(f.FAILED, failure)
+            self._clients.send_exit(_NOT_STARTED)
             return
         self._first.tell(f.STARTED)
         # What it took to begin is not needed again, and there may be a thousand of us.
@@ -123,22 +128,35 @@ class Supervisor:
             if requests is None:
                 self._clients.drop(client)
             for kind, content in requests or ():
-                if client.last_words is None:
-                    self._answer(client, kind, content)
+                self._attempt(client, kind, content)
         except BlockingIOError:
             return
-        except (OSError, *_NONSENSE):  # it disconnected or sent garbage
+        except (OSError, ValueError):  # it disconnected or sent garbage
+            self._clients.drop(client)
+
+    def _attempt(self, client: Client, kind: int, content: bytes) -> None:
+        try:
+            self._answer(client, kind, content)
+        except _NONSENSE:
             self._clients.drop(client)
 
     def _answer(self, client: Client, kind: int, content: bytes) -> None:
         process = client.process
+        if client not in self._clients or client.last_words is not None:
+            return
+        if self._life.starting and kind in _OF_WHAT_RUNS:
+            self._put_off(client, kind, content)
+            return
         if kind == f.ATTACH:
             client.attach(from_json(content))
-            client.tell(f.STARTED)
+            client.tell(f.DONE)
         elif kind == f.RESIZE:
             process.resize(*f.read_size(content))
         elif kind == f.SIGNAL:
             (process if isinstance(process, Execution) else self._life).signal(int(content))
+            client.tell(f.DONE)
+        elif kind == f.FREEZE:
+            self._freeze(client, frozen=content == b"1")
         elif kind in (f.STOP, f.RESTART):
             self._stop(client, *(int(word) for word in content.split()), restart=kind == f.RESTART)
         elif kind == f.EXEC:
@@ -146,15 +164,27 @@ class Supervisor:
         elif kind == f.LEAVE:
             client.left = True
 
+    def _put_off(self, client: Client, kind: int, content: bytes) -> None:
+        """Answer when the container runs; only to end it at once nothing has to be waited for."""
+        if kind == f.STOP and content.startswith(b"%d " % signal.SIGKILL):
+            self._life.break_off()
+        else:
+            self._life.put_off(lambda: self._attempt(client, kind, content))
+
     def _stop(self, client: Client, number: int, seconds: int, *, restart: bool) -> None:
         if restart:
             self._clients.hold_for_restart(client)
         self._life.stop(number, seconds, restart=restart)
 
+    def _freeze(self, client: Client, *, frozen: bool) -> None:
+        why_not = self._life.freeze(frozen=frozen)
+        client.tell(*((f.REFUSED, why_not.encode()) if why_not else (f.DONE, b"")))
+
     def _execute(self, client: Client, request: dict[str, Any]) -> None:
+        if not self._life.running or self._life.frozen:
+            client.part(f.REFUSED, b"is paused" if self._life.running else b"is not running")
+            return
         try:
-            if not self._life.running:
-                raise ProcessLookupError("the container is not running")
             client.process = self._begin(client, request)
             client.attach(request["streams"])
         except OSError as error:
@@ -192,9 +222,11 @@ def main(connection: Socket) -> None:
     join_mounts(mounts)
     os.close(mounts)
     with suppress(OSError):
-        # From where no container can write to it: crun makes itself such a mount, and begins once more in there, unless
-        # it is in one (crun, src/libcrun/cloned_binary.c).
-        order = order.executing(f"/proc/self/fd/{open_read_only(order.engine[0])}")
+        # A script is its interpreter's to open once more; what it executes has to look after itself.
+        if not _is_script(order.engine[0]):
+            # From where no container can write to it: crun makes itself such a mount, and begins once more in there,
+            # unless it is in one (crun, src/libcrun/cloned_binary.c).
+            order = order.executing(f"/proc/self/fd/{open_read_only(order.engine[0])}")
     if order.network:
         # By this path the engine finds it, and everybody else.
         os.symlink(f"/proc/{os.getpid()}/fd/{files[1]}", f"{order.state}/containers/{order.identifier}/netns")
@@ -203,6 +235,11 @@ def main(connection: Socket) -> None:
     _leave(order)
     adopt_orphans()
     Supervisor(order, files, connection, frames).run()
+
+
+def _is_script(path: str) -> bool:
+    with open(path, "rb") as file:
+        return file.read(2) == b"#!"
 
 
 def _leave(order: Order) -> None:

@@ -13,7 +13,7 @@ from runtime.cli.targets import here
 from runtime.container import RUNNING
 from runtime.errors import Fault
 from runtime.lean import to_json
-from runtime.leftovers import look
+from runtime.leftovers import undisturbed
 from runtime.manner import Detached, Manner, open_pipes
 
 TYPE_CHECKING = False
@@ -46,7 +46,8 @@ def main(arguments: list[str]) -> int:
 
 def attach(containers: Containers, container: Container, manner: Manner, *, stdin: bool) -> int:
     """Be at the other end of a container's streams until it ends, and give its exit status. Raises Fault."""
-    state, description = look(containers, container), container.describe()
+    with undisturbed(containers, container) as state:
+        description = container.describe()
     if state.status != RUNNING:
         raise Fault(
             f"the container {description.name} is not running: 'preg start -a' starts it and shows what it prints"
@@ -56,7 +57,7 @@ def attach(containers: Containers, container: Container, manner: Manner, *, stdi
     stdin = stdin and description.stdin
     check_stdin(description, stdin=stdin)
     session, pipes = visit(container), open_pipes(stdin=stdin, shown=manner.shown)
-    if session is None or session.ask(f.ATTACH, to_json(pipes.streams).encode(), pipes)[0] != f.STARTED:
+    if session is None or session.ask(f.ATTACH, to_json(pipes.streams).encode(), pipes)[0] != f.DONE:
         raise Fault(f"the container {description.name} has ended just now")
     containers.note(container, "attach")
     try:

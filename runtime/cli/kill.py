@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from runtime.cli.options import Option, Usage
-from runtime.cli.targets import each, here
+from runtime.cli.targets import each_at_once, here
 from runtime.signals import read_signal
 from runtime.stop import kill
 
@@ -27,4 +27,4 @@ def main(arguments: list[str]) -> int:
     """Run the command."""
     options = USAGE.parse(arguments)
     number, containers = read_signal(options.last("--signal") or "KILL"), here()
-    return each(containers, options.operands, lambda container: kill(containers, container, number))
+    return each_at_once(containers, options.operands, lambda container: kill(containers, container, number))

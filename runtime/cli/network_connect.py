@@ -5,6 +5,7 @@ from typing import Final
 from runtime.cli.network_options import check_default, read_links, read_priority
 from runtime.cli.options import Option, Usage
 from runtime.cli.targets import here, networks
+from runtime.leftovers import undisturbed
 from runtime.network.addresses import read_address
 from runtime.network.connection import connect
 from runtime.network.plan import DEFAULT, Attachment
@@ -43,5 +44,7 @@ def main(arguments: list[str]) -> int:
         priority=read_priority(options.last("--gw-priority") or "0", "--gw-priority"),
         links=read_links(options.all("--link")),
     )
-    connect(known, containers.find(options.operands[1]), attachment)
+    container = containers.find(options.operands[1])
+    with undisturbed(containers, container):
+        connect(known, container, attachment)
     return 0

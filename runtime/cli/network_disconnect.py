@@ -4,6 +4,7 @@ from typing import Final
 
 from runtime.cli.options import Option, Usage
 from runtime.cli.targets import here, networks
+from runtime.leftovers import undisturbed
 from runtime.network.connection import disconnect
 
 USAGE: Final = Usage(
@@ -22,5 +23,7 @@ def main(arguments: list[str]) -> int:
     """Run the command."""
     options = USAGE.parse(arguments)
     containers, known = here(), networks()
-    disconnect(known, containers.find(options.operands[1]), known.find(options.operands[0]))
+    container, network = containers.find(options.operands[1]), known.find(options.operands[0])
+    with undisturbed(containers, container):
+        disconnect(known, container, network)
     return 0

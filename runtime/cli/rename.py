@@ -5,6 +5,7 @@ from __future__ import annotations
 from runtime.cli.options import Usage
 from runtime.cli.targets import here
 from runtime.containers import plain_name
+from runtime.leftovers import undisturbed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,5 +26,8 @@ def main(arguments: list[str]) -> int:
     """Run the command."""
     word, name = USAGE.parse(arguments).operands
     containers = here()
-    containers.rename(containers.find(word), plain_name(name))
+    container = containers.find(word)
+    # One that is just being started would be known to its networks by the old name.
+    with undisturbed(containers, container):
+        containers.rename(container, plain_name(name))
     return 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from runtime.cli.options import Option, Usage
-from runtime.cli.targets import each, here
+from runtime.cli.targets import each_at_once, here
 from runtime.rootless import enter
 from runtime.stop import remove
 
@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> int:
     options, containers = USAGE.parse(arguments), here()
     enter()
     force, volumes = "--force" in options, "--volumes" in options
-    return each(
+    return each_at_once(
         containers,
         options.operands,
         lambda container: remove(containers, container, force=force, volumes=volumes),

@@ -12,7 +12,7 @@ from runtime.errors import Fault, UsageError
 from runtime.hire import hire
 from runtime.launch import start
 from runtime.lean import suppress
-from runtime.leftovers import look
+from runtime.leftovers import hold, look
 from runtime.manner import Detached, Manner, open_pipes
 from runtime.network.plan import read_plan
 from runtime.network.sandbox import enter_for
@@ -21,7 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
-    from runtime.container import Container
+    from runtime.container import Container, State
     from runtime.containers import Containers
 
 USAGE: Final = Usage(
@@ -65,28 +65,41 @@ def enter_for_each(containers: Containers, words: list[str]) -> None:
 
 def start_again(containers: Containers, container: Container) -> None:
     """Start a container and let it go on alone. It is no fault if it runs. Raises Fault."""
-    if look(containers, container).alive:
+    before = look(containers, container)
+    if before.alive:
         return
     with hire() as supervisor:
-        held = _take(container)
+        held = _hold(containers, container, before)
+        if held is None:
+            return
         try:
-            if not container.state().alive:
-                start(config.load(), container, held, supervisor)
+            start(config.load(), container, held, supervisor)
         finally:
             os.close(held)
+
+
+def _hold(containers: Containers, container: Container, before: State) -> int | None:
+    """Take responsibility for a container that did not run; None if another command has started it meanwhile."""
+    held = hold(containers, container)
+    if held is not None and container.state().started != before.started:
+        os.close(held)
+        return None
+    return held
 
 
 def _start_attached(containers: Containers, container: Container, manner: Manner, *, stdin: bool) -> int:
     from runtime.cli.attach import attach, check_stdin  # noqa: PLC0415 - most are started to go on alone
 
-    if look(containers, container).alive:
+    before = look(containers, container)
+    if before.alive:
         return attach(containers, container, manner, stdin=stdin)
     description = container.describe()
-    stdin = stdin and description.stdin
-    check_stdin(description, stdin=stdin)
+    check_stdin(description, stdin=stdin and description.stdin)
     with hire() as supervisor:
-        held = _take(container)
-        pipes = open_pipes(stdin=stdin, shown=manner.shown)
+        held = _hold(containers, container, before)
+        if held is None:
+            return attach(containers, container, manner, stdin=stdin)
+        pipes = open_pipes(stdin=stdin and description.stdin, shown=manner.shown)
         try:
             session = start(config.load(), container, held, supervisor, pipes)
         finally:
@@ -95,10 +108,3 @@ def _start_attached(containers: Containers, container: Container, manner: Manner
             return session.relay(pipes, terminal=description.terminal, manner=manner)
         except Detached:
             return 0
-
-
-def _take(container: Container) -> int:
-    held = container.wait_for_lock()
-    if held is None:
-        raise Fault(f"the container {container.short_id} was removed just now")
-    return held

@@ -1,12 +1,13 @@
 """``preg volume rm``: remove volumes."""
 
 import sys
+from contextlib import suppress
 from typing import Final
 
 from runtime import config
 from runtime.cli.options import Option, Usage
 from runtime.cli.targets import here
-from runtime.errors import Fault
+from runtime.errors import Fault, NotFound
 from runtime.volumes import Volumes
 
 USAGE: Final = Usage(
@@ -27,7 +28,7 @@ def main(arguments: list[str]) -> int:
     status = 0
     for name in options.operands:
         try:
-            if "--force" not in options or volumes.has(name):
+            with suppress(*((NotFound,) if "--force" in options else ())):
                 volumes.remove(name, containers)
         except (Fault, OSError) as fault:
             sys.stderr.write(f"preg: {fault}\n")
