@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from runtime.cli.options import Option, Usage
 from runtime.cli.targets import each_at_once, here
+from runtime.errors import Fault, UsageError
 from runtime.signals import read_signal
 from runtime.stop import kill
 
@@ -26,5 +27,9 @@ Example:
 def main(arguments: list[str]) -> int:
     """Run the command."""
     options = USAGE.parse(arguments)
-    number, containers = read_signal(options.last("--signal") or "KILL"), here()
+    try:
+        number = read_signal(options.last("--signal") or "KILL")
+    except UsageError as error:
+        raise Fault(str(error)) from error  # with docker's exit status for it
+    containers = here()
     return each_at_once(containers, options.operands, lambda container: kill(containers, container, number))

@@ -10,7 +10,7 @@ from runtime.cli.labels import has_label, show_labels
 from runtime.cli.options import Option, Usage
 from runtime.cli.table import FORMAT, print_records, wants
 from runtime.cli.targets import here
-from runtime.container import CREATED, EXITED, RESTARTING
+from runtime.container import CREATED, EXITED, RESTARTING, RUNNING
 from runtime.errors import Damaged, UsageError
 from runtime.lean import NamedTuple, to_json
 from runtime.leftovers import look, remove_unfinished
@@ -119,7 +119,7 @@ def show_status(state: State, *, paused: bool) -> str:
 
     if state.status == CREATED:
         return "Created"
-    since = show_duration(time.time() - (state.finished or state.started))
+    since = show_duration(time.time() - (state.started if state.status == RUNNING else state.finished))
     if state.status == EXITED:
         return f"Exited ({state.exit_code}) {since} ago"
     if state.status == RESTARTING:

@@ -341,6 +341,7 @@ ROWS: Final[dict[str, Rows]] = {
             "?run --restart always:2 {image} true",
         ),
         "--stop-signal": (
+            "?run --rm --stop-signal SIGRTMIN+31 {image} true",
             f"run -d --name c1 --stop-signal USR1 {{image}} {_TRAP}",
             "@ready c1",
             "stop c1",
@@ -395,11 +396,23 @@ ROWS: Final[dict[str, Rows]] = {
             "stop c1",
             "stop nothing",
         ),
-        "--time": (
+        "--timeout": (
             "run -d --name c1 {image} sleep 1000",
-            "stop -t 0 c1",
+            "stop --timeout 0 c1",
             "inspect -f State.ExitCode,State.Status c1",
             "?stop -t soon c1",
+        ),
+        "--time": (
+            "run -d --name c1 {image} sleep 1000",
+            "?stop --time 0 c1",
+            "inspect -f State.ExitCode,State.Status c1",
+        ),
+        "--signal": (
+            f"run -d --name c1 {{image}} {_TRAP}",
+            "@ready c1",
+            "stop --signal USR1 c1",
+            "wait c1",
+            "logs c1",
         ),
     },
     "kill": {
@@ -410,7 +423,8 @@ ROWS: Final[dict[str, Rows]] = {
             "kill -s USR1 c1",
             "wait c1",
             "logs c1",
-            "?kill -s NOTHING c1",
+            "kill -s NOTHING c1",
+            "kill -s SIGRTMIN+99 c1",
         ),
     },
     "wait": {"": ("run -d --name c1 {image} sh -c 'exit 6'", "wait c1", "wait c1 c1", "wait nothing")},
@@ -456,7 +470,16 @@ ROWS: Final[dict[str, Rows]] = {
             "inspect -f State.Running c1",
             "restart x1",
         ),
-        "--time": ("run -d --name c1 {image} sleep 1000", "restart -t 0 c1", "inspect -f State.Running c1"),
+        "--timeout": ("run -d --name c1 {image} sleep 1000", "restart -t 0 c1", "inspect -f State.Running c1"),
+        "--time": ("run -d --name c1 {image} sleep 1000", "?restart --time 0 c1", "inspect -f State.Running c1"),
+        "--signal": (
+            f"run -d --name c1 {{image}} {_TRAP}",
+            "@ready c1",
+            "restart --signal USR1 c1",
+            "inspect -f State.Running c1",
+            "@ready c1",
+            "logs c1",
+        ),
     },
     "pause": {
         "": (

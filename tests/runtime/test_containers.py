@@ -62,7 +62,21 @@ def test_kill_sends_what_it_is_told(host: Preg, image: str, names: Names) -> Non
     host.ok("kill", "-s", "USR1", name)
     assert host.ok("wait", name) == "5\n"
     assert "is not running" in host.fails("kill", name)
-    assert "there is no signal" in host.fails("kill", "-s", "NOTHING", name, status=2)
+    assert "there is no signal" in host.fails("kill", "-s", "NOTHING", name)
+
+
+def test_stop_and_restart_send_what_they_are_told(host: Preg, image: str, names: Names) -> None:
+    name = names()
+    script = "trap 'exit 4' USR1; trap 'exit 5' USR2; echo ready; while :; do sleep 0.05; done"
+    host.ok("run", "-d", "--name", name, image, "sh", "-c", script)
+    wait_for_line(host, name, "ready")
+    host.ok("restart", "-s", "USR2", "--timeout", "-1", name)
+    wait_for_line(host, name, "ready", times=2)
+    died = host.ok("events", "--since", "0", "--until", "0s", "--filter", "event=die", "--filter", f"container={name}")
+    assert "exitCode=5" in died
+    assert "there is no signal" in host.fails("stop", "-s", "NOTHING", name, status=2)
+    host.ok("stop", "--signal", "SIGUSR1", "--time", "-1", name)
+    assert state(host, name)["ExitCode"] == 4
 
 
 def test_what_runs_is_removed_by_force_alone(host: Preg, image: str, names: Names) -> None:

@@ -61,6 +61,37 @@ def test_what_waits_to_be_started_again_can_be_stopped_and_restarted(host: Preg,
     assert inspect(host, name)["State"]["Status"] == "exited"
 
 
+@pytest.mark.parametrize("words", [("kill",), ("kill", "-s", "HUP"), ("stop",)])
+def test_what_waits_to_be_started_again_has_ended_when_it_is_killed(
+    words: tuple[str, ...], host: Preg, image: str, names: Names
+) -> None:
+    name = names()
+    host.ok("run", "-d", "--name", name, "--restart", "always", image, "sh", "-c", "exit 4")
+    # By then it waits for seconds.
+    status, count = "", "0"
+    while status != "restarting" or int(count) < 5:
+        status, count = host.ok("inspect", "-f", "State.Status,RestartCount", name).split()
+    host.ok(*words, name)
+    assert host.ok("inspect", "-f", "State.Status,State.ExitCode", name) == "exited\t4\n"
+    assert "is not running" in host.fails("kill", name)
+
+
+def test_what_runs_again_has_no_exit_status_and_the_time_of_its_last_end(host: Preg, image: str, names: Names) -> None:
+    name = names()
+    script = "test -e /ran && exec sleep 1000; echo > /ran; exit 7"
+    host.ok("run", "-d", "--name", name, "--restart", "on-failure", image, "sh", "-c", script)
+    while host.ok("inspect", "-f", "State.Status,RestartCount", name) != "running\t1\n":
+        pass
+    fields = "State.ExitCode,State.FinishedAt,State.StartedAt"
+    code, finished, started = host.ok("inspect", "-f", fields, name).split()
+    assert code == "0"
+    assert "0002" < finished < started
+    assert host.ok("ps", "--filter", f"name={name}", "--format", "Status").startswith("Up ")
+    host.ok("stop", "-t", "0", name)
+    host.ok("start", name)
+    assert finished < host.ok("inspect", "-f", "State.FinishedAt", name).strip()
+
+
 def test_remove_and_restart_exclude_each_other(host: Preg, image: str) -> None:
     assert "exclude each other" in host.fails("run", "--rm", "--restart", "always", image, status=125)
 
