@@ -55,7 +55,8 @@ _PRIVATE_FOLDER: Final = 0o700
 class FolderDriver:
     """A ``storage.driver.Driver`` over a folder of a local file system, which is made if it is not there.
 
-    ``mode`` is that of new files. Where it lets nobody but the owner read them, the same holds for new folders.
+    ``mode`` is that of new files. Where it lets nobody but the owner read them, the same holds for new folders. To none
+    may others write, whatever the umask is.
     Only one user can serve a folder: what lies in ``.preg~`` is for nobody else, not even to be looked at.
     """
 
@@ -65,7 +66,7 @@ class FolderDriver:
         self._root = f"{root}/"
         self._own = f"{root}/.preg~/"
         self.mode = mode
-        self._folder_mode = 0o777 if mode & 0o077 else 0o700
+        self._folder_mode = 0o755 if mode & 0o077 else 0o700
         make_folder(str(root), self._folder_mode)
         for part in ("new", "uploads", "locks"):
             make_folder(self._own + part, _PRIVATE_FOLDER)

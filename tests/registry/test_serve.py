@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.parts import process
+from tests.parts import accounts, process
+from tests.parts.images import data, push
 from tests.parts.required import ROOT
 from tests.parts.server import SERVE, Server, serving, start
 from tests.parts.wire import sha256
@@ -96,6 +97,24 @@ def test_a_signal_ends_it_in_good_order(tmp_path: Path, number: signal.Signals) 
     finally:
         server.process.kill()
     assert any("stopping" in line for line in server.process.stderr)
+
+
+@pytest.mark.parametrize("umask", ["000", "002", "077"])
+def test_nobody_else_may_write_to_what_it_makes_nor_read_secrets(tmp_path: Path, umask: str) -> None:
+    config, storage = tmp_path / "preg.toml", tmp_path / "not/there/yet"
+    config.write_text(accounts.settings(tmp_path, "token"))
+    with serving(storage, config, by=["sh", "-c", f'umask {umask}; exec "$@"', "sh"]) as server:
+        known = accounts.Known(server.url, user="admin")
+        known.push_blob("team/app", b"content")
+        push(known, "team/app", "1", data("modes", layers=1, size=10))
+        assert known.ask("DELETE", "/v2/team/app/manifests/1").status == 202
+        location = known.ask("POST", "/v2/team/app/blobs/uploads/").headers["Location"]
+        assert known.ask("PATCH", location, b"some of it").status == 202
+    made = [tmp_path / "not", *(tmp_path / "not").rglob("*")]
+    assert [path for path in made if path.stat().st_mode & 0o022] == []
+    secrets = [path for path in made if (storage / "preg") in (path, *path.parents)]
+    assert any(path.is_file() for path in secrets)
+    assert [path for path in secrets if path.stat().st_mode & 0o077] == []
 
 
 class TestLogs:
