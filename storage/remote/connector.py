@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from storage.remote.answer import HttpFault
 from storage.remote.connection import Connection, Request
-from storage.remote.faults import NotTls, connecting, tls_fault
+from storage.remote.faults import NotTls, Refused, connecting, tls_fault
 from storage.remote.proxies import Proxies, Proxy
 from storage.remote.tls import Tls
 
@@ -141,4 +141,6 @@ def refusal(proxy: Proxy, status: int, address: str) -> HttpFault:
         wants = "refuses the user and password" if proxy.authorization else "asks for a user and password"
         cure = f"write {proxy.scheme}://USER:PASSWORD@{str(proxy).partition('://')[2]}, special characters as %XX"
         return HttpFault(f"the proxy {proxy} {wants}: {cure}", passing=False)
-    return HttpFault(f"the proxy {proxy} gives no connection to {address}: HTTP status {status}", passing=False)
+    # It says so, too, where nothing listens.
+    kind = Refused if status >= 500 else HttpFault
+    return kind(f"the proxy {proxy} gives no connection to {address}: HTTP status {status}", passing=False)

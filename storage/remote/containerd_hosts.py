@@ -82,7 +82,7 @@ def _read(raw: bytes, directory: Path) -> Hosts:
     try:
         content: dict[str, Any] = tomllib.loads(raw.decode())
         file = msgspec.convert(content, _File)
-        before = tuple(_host(url, table, directory) for url, table in file.host.items())
+        before = tuple(_host(url or "//", table, directory) for url, table in file.host.items())
         return Hosts(before, _host(file.server, file, directory))
     except (ValueError, msgspec.ValidationError) as error:
         raise HostsUnreadable(f"{path} cannot be used: {error}") from error

@@ -59,9 +59,10 @@ class Transport:
                 response = await self._once("GET", "", (), None, None)
         except (HttpFault, ValueError) as error:
             raise self._unreachable(error) from error
+        if response.status in (401, 403):
+            raise (await _read_fault(response))[0]
         if response.status != 200:
-            fault, told = await _read_fault(response)
-            raise (None if told else self._is_none(response)) or fault
+            raise await self._fault(response, "GET", ())
         response.release()
         return self._authenticator.credentials
 

@@ -131,6 +131,16 @@ def test_what_lies_behind_the_proxy_and_does_not_answer_is_told(inside: Preg, pr
     assert PASSWORD not in said
 
 
+def test_without_a_port_plain_http_is_tried_where_nothing_answers_to_tls(inside: Preg, proxy: Squid) -> None:
+    before = len(proxy.requests())
+    path = inside.home / "config/preg/runtime.toml"
+    path.parent.mkdir(parents=True)
+    path.write_text(f'insecure-registries = ["{NAME}"]\n')
+    done = inside.run("login", "-u", "a", "--password-stdin", NAME, stdin="b")
+    assert done.stderr == f"preg: {NAME} answers GET /v2/ through the proxy {proxy.url}: HTTP status 503\n"
+    assert [url for _, url, _, _ in proxy.requests()[before:]] == [f"{NAME}:443", f"http://{NAME}/v2/"]
+
+
 def test_a_proxy_that_does_not_answer_is_told(preg: Preg) -> None:
     inside = replace(preg, variables={"HTTPS_PROXY": f"http://{USER}:secret@127.0.0.1:1"})
     said = inside.fails("pull", f"{NAME}:1/a")
