@@ -20,6 +20,8 @@ def ask_log(options: Options, wanted: Wanted) -> Wanted:
     policy = wanted.log._replace(driver=options.last("--log-driver") or wanted.log.driver)
     if policy.driver not in _DRIVERS:
         raise UsageError(f"--log-driver {policy.driver}: it is {', '.join(_DRIVERS)}")
+    if policy.driver == "none" and options.all("--log-opt"):
+        raise UsageError("conflicting options: --log-opt and --log-driver none, which keeps nothing")
     for text in options.all("--log-opt"):
         key, _, value = text.partition("=")
         if key == "max-size":

@@ -123,6 +123,11 @@ class Networks:
         """Find a network by its name, its ID, or the first characters of its ID. Raises NotFound, and Fault."""
         if text == DEFAULT:
             return self.default()
+        if text in PREDEFINED:
+            raise Fault(
+                f"no container is put into the network {text!r} or taken out of it: it is for those that are made with"
+                f" --network {text}"
+            )
         if is_name(text):
             with suppress(FileNotFoundError):
                 return read_record(Network, self._file(text))

@@ -198,6 +198,9 @@ _CONTAINER: Final[Rows] = {
     "--sysctl": (
         "run --rm --sysctl net.ipv4.ip_forward=1 {image} cat /proc/sys/net/ipv4/ip_forward",
         "?run --rm --sysctl kernel.panic=1 {image} true",
+        "?run --rm --network host --sysctl net.core.somaxconn=1 {image} true",
+        "?run --rm --ipc host --sysctl kernel.msgmax=1 {image} true",
+        "?run --rm --uts host --sysctl kernel.domainname=a {image} true",
     ),
     "--pid": ("run --rm --pid host {image} sh -c 'test $$ != 1; echo $?'", "?run --rm --pid nothing {image} true"),
     "--ipc": ("run --rm --ipc none {image} sh -c 'test -e /dev/shm; echo $?'", "?run --rm --ipc nothing {image} true"),
@@ -218,10 +221,12 @@ _CONTAINER: Final[Rows] = {
         "create --name c1 -m 32m --memory-swap 64m {image} true",
         "inspect -f HostConfig.Memory,HostConfig.MemorySwap c1",
         "?run --rm -m 32m --memory-swap 16m {image} true",
+        "?run --rm --memory-swap 64m {image} true",
     ),
     "--memory-reservation": (
         "create --name c1 --memory-reservation 32m {image} true",
         "inspect -f HostConfig.MemoryReservation c1",
+        "?run --rm -m 32m --memory-reservation 64m {image} true",
     ),
     "--memory-swappiness": (
         "run --rm --memory-swappiness 10 {image} sh -c 'cat /sys/fs/cgroup/memory/memory.swappiness 2>/dev/null; :'",
@@ -231,6 +236,8 @@ _CONTAINER: Final[Rows] = {
     "--cpus": (
         "run --rm --cpus 0.5 {image} sh -c 'cat /sys/fs/cgroup/cpu/cpu.cfs_quota_us /sys/fs/cgroup/cpu.max 2>/dev/null; :'",
         "?run --rm --cpus 10000 {image} true",
+        "?run --rm --cpus 1 --cpu-period 50000 {image} true",
+        "?run --rm --cpus 1 --cpu-quota 50000 {image} true",
     ),
     "--cpu-shares": ("run --rm -c 512 {image} sh -c 'cat /sys/fs/cgroup/cpu/cpu.shares 2>/dev/null; :'",),
     "--cpu-period": (
@@ -301,7 +308,11 @@ _CONTAINER: Final[Rows] = {
         "create --name c1 --no-healthcheck {image} true",
         "?create --name c2 --no-healthcheck --health-cmd true {image} true",
     ),
-    "--log-driver": ("run --name c1 --log-driver none {image} echo one", "?run --rm --log-driver nothing {image} true"),
+    "--log-driver": (
+        "run --name c1 --log-driver none {image} echo one",
+        "?run --rm --log-driver nothing {image} true",
+        "?run --rm --log-driver none --log-opt max-size=1m {image} true",
+    ),
     "--log-opt": ("run --name c1 --log-opt max-size=1m {image} echo one", "logs c1"),
     "--runtime": "preg finds the OCI runtimes that are installed, docker knows those of its configuration",
     "--plain-http": "docker's engine is told once which registries have no TLS",
@@ -339,6 +350,8 @@ ROWS: Final[dict[str, Rows]] = {
             "inspect -f HostConfig.RestartPolicy c1",
             "?run --restart never {image} true",
             "?run --restart always:2 {image} true",
+            "?run --restart no:2 {image} true",
+            "?run --rm --restart on-failure:2 {image} true",
         ),
         "--stop-signal": (
             "?run --rm --stop-signal SIGRTMIN+31 {image} true",

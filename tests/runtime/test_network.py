@@ -331,8 +331,8 @@ def bridge_of(host: Host, name: str = "bridge") -> str:
     return str(told["Options"]["com.docker.network.bridge.name"])
 
 
-@pytest.fixture
-def intruder(host: Host) -> Iterator[Neighbour]:
+@contextlib.contextmanager
+def intruding(host: Host) -> Iterator[Neighbour]:
     """A host on a cable to ours that sends packets for 127.0.0.1 along it."""
     with netns() as other:
         ours, its = host.netns.plug_into(other, "203.0.113.0/24")
@@ -341,6 +341,12 @@ def intruder(host: Host) -> Iterator[Neighbour]:
         for subnet in ("127.0.0.0/8", "10.208.0.0/12"):
             other("ip", "route", "add", subnet, "via", ours)
         yield Neighbour(other, its, ours)
+
+
+@pytest.fixture
+def intruder(host: Host) -> Iterator[Neighbour]:
+    with intruding(host) as neighbour:
+        yield neighbour
 
 
 def reaches(neighbour: Neighbour, address: str, port: int) -> bool:

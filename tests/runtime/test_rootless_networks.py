@@ -16,7 +16,18 @@ from tests.parts.process import ending, kill, output, running
 from tests.parts.required import required
 from tests.parts.server import Server
 from tests.parts.unprivileged import User, unprivileged
-from tests.runtime.test_network import UDP_ASK, UDP_ECHO, WEB, Host, supervisor_of, wait_until
+from tests.runtime.test_network import (
+    UDP_ASK,
+    UDP_ECHO,
+    WEB,
+    Host,
+    gateway_of,
+    intruding,
+    reaches,
+    route_of,
+    supervisor_of,
+    wait_until,
+)
 from tests.runtime.test_rootless import Rootless
 
 #: Says when it answers under a name.
@@ -147,6 +158,27 @@ def test_networks_are_apart_until_a_container_is_in_both(host: UsersHost, image:
     with running(ask) as attempt:
         assert attempt.wait() != 0
     assert "both" not in Path(host.inspect("web")["HostsPath"]).read_text()
+
+
+def test_what_is_published_at_loopback_is_for_this_host_alone(host: UsersHost, image: str) -> None:
+    host.ok("network", "create", "back")
+    host.serve(image, "web", "--network", "back", "-p", "127.0.0.1:8081:80")
+    host.serve(image, "alone", "-p", "127.0.0.1:8082:80")
+    with intruding(host) as intruder:
+        for port, name in ((8081, "web"), (8082, "alone")):
+            assert not reaches(intruder, "127.0.0.1", port)
+            assert host.get(f"http://127.0.0.1:{port}/") == name
+        assert not reaches(intruder, host.inspect("web")["NetworkSettings"]["IPAddress"], 80)
+
+
+def test_what_is_published_moves_with_the_default_route(host: UsersHost, image: str) -> None:
+    for name in ("alpha", "beta"):
+        host.ok("network", "create", name)
+    host.serve(image, "web", "--network", "beta", "-p", "8080:80")
+    for words, network in (("connect alpha", "alpha"), ("disconnect alpha", "beta")):
+        host.ok("network", *words.split(), "web")
+        assert f"via {gateway_of(host, network)} " in f"{route_of(host, 'web')} "
+        assert host.get("http://127.0.0.1:8080/") == "web"
 
 
 def test_who_is_alone_in_the_default_network_stays_so_while_running(host: UsersHost, image: str) -> None:
