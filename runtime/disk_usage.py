@@ -3,6 +3,10 @@
 import os
 import stat
 from contextlib import suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from runtime.container import Container
 
 
 def size_of_tree(folder: str) -> int:
@@ -14,3 +18,8 @@ def size_of_tree(folder: str) -> int:
                 state = os.lstat(f"{path}/{name}")
                 size += 0 if stat.S_ISDIR(state.st_mode) else state.st_size
     return size
+
+
+def size_written(container: "Container") -> int:
+    """Add up the bytes that a container has written outside of volumes."""
+    return size_of_tree(f"{container.directory}/upper")

@@ -59,7 +59,11 @@ class Layers:
 
     def size(self, diff_id: Digest) -> int:
         """Add up the sizes of a layer's files, in bytes; 0 if it is not there."""
-        path = f"{self.path(diff_id)}/{SIZE}"
+        return self.size_of(diff_id.hex)
+
+    def size_of(self, name: str) -> int:
+        """Do as ``size`` does for the layer whose diff ID has these digits."""
+        path = f"{self._folder}/{name}/{SIZE}"
         with suppress(FileNotFoundError, ValueError), open(path, encoding="utf-8") as file:
             return int(file.read())  # a power cut may leave it empty
         return 0

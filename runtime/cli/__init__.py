@@ -42,6 +42,7 @@ GROUPS: Final = {
         Command("kill", "runtime.cli.kill:main", "Send signals to running containers"),
         Command("wait", "runtime.cli.wait:main", "Wait until containers end"),
         Command("rm", "runtime.cli.rm:main", "Remove containers"),
+        Command("container prune", "runtime.cli.container_prune:main", "Remove the containers that do not run"),
         Command("exec", "runtime.cli.exec:main", "Run one more command in a running container", ahead=_HASTEN),
         Command("attach", "runtime.cli.attach:main", "Be at the other end of a running container's streams"),
         Command("restart", "runtime.cli.restart:main", "End containers and start them again"),
@@ -89,6 +90,8 @@ GROUPS: Final = {
     ),
     "This host": (
         Command("info", "runtime.cli.info:main", "Tell what is on this host, and what it can do"),
+        Command("system df", "runtime.cli.system_df:main", "Show what takes room on this host, and what could go"),
+        Command("system prune", "runtime.cli.system_prune:main", "Remove all that nothing uses"),
         Command("system check", "runtime.cli.system_check:main", "Find what is damaged or left over, and mend it"),
         Command("system restore", "runtime.cli.system_restore:main", "Start what ran when the host went down"),
         Command("version", "runtime.cli.version:main", "Tell which preg this is"),

@@ -94,13 +94,24 @@ def _rows(images: Images, listed: Listed, *, wide: bool, digests: bool) -> Itera
         **dict.fromkeys(("Containers", "SharedSize", "UniqueSize"), "N/A"),
         "VirtualSize": show_size(size, digits=4),
     }
+    _, known = _group(listed)
+    for repository, tag in show_names(listed):
+        for digest in (known[repository] if digests else []) or [_NONE]:
+            yield {"Repository": repository, "Tag": tag, "Digest": digest, **fixed}
+
+
+def show_names(listed: Listed) -> list[tuple[str, str]]:
+    """Give the rows' repositories and tags."""
+    tags, known = _group(listed)
+    return [(name, tag) for name in sorted({*tags, *known}) or [_NONE] for tag in tags[name] or [_NONE]]
+
+
+def _group(listed: Listed) -> tuple[defaultdict[str, list[str]], defaultdict[str, list[str]]]:
+    """Group tags and digests by their repositories."""
     tags, known = defaultdict[str, list[str]](list), defaultdict[str, list[str]](list)
     for name in listed.names:
         if name.tag is not None:
             tags[name.familiar_name].append(name.tag)
         if name.digest is not None:
             known[name.familiar_name].append(name.digest)
-    for repository in sorted({*tags, *known}) or [_NONE]:
-        for tag in tags[repository] or [_NONE]:
-            for digest in (known[repository] if digests else []) or [_NONE]:
-                yield {"Repository": repository, "Tag": tag, "Digest": digest, **fixed}
+    return tags, known

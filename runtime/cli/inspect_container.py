@@ -13,7 +13,7 @@ from runtime.cli.targets import networks
 from runtime.cli.times import show_time
 from runtime.container import RESTARTING, RUNNING, STOP_TIMEOUT, Container, Description, HealthCheck, State
 from runtime.containers import Containers
-from runtime.disk_usage import size_of_tree
+from runtime.disk_usage import size_written
 from runtime.image_config import ImageConfig, Process
 from runtime.images import Images
 from runtime.layers import ROOT
@@ -80,7 +80,7 @@ def _describe_layers(container: Container, image: ImageConfig) -> dict[str, Any]
 def describe_sizes(container: Container) -> dict[str, int]:
     """Tell how many bytes it has written, and how many are in its root with those of its image."""
     layers = Images(container.home).layers
-    written = size_of_tree(f"{container.directory}/upper")
+    written = size_written(container)
     image = read_image(container, container.describe())
     return {"SizeRw": written, "SizeRootFs": written + sum(map(layers.size, image.rootfs.diff_ids))}
 

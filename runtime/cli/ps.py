@@ -6,7 +6,7 @@ import sys
 import time
 
 from runtime import cgroup
-from runtime.cli.labels import has_label, show_labels
+from runtime.cli.labels import show_labels
 from runtime.cli.options import Option, Usage
 from runtime.cli.table import FORMAT, print_records, wants
 from runtime.cli.targets import here
@@ -52,8 +52,12 @@ _COLUMNS: Final = {
     "Ports": "PORTS",
     "Names": "NAMES",
 }
+_SIZE_COLUMN: Final = {"Size": "SIZE"}
 _STATES: Final = ("created", "running", "paused", "restarting", "exited")
-_KEYS: Final = ("id", "name", "label", "status", "exited", "ancestor", "network", "health")
+_KEYS: Final = (
+    *("id", "name", "label", "status", "exited", "ancestor", "before", "since", "network", "volume", "publish"),
+    *("expose", "health"),
+)
 _HEALTH: Final = ("starting", "healthy", "unhealthy", "none")
 USAGE: Final = Usage(
     "ps [OPTION...]",
@@ -64,6 +68,7 @@ USAGE: Final = Usage(
         Option("--last", "List the last N that were made, whatever their state", "N", "-n"),
         Option("--latest", "List the last that was made", short="-l"),
         Option("--no-trunc", "Print whole IDs and commands"),
+        Option("--size", "Show what they have written, and what is in their roots with that", short="-s"),
         Option("--filter", f"List those that have {', '.join(_KEYS)} so", "KEY=VALUE", "-f", _KEYS),
         FORMAT._replace(choices=_FIELDS),
     ),
@@ -101,14 +106,19 @@ def main(arguments: list[str]) -> int:
     containers = here()
     remove_unfinished(containers)
     everything = "--all" in options or last is not None or any(key == "status" for key, _ in filters)
-    found, damaged = _rows(containers)
+    found, damaged = list_rows(containers)
     rows = sorted(found, key=lambda row: row.description.created, reverse=True)
-    rows = [row for row in rows if (everything or row.state.alive) and _matches(row, filters)][:last]
+    if filters:
+        from runtime.cli.ps_filters import choose  # noqa: PLC0415 - for those who filter
+
+        rows = choose(rows, filters, containers)
+    rows = [row for row in rows if everything or row.state.alive][:last]
     if "--quiet" in options:
         sys.stdout.writelines(f"{row.container.id if wide else row.container.short_id}\n" for row in rows)
     else:
-        networks = wants(form, "Networks")
-        print_records([_show(row, wide=wide, networks=networks) for row in rows], _FIELDS, _COLUMNS, form)
+        sized = "--size" in options or "Size" in (form or "")
+        shown = [show(row, wide=wide, networks=wants(form, "Networks"), sized=sized) for row in rows]
+        print_records(shown, _FIELDS, _COLUMNS | _SIZE_COLUMN if "--size" in options else _COLUMNS, form)
     sys.stderr.writelines(f"preg: {damage}\n" for damage in damaged)
     return 1 if damaged else 0
 
@@ -132,7 +142,7 @@ def show_status(state: State, *, paused: bool) -> str:
     return f"Up {since} ({'health: starting' if status == 'starting' else status})"
 
 
-def _rows(containers: Containers) -> tuple[list[Row], list[Damaged]]:
+def list_rows(containers: Containers) -> tuple[list[Row], list[Damaged]]:
     """Look at each container: one that is damaged does not hide the others."""
     endpoints = endpoints_by_container(containers.state)
     rows, damaged = list[Row](), list[Damaged]()
@@ -148,8 +158,8 @@ def _rows(containers: Containers) -> tuple[list[Row], list[Damaged]]:
     return rows, damaged
 
 
-def _show(row: Row, *, wide: bool, networks: bool) -> dict[str, Any]:
-    """Write each field; the networks, for which more files are read, only if they are wanted."""
+def show(row: Row, *, wide: bool, networks: bool, sized: bool = False) -> dict[str, Any]:
+    """Write each field; networks and size, for which more files are read, only if they are wanted."""
     from runtime.cli.times import show_duration, show_listed_time  # noqa: PLC0415
 
     program, *arguments = row.description.arguments
@@ -167,12 +177,20 @@ def _show(row: Row, *, wide: bool, networks: bool) -> dict[str, Any]:
         "Names": row.description.name,
         "Labels": show_labels(row.description.labels),
         "Label": row.description.labels,
-        "Networks": ",".join(name for name, _ in _networks_of(row)) if networks else "",
+        "Networks": ",".join(name for name, _ in networks_of(row)) if networks else "",
         "Mounts": ",".join(_shorten(mount, 0 if wide else 15) for mount in _mounts_of(row)),
         "LocalVolumes": str(sum(mount["kind"] == "volume" for mount in row.description.wishes.get("mounts", ()))),
-        "Size": "0B",
+        "Size": _show_size(row.container) if sized else "0B",
         "Platform": None,
     }
+
+
+def _show_size(container: Container) -> str:
+    from runtime.cli.inspect_container import describe_sizes  # noqa: PLC0415 - for those who want to know
+    from runtime.cli.sizes import show_size  # noqa: PLC0415
+
+    sizes = describe_sizes(container)
+    return f"{show_size(sizes['SizeRw'])} (virtual {show_size(sizes['SizeRootFs'])})"
 
 
 def _mounts_of(row: Row) -> list[str]:
@@ -184,12 +202,13 @@ def _shorten(text: str, width: int) -> str:
     return f"{text[: width - 1]}…" if 0 < width < len(text) else text
 
 
-def _networks_of(row: Row) -> list[tuple[str, str]]:
-    from runtime.cli.network_settings import networks_of  # noqa: PLC0415 - for those who want to know
+def networks_of(row: Row) -> list[tuple[str, str]]:
+    """Give the name and the ID of each network that it is in, or that it will be in."""
+    from runtime.cli import network_settings  # noqa: PLC0415 - for those who want to know
     from runtime.cli.targets import networks  # noqa: PLC0415
     from runtime.network.plan import read_plan  # noqa: PLC0415
 
-    return networks_of(networks(), read_plan(row.container.directory), row.endpoints)
+    return network_settings.networks_of(networks(), read_plan(row.container.directory), row.endpoints)
 
 
 def _show_ports(row: Row) -> str:
@@ -211,35 +230,6 @@ def _read_filters(options: Options) -> list[tuple[str, str]]:
         if key == "exited" and not value.isdecimal():
             raise UsageError(f"--filter {key}={value}: an exit status is a number")
     return filters
-
-
-def _matches(row: Row, filters: list[tuple[str, str]]) -> bool:
-    if not filters:
-        return True
-    from runtime.cli.filters import passes  # noqa: PLC0415 - for those who filter
-
-    return passes(filters, lambda key, value: _is(row, key, value))
-
-
-def _is(row: Row, key: str, value: str) -> bool:
-    if key == "id":
-        # A script whose variable is unset must not get, and then remove, all there are.
-        return bool(value) and row.container.id.startswith(value)
-    if key == "label":
-        return has_label(row.description.labels, value)
-    if key == "name":
-        from runtime.cli.filters import fits_name  # noqa: PLC0415 - for those who filter so
-
-        return any(fits_name(name, value) for name in (row.description.name, f"/{row.description.name}"))
-    if key == "status":
-        return row.status == value
-    if key == "network":
-        return any(value in network for network in _networks_of(row))
-    if key == "health":
-        return bool(value == (row.state.health or {"Status": "none"})["Status"])
-    if key == "exited":
-        return row.state.status == EXITED and row.state.exit_code == int(value)
-    return value in (row.description.image, row.description.image_id, row.description.image.rpartition(":")[0])
 
 
 def _read_number(text: str | None) -> int | None:

@@ -3,10 +3,10 @@
 from typing import Final
 
 from runtime import config
-from runtime.cli.filters import fits_labels, read_filters
 from runtime.cli.options import Option, Usage
-from runtime.cli.pruning import FORCE, agreed, report
+from runtime.cli.pruning import FORCE, AskedFor, Pruned, agreed, read_asked_for, report
 from runtime.cli.targets import here
+from runtime.containers import Containers
 from runtime.disk_usage import size_of_tree
 from runtime.errors import Fault
 from runtime.events import record
@@ -31,18 +31,24 @@ Examples:
 
 def main(arguments: list[str]) -> int:
     """Run the command."""
-    options, volumes, containers = USAGE.parse(arguments), Volumes(config.load().home), here()
-    filters = read_filters(options, ("label", "label!"))
+    options = USAGE.parse(arguments)
+    is_asked_for = read_asked_for(options, ("label", "label!"))
     everything = "--all" in options
     what = "all volumes that no container uses" if everything else "the volumes without a name that no container uses"
     if not agreed(options, what):
         return 1
     enter()
-    used = users_of(containers)
+    report(prune_volumes(here(), is_asked_for, everything=everything))
+    return 0
+
+
+def prune_volumes(containers: Containers, is_asked_for: AskedFor, *, everything: bool) -> Pruned:
+    """Remove the volumes that no container uses, ``everything`` or only those that nobody has named."""
+    volumes, used = Volumes(config.load().home), users_of(containers)
     removed, freed = [], 0
     for volume in volumes:
         wanted = (everything or volume.anonymous) and volume.name not in used
-        if not wanted or not all(fits_labels(volume.labels, key, value) for key, value in filters):
+        if not wanted or not is_asked_for(volume.created, volume.labels):
             continue
         size = size_of_tree(volumes.data(volume.name))
         try:
@@ -52,5 +58,4 @@ def main(arguments: list[str]) -> int:
         removed.append(volume.name)
         freed += size
     record(containers.home, "prune", "", {"reclaimed": str(freed)}, kind="volume")
-    report("Volumes", removed, freed)
-    return 0
+    return Pruned("Volumes", removed, freed)

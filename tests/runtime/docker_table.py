@@ -559,6 +559,17 @@ ROWS: Final[dict[str, Rows]] = {
             "diff nothing",
         )
     },
+    "container prune": {
+        "": ("create --name c1 {image} true", "run -d --name c2 {image} sleep 1000", "container prune -f", "ps -q"),
+        "--filter": (
+            "create --name c1 --label a=b {image} true",
+            "container prune -f --filter label!=a",
+            "container prune -f --filter until=24h",
+            "container prune -f --filter label=a=b",
+            "?container prune -f --filter nothing=x",
+        ),
+        "--force": ("create --name c1 {image} true", "container prune --force"),
+    },
     "ps": {
         "": ("run -d --name c1 {image} sleep 1000", "create --name c2 {image} true", "ps"),
         "--all": ("run --name c1 {image} sh -c 'exit 3'", "create --name c2 {image} true", "ps -a"),
@@ -571,6 +582,7 @@ ROWS: Final[dict[str, Rows]] = {
         ),
         "--latest": ("create --name c1 {image} true", "create --name c2 {image} true", "ps -l --format Names"),
         "--no-trunc": ("create --name c1 {image} echo one two three four five", "ps -a --no-trunc", "ps -a"),
+        "--size": "tests/runtime/test_prune.py; docker counts what it makes for a container itself, e.g. /etc/hosts",
         "--filter": (
             "create --name c1 --label a=b {image} true",
             "run --name c2 {image} false",
@@ -586,6 +598,10 @@ ROWS: Final[dict[str, Rows]] = {
             "ps --format Names -f exited=1",
             "ps --format Names -f exited=2",
             "ps -a --format Names -f ancestor={image}",
+            "ps -a --format Names -f before=c2",
+            "ps -a --format Names -f since=c1",
+            "ps -a --format Names -f volume=/data",
+            "?ps -f since=nothing",
             "?ps -f nothing=x",
         ),
         "--format": (

@@ -166,7 +166,7 @@ def test_another_name_is_the_command_that_it_stands_for(alias: str, preg: Preg) 
 
 
 #: What docker's engines or plugins do, and preg does not: builds, and what stands for another version of itself.
-NOT_THERE = {"build", "commit", "export", "import", "update", "df", "prune"}
+NOT_THERE = {"build", "commit", "export", "import", "update"}
 
 
 @pytest.mark.parametrize("family", ["container", "image", "network", "system", "volume"])
