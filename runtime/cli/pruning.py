@@ -11,7 +11,9 @@ from runtime.cli.times import read_time
 
 FORCE: Final = Option("--force", "Do not ask", short="-f")
 _KEYS: Final = ("until", "label", "label!")
-FILTER: Final = Option("--filter", "Only those made before (until=10m, until=2026-01-31), or with a label", "KEY=VALUE")
+FILTER: Final = Option(
+    "--filter", "Only those made before (until=10m, until=2026-01-31), or with a label", "KEY=VALUE", "", _KEYS
+)
 
 #: Tells by when it was made, in seconds since the epoch, and by its labels whether something is to be removed.
 AskedFor = Callable[[float, Mapping[str, str]], bool]

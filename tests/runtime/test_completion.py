@@ -40,7 +40,7 @@ def offered(preg: Preg, *words: str) -> list[str]:
 def test_the_commands_and_those_of_a_family(host: Preg) -> None:
     assert offered(host, "") == sorted({name.split()[0] for name in (*(c.name for c in COMMANDS), *ALIASES)})
     assert offered(host, "pus") == ["push"]
-    assert offered(host, "system", "") == ["check", "events", "info", "restore"]
+    assert offered(host, "system", "") == ["check", "df", "events", "info", "prune", "restore"]
     assert {"ls", "list", "rm", "remove", "inspect", "create"} <= set(offered(host, "volume", ""))
     assert offered(host, "container", "pa") == ["pause"]
     assert offered(host, "nothing", "") == []
@@ -163,7 +163,12 @@ def test_bash_asks_and_parts_words_as_it_does(host: Preg, container: str, server
         check=True,
     )
     port = server.address.rpartition(":")[2]
-    assert done.stdout.splitlines() == [container, f"{port}/tests/data:1", "on-failure", "check events info restore"]
+    assert done.stdout.splitlines() == [
+        container,
+        f"{port}/tests/data:1",
+        "on-failure",
+        "check df events info prune restore",
+    ]
     assert done.stderr == ""
 
 
