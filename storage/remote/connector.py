@@ -135,9 +135,14 @@ async def _tunnel(connection: Connection, proxy: Proxy, origin: Origin) -> None:
     connection.forget()
 
 
+def wants_login(status: int, *, challenged: bool = False) -> bool:
+    """Tell whether a proxy wants another login; tinyproxy says so like a server, but for the challenge."""
+    return status == 407 or (status == 401 and not challenged)
+
+
 def refusal(proxy: Proxy, status: int, address: str) -> HttpFault:
     """Say that a proxy does not pass on what is for a server."""
-    if status == 407:
+    if wants_login(status):
         wants = "refuses the user and password" if proxy.authorization else "asks for a user and password"
         cure = f"write {proxy.scheme}://USER:PASSWORD@{str(proxy).partition('://')[2]}, special characters as %XX"
         return HttpFault(f"the proxy {proxy} {wants}: {cure}", passing=False)

@@ -12,7 +12,7 @@ from urllib.parse import urljoin
 
 from storage.remote.answer import Answer, HttpFault
 from storage.remote.connection import Body, Connection, Request
-from storage.remote.connector import Connector, Origin, refusal
+from storage.remote.connector import Connector, Origin, refusal, wants_login
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -70,7 +70,8 @@ class Http:
     async def _exchange(request: Request, connection: Connection, idle: list[Connection]) -> "Response":
         try:
             answer = await connection.exchange(request.through(connection.proxy))
-            if connection.proxy is not None and answer.status == 407:
+            challenged = bool(answer.headers.all("WWW-Authenticate"))
+            if connection.proxy is not None and wants_login(answer.status, challenged=challenged):
                 raise refusal(connection.proxy, answer.status, Origin.of(request.url).address)
             return Response(request, answer, connection, idle)
         except BaseException:

@@ -273,3 +273,27 @@ async def test_a_certificate_is_checked_unless_not_wanted(tmp_path: Path, monkey
 def test_port_0_is_not_taken_for_the_port_of_the_scheme() -> None:
     assert Origin.of("http://127.0.0.1:0/v2/").port == 0
     assert [Origin.of(f"{scheme}://127.0.0.1/v2/").port for scheme in ("http", "https")] == [80, 443]
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "refused"),
+    [
+        (b"407", b"Proxy-Authenticate: Basic\r\n", True),
+        # tinyproxy's answer to a wrong password, and a registry's to none.
+        (b"401", b"", True),
+        (b"401", b"WWW-Authenticate: Basic\r\n", False),
+    ],
+)
+async def test_who_wants_a_password_is_known(status: bytes, headers: bytes, refused: bool) -> None:
+    async with scripted([b"HTTP/1.1 " + status + b" No\r\n" + headers + b"Content-Length: 0\r\n\r\n"]) as (proxy, _):
+        environ = {"HTTP_PROXY": proxy.url.replace("//", "//alice:secret@")}
+        http = Http(Connector(Tls(), Proxies.read(environ)))
+        if refused:
+            with pytest.raises(HttpFault, match=f"the proxy {proxy.url} refuses the user and password"):
+                await fetch(http, "http://registry.test/v2/")
+        else:
+            assert await fetch(http, "http://registry.test/v2/") == (401, b"")
+        await http.aclose()
+    (head,) = proxy.heads
+    assert head.startswith("GET http://registry.test/v2/ HTTP/1.1\r\nHost: registry.test\r\n")
+    assert "Proxy-Authorization: Basic YWxpY2U6c2VjcmV0\r\n" in head
