@@ -49,6 +49,8 @@ _OWN: Final = frozenset(
     }
 )
 _PIECE: Final = 64 * 1024
+#: Milliseconds for which what runs on a terminal sees another size, as docker's two requests take some time.
+_REDRAW: Final = 50
 #: No signal has this number.
 NEWS: Final = 0
 
@@ -60,6 +62,8 @@ class Session:
         self.connection = connection
         self._frames = f.Frames()
         self._received: list[tuple[int, bytes]] = []
+        self._redraws = False
+        """The terminal is larger than ours for a moment, for what runs there to notice a change."""
 
     def send(self, kind: int, content: bytes = b"", pipes: Pipes = NO_PIPES) -> None:
         """Send a request, and pipes with it. Raises OSError if the supervisor has ended."""
@@ -105,11 +109,15 @@ class Session:
             self.send(f.LEAVE)
         self.connection.close()
 
-    def relay(self, pipes: Pipes, *, terminal: bool, manner: Manner) -> int:
-        """Be the process's terminal until it ends; give its exit status. Raises Detached, and Fault."""
+    def relay(self, pipes: Pipes, *, terminal: bool, manner: Manner, redraw: bool = False) -> int:
+        """Be the process's terminal until it ends; give its exit status. Raises Detached, and Fault.
+
+        With ``redraw`` what runs on the terminal is to show again what it has shown to others.
+        """
         with _raw_terminal(on=terminal and pipes.stdin is not None):
             with _signals() as signals:
-                if terminal:
+                self._redraws = redraw and terminal and self._tell_size(more=1)
+                if terminal and not self._redraws:
                     self._tell_size()
                 carriers = Carriers(pipes, manner.keys if terminal else b"", signals)
                 kind, content = self._follow(carriers, terminal=terminal, proxy=manner.proxy)
@@ -124,12 +132,16 @@ class Session:
         poll.register(carriers.news, select.POLLIN)
         while True:
             # What came together with an earlier answer is not announced again.
-            ready = [self.connection.fileno()] if self._received else [file for file, _ in poll.poll()]
+            due = _REDRAW if self._redraws else None
+            ready = [self.connection.fileno()] if self._received else [file for file, _ in poll.poll(due)]
+            if not ready:
+                self._redraws = False
+                self._tell_size()
             if carriers.news in ready:
                 self._pass_on(os.read(carriers.news, 512), terminal=terminal, proxy=proxy)
                 if carriers.left:
                     self.leave()
-                    raise Detached
+                    raise Detached("read escape sequence")
                 carriers.check()
             if self.connection.fileno() in ready:
                 kind, content = self.next()
@@ -147,10 +159,13 @@ class Session:
                 elif number != NEWS:
                     raise KeyboardInterrupt
 
-    def _tell_size(self) -> None:
-        if (size := our_size()) is not None:
-            with suppress(OSError):
-                self.send(f.RESIZE, b"".join(number.to_bytes(2, "big") for number in size))
+    def _tell_size(self, more: int = 0) -> bool:
+        """Tell how large our terminal is; False if there is none."""
+        if (size := our_size()) is None:
+            return False
+        with suppress(OSError):
+            self.send(f.RESIZE, b"".join((number + more).to_bytes(2, "big") for number in size))
+        return True
 
 
 class Carriers:

@@ -61,6 +61,13 @@ class HealthCheck(NamedTuple):
     start_period: float
     retries: int
     """So many failures in a row make it unhealthy."""
+    start_interval: float = 5.0
+    """Between checks in the start period, until the first is passed."""
+
+    @property
+    def off(self) -> bool:
+        """Whether it is said that there is none."""
+        return self.test == ["NONE"]
 
     @property
     def command(self) -> list[str]:

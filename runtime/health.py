@@ -45,7 +45,7 @@ class Monitor:
         """How often in a row it was not well."""
         self.log: list[dict[str, Any]] = []
         self._began = time.monotonic()
-        self.due = self._began + check.interval
+        self.due = self._began + self._interval
         """When ``wake`` is to be called (monotonic)."""
         self._started = 0.0
         self._output = bytearray()
@@ -57,7 +57,7 @@ class Monitor:
     def wake(self, *, frozen: bool) -> None:
         """Begin a check, or end one that takes too long; not while the container is paused, or the last check ends."""
         if frozen or self._ending:
-            self.due = time.monotonic() + self._check.interval
+            self.due = time.monotonic() + self._interval
             return
         if self._kill is not None:
             kill, self._kill, self._ending = self._kill, None, True
@@ -90,8 +90,16 @@ class Monitor:
         """Tell how it is, in the names of Docker's API."""
         return {"Status": self.status, "FailingStreak": self.streak, "Log": self.log}
 
+    @property
+    def _interval(self) -> float:
+        """The seconds to wait before the next check."""
+        return self._check.start_interval if self._is_starting and self.status == STARTING else self._check.interval
+
+    @property
+    def _is_starting(self) -> bool:
+        return time.monotonic() - self._began < self._check.start_period
+
     def _finish(self, code: int, output: str) -> None:
-        self.due = time.monotonic() + self._check.interval
         self.log = [
             *self.log[1 - _LOGGED :],
             {"Start": self._started, "End": time.time(), "ExitCode": code, "Output": output},
@@ -99,8 +107,9 @@ class Monitor:
         before = self.status
         if code == 0:
             self.status, self.streak = HEALTHY, 0
-        elif self.status != STARTING or time.monotonic() - self._began >= self._check.start_period:
+        elif self.status != STARTING or not self._is_starting:
             self.streak += 1
             if self.streak >= self._check.retries:
                 self.status = UNHEALTHY
+        self.due = time.monotonic() + self._interval
         self._report(changed=self.status != before)

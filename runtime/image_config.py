@@ -31,6 +31,7 @@ class HealthTest(NamedTuple):
     interval: int = 0
     timeout: int = 0
     start_period: int = 0
+    start_interval: int = 0
     retries: int = 0
 
     @staticmethod

@@ -159,7 +159,7 @@ class Life:
         self._state = started
         self._note_volumes("mount")
         self.note("start")
-        if self._description.health is not None:
+        if self._description.health is not None and not self._description.health.off:
             self._watch(self._description.health)
         return None
 

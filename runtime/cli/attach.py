@@ -28,7 +28,7 @@ USAGE: Final = Usage(
     "Be at the other end of a running container's standard streams, until it ends.",
     (DETACH_KEYS, Option("--no-stdin", "Type nothing to it"), SIG_PROXY),
     notes="""
-Exit status: that of the container.
+Exit status: that of the container, or 1 if it was left by the keys for that.
 
 Example:
   preg attach --no-stdin web
@@ -41,11 +41,15 @@ def main(arguments: list[str]) -> int:
     """Run the command."""
     options, containers = USAGE.parse(arguments), here()
     manner, container = MANNER.read(options, Manner()), containers.find(options.operands[0])
-    return attach(containers, container, manner, stdin="--no-stdin" not in options)
+    try:
+        return attach(containers, container, manner, stdin="--no-stdin" not in options)
+    except Detached as left:
+        sys.stderr.write(f"{left}\n")
+        return 1
 
 
 def attach(containers: Containers, container: Container, manner: Manner, *, stdin: bool) -> int:
-    """Be at the other end of a container's streams until it ends, and give its exit status. Raises Fault."""
+    """Be at the other end of a container's streams until it ends: its exit status. Raises Fault, and Detached."""
     with undisturbed(containers, container) as state:
         description = container.describe()
     if state.status != RUNNING:
@@ -60,11 +64,7 @@ def attach(containers: Containers, container: Container, manner: Manner, *, stdi
     if session is None or session.ask(f.ATTACH, to_json(pipes.streams).encode(), pipes)[0] != f.DONE:
         raise Fault(f"the container {description.name} has ended just now")
     containers.note(container, "attach")
-    try:
-        return session.relay(pipes, terminal=description.terminal, manner=manner)
-    except Detached:
-        sys.stderr.write("read escape sequence\n")
-        return 0
+    return session.relay(pipes, terminal=description.terminal, manner=manner, redraw=True)
 
 
 def check_stdin(description: Description, *, stdin: bool) -> None:

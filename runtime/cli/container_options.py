@@ -79,6 +79,7 @@ _HEALTH: Final = Family(
         Option("--health-timeout", "A check that takes longer has failed (default: 30s)", "DURATION"),
         Option("--health-retries", "It is unhealthy when so many checks in a row have failed (default: 3)", "N"),
         Option("--health-start-period", "Failures do not count so long after its start (default: 0s)", "DURATION"),
+        Option("--health-start-interval", "Wait so long between checks in the start period (default: 5s)", "DURATION"),
         Option("--no-healthcheck", "Do not check it, whatever its image says"),
     ),
 )

@@ -32,7 +32,7 @@ USAGE: Final = Usage(
     ),
     notes="""
 Exit status: that of the command, or 128 plus the number of the signal that ended it; 127 if it was not found, 126 if
-it cannot be executed or there is no such user, 1 if the container does not run.
+it cannot be executed or there is no such user, 1 if the container does not run, or the command was left by its keys.
 
 Examples:
   preg exec -it web sh
@@ -69,5 +69,6 @@ def main(arguments: list[str]) -> int:
         return 0
     try:
         return session.relay(pipes, terminal=terminal, manner=manner)
-    except Detached:
-        return 0
+    except Detached as left:
+        sys.stderr.write(f"{left}\n")
+        return 1

@@ -19,10 +19,11 @@ def ask_health(options: Options, wanted: Wanted) -> Wanted:
         raise UsageError(f"--health-retries {retries}: it is a number")
     wish = HealthWish(
         off="--no-healthcheck" in options,
-        command=options.last("--health-cmd"),
+        command=options.last("--health-cmd") or None,
         interval=_read_duration(options, "--health-interval"),
         timeout=_read_duration(options, "--health-timeout"),
         start_period=_read_duration(options, "--health-start-period"),
+        start_interval=_read_duration(options, "--health-start-interval"),
         retries=int(retries or 0),
     )
     if wish.off and wish != HealthWish(off=True):

@@ -149,11 +149,14 @@ def _describe_config(container: Container, description: Description, wishes: Wis
 
 
 def _describe_check(check: HealthCheck) -> dict[str, Any]:
+    if check.off:
+        return {"Test": check.test}
     return {
         "Test": check.test,
         "Interval": int(check.interval * 1e9),
         "Timeout": int(check.timeout * 1e9),
         "StartPeriod": int(check.start_period * 1e9),
+        **({"StartInterval": int(check.start_interval * 1e9)} if check.start_period else {}),
         "Retries": check.retries,
     }
 

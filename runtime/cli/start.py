@@ -51,7 +51,10 @@ def main(arguments: list[str]) -> int:
         raise UsageError("only one container can be attached to at once")
     container = containers.find(options.operands[0])
     manner = MANNER.read(options, Manner())
-    return _start_attached(containers, container, manner, stdin="--interactive" in options)
+    try:
+        return _start_attached(containers, container, manner, stdin="--interactive" in options)
+    except Detached:
+        return 0
 
 
 def enter_for_each(containers: Containers, words: list[str]) -> None:
@@ -104,7 +107,4 @@ def _start_attached(containers: Containers, container: Container, manner: Manner
             session = start(config.load(), container, held, supervisor, pipes)
         finally:
             os.close(held)
-        try:
-            return session.relay(pipes, terminal=description.terminal, manner=manner)
-        except Detached:
-            return 0
+        return session.relay(pipes, terminal=description.terminal, manner=manner)

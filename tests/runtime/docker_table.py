@@ -287,6 +287,7 @@ _CONTAINER: Final[Rows] = {
     "--health-cmd": (
         "create --name c1 --health-cmd 'test -e /x' {image} true",
         "inspect -f Config.Healthcheck.Test c1",
+        "create --name c2 --health-cmd '' {image} true",
     ),
     "--health-interval": (
         "create --name c1 --health-cmd true --health-interval 2s {image} true",
@@ -304,8 +305,10 @@ _CONTAINER: Final[Rows] = {
         "create --name c1 --health-cmd true --health-start-period 2s {image} true",
         "inspect -f Config.Healthcheck.StartPeriod c1",
     ),
+    "--health-start-interval": "docker's engine here is older; tests/runtime/test_health.py looks",
     "--no-healthcheck": (
         "create --name c1 --no-healthcheck {image} true",
+        "inspect -f Config.Healthcheck.Test c1",
         "?create --name c2 --no-healthcheck --health-cmd true {image} true",
     ),
     "--log-driver": (

@@ -204,12 +204,33 @@ def test_keys_leave_a_container_that_goes_on(host: Preg, image: str, names: Name
     with terminal(host.command("attach", name), host.environ) as person:
         person.wait_for(b"on\r\n")  # before that the keys are those of the person's own terminal
         person.type(b"\x10\x11")
+        assert person.end() == 1
+        assert person.printed.endswith(b"read escape sequence\r\n")
+    with terminal(host.command("start", "-ai", name), host.environ) as person:
+        person.wait_for(b"on\r\n")
+        person.type(b"\x10\x11")
         assert person.end() == 0
+
+
+def test_what_runs_on_a_terminal_is_shown_again_to_whoever_attaches(host: Preg, image: str, names: Names) -> None:
+    """It hears of a new size, also where that is the one it has."""
+    name = names()
+    script = "trap 'echo is $(busybox stty size)' WINCH; echo ready; while :; do sleep 1000 & wait; kill $!; done"
+    host.ok("run", "-dit", "--name", name, image, "sh", "-c", script)
+    wait_for_line(host, name, "ready")
+    for _ in range(2):
+        with terminal(host.command("attach", name), host.environ, (33, 99)) as person:
+            person.wait_for(b"is 33 99\r\n")
+            person.type(b"\x10\x11")
+            assert person.end() == 1
 
 
 def test_what_is_attached_to_can_be_chosen(host: Preg, image: str) -> None:
     done = host.run("run", "--rm", "-a", "stderr", image, "sh", "-c", "echo out; echo err >&2")
     assert (done.stdout, done.stderr) == ("", "err\n")
+    for stream in ("stdin", "STDIN"):
+        done = host.run("run", "--rm", "-i", "-a", stream, "-a", "Stdout", image, "sh", stdin="echo hi; echo err >&2\n")
+        assert (done.stdout, done.stderr, done.returncode) == ("hi\n", "", 0)
     assert "a stream is" in host.fails("run", "-a", "stdsomething", image, status=125)
 
 

@@ -135,7 +135,8 @@ def test_the_keys_leave_a_command_that_goes_on(host: Preg, container: str) -> No
     with terminal(host.command("exec", "-it", container, "sh", "-c", "echo on; sleep 1000; :"), host.environ) as person:
         person.wait_for(b"on\r\n")
         person.type(b"\x10\x11")
-        assert person.end() == 0
+        assert person.end() == 1
+        assert person.printed.endswith(b"read escape sequence\r\n")
     assert len(pids_of(host, container, "sh -c echo on")) == 1
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from runtime.container import HealthCheck
 from runtime.errors import UsageError
 from runtime.executions import Executions
 from runtime.health import Monitor
-from runtime.health_check import HealthWish, decide
+from runtime.health_check import OFF, HealthWish, decide
 from runtime.image_config import HealthTest, Process
 from tests.parts.images import Image, busybox, push
 from tests.parts.process import ending
@@ -82,6 +83,10 @@ def test_the_images_check_counts_unless_it_is_switched_off(
     assert inspect(host, checked)["Config"]["Healthcheck"]["Test"] == ["CMD", "true"]
     host.ok("run", "-d", "--name", unchecked, "--no-healthcheck", image, "sleep", "1000")
     assert "Health" not in inspect(host, unchecked)["State"]
+    assert inspect(host, unchecked)["Config"]["Healthcheck"] == {"Test": ["NONE"]}
+    emptied = names()
+    host.ok("create", "--name", emptied, "--health-cmd", "", image)
+    assert inspect(host, emptied)["Config"]["Healthcheck"]["Test"] == ["CMD", "true"]
     assert unchecked in host.ok("ps", "--filter", "health=none")
 
 
@@ -114,13 +119,17 @@ def test_what_cannot_be_meant(options: list[str], sentence: str, host: Preg, ima
     ("wish", "images", "check"),
     [
         (HealthWish(), None, None),
-        (HealthWish(), HealthTest(test=["NONE"]), None),
-        (HealthWish(off=True), HealthTest(test=["CMD", "a"]), None),
+        (HealthWish(), HealthTest(test=["NONE"]), OFF),
+        (HealthWish(off=True), HealthTest(test=["CMD", "a"]), OFF),
         (HealthWish(), HealthTest(test=["CMD", "a"]), HealthCheck(["CMD", "a"], 30, 30, 0, 3)),
         (HealthWish(command="b"), HealthTest(test=["CMD", "a"], retries=9, interval=2 * 10**9),
          HealthCheck(["CMD-SHELL", "b"], 2, 30, 0, 9)),
         (HealthWish(interval=1, timeout=2, start_period=3, retries=4), HealthTest(test=["CMD", "a"], retries=9),
          HealthCheck(["CMD", "a"], 1, 2, 3, 4)),
+        (HealthWish(start_period=3), HealthTest(test=["CMD", "a"], start_interval=2 * 10**9),
+         HealthCheck(["CMD", "a"], 30, 30, 3, 3, 2)),
+        (HealthWish(start_interval=1), HealthTest(test=["CMD", "a"], start_interval=2 * 10**9),
+         HealthCheck(["CMD", "a"], 30, 30, 0, 3, 1)),
     ],
 )  # fmt: skip
 def test_what_is_asked_wins_over_what_the_image_says(
@@ -155,6 +164,49 @@ def test_so_many_failures_in_a_row_make_it_unhealthy(codes: list[int], retries: 
             expected = "unhealthy" if streak >= retries else expected
         assert (monitor.status, monitor.streak, reports[-1]) == (expected, streak, expected != before)
     assert len(monitor.log) == min(len(codes), 5)
+
+
+@pytest.mark.parametrize(
+    ("period", "codes", "interval"),
+    [(0, [], 50), (100, [], 3), (100, [1, 1], 3), (100, [1, 0], 50), (100, [0, 1], 50)],
+)
+def test_checks_are_nearer_to_each_other_while_it_starts(period: float, codes: list[int], interval: float) -> None:
+    """Until it is well for the first time, or the start period is over."""
+    listeners: list[Callable[[int, bytes], None]] = []
+
+    def start(listener: Callable[[int, bytes], None]) -> Callable[[], None]:
+        listeners.append(listener)
+        return lambda: None
+
+    check = HealthCheck(["CMD", "a"], interval=50, timeout=1, start_period=period, retries=9, start_interval=3)
+    before = time.monotonic()
+    monitor = Monitor(check, start, lambda **_: None)
+    for code in codes:
+        monitor.wake(frozen=False)
+        before = time.monotonic()
+        listeners[-1](f.EXIT, b"%d" % code)
+    assert before + interval <= monitor.due <= time.monotonic() + interval
+
+
+def test_the_interval_of_the_start_is_asked_for(host: Preg, image: str, names: Names) -> None:
+    name = names()
+    start = ["--health-start-period", "1h", "--health-start-interval", "50ms"]
+    host.ok(
+        "run",
+        "-d",
+        "--name",
+        name,
+        "--health-cmd",
+        "test -e /well",
+        *start,
+        image,
+        "sh",
+        "-c",
+        "echo > /well; sleep 1000",
+    )
+    wait_for(host, name, "healthy")
+    shown = inspect(host, name)["Config"]["Healthcheck"]
+    assert (shown["Interval"], shown["StartInterval"]) == (30 * 10**9, 50 * 10**6)
 
 
 def test_a_check_that_took_too_long_has_ended_before_the_next_one_begins() -> None:
