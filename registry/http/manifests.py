@@ -80,10 +80,10 @@ async def _find(call: "Call") -> Manifest:
     manifest = await manifests.get(reference)
     if manifest.media_type != media.DOCKER_LIST or isinstance(reference, Digest):
         return manifest
-    await offload(len(manifest.raw), manifest.read)
     accepted = media.accepted(call.request.headers.getall(hdrs.ACCEPT, []))
     if media.DOCKER_MANIFEST not in accepted or not accepted.isdisjoint((media.DOCKER_LIST, "*/*")):
         return manifest
+    await offload(len(manifest.raw), manifest.read)
     for child in manifest.children:
         if child.platform is not None and (child.platform.os, child.platform.architecture) == ("linux", "amd64"):
             return await manifests.get(child.digest)

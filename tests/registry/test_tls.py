@@ -221,7 +221,7 @@ def ask_until_refused(server: Server, client: ssl.SSLContext) -> str:
             answer.read()
             statuses.append(answer.status)
     assert (statuses[1], statuses[-1], answer.headers["Connection"]) == (200, 401, "close")
-    return next(line for line in server.process.stderr if "is refused ping" in line)
+    return server.process.stderr.wait_for(lambda line: "is refused ping" in line)
 
 
 def test_a_connection_lasts_no_longer_than_the_clients_certificate(
