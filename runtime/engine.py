@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from runtime import cgroup
-from runtime.errors import CommandNotExecutable, CommandNotFound, Fault
+from runtime.errors import Fault
 from runtime.kernel import MS_BIND, mount, unshare_mounts
 from runtime.lean import NamedTuple, from_json, suppress
 
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 #: What an OCI runtime is given of our environment: what it needs to find its own helpers.
 ENVIRON: Final = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 KNOWN: Final = ("crun", "runc")
-#: How engines say that a command is there and is none; crun has the third for a directory.
-_REFUSALS: Final = ("permission denied", "is a directory", "operation not permitted", "exec format error")
 _SECOND_CONTROLLERS: Final = "/sys/fs/cgroup/unified/cgroup.controllers"
 
 
@@ -34,7 +32,7 @@ class Engine(NamedTuple):
 
     def run(self, bundle: str, log: str) -> list[str]:
         """Give the command that starts a container, whose ID and whose streams' options follow."""
-        return [*self.command(), "--log", log, "--log-format", "json", "run", "--detach", "--bundle", bundle]
+        return [*self.command(), "--log", log, "run", "--detach", "--bundle", bundle]
 
     def delete(self) -> list[str]:
         """Give the command that ends a container whatever its state; its ID follows."""
@@ -47,7 +45,9 @@ class Engine(NamedTuple):
     def command(self) -> list[str]:
         """Give what each of its commands begins with."""
         without = ["--cgroup-manager", "disabled"] if self.name == "crun" and not cgroup.is_usable() else []
-        return [self.program, *without, "--root", f"{self.state}/{self.name}"]
+        # crun would write JSON into the container's output, too, if its command cannot be executed in the end.
+        form = ["--log-format", "json"] if self.name != "crun" else []
+        return [self.program, *without, *form, "--root", f"{self.state}/{self.name}"]
 
     def prepare(self) -> None:
         """Make this host acceptable, in a mount namespace of our own.
@@ -86,29 +86,22 @@ def find(wanted: str | None, path: str, state: str) -> Engine:
 
 
 def read_failure(log: bytes, name: str) -> Fault:
-    """Tell from the engine's log why it could not start the container."""
+    """Tell from the engine's log why it could not start the container: lines of JSON, or text behind a time."""
+    from runtime.engine_words import explain  # noqa: PLC0415 - for what fails
+
+    texts = []
     for line in log.splitlines():
         try:
             said = from_json(line)
             level, message = said["level"], said["msg"]
         except (ValueError, KeyError, TypeError):
+            texts.append(line.decode(errors="replace"))
             continue
         if level in ("error", "fatal"):
-            return _read_message(str(message), name)
+            return explain(str(message), name)
+    if texts:
+        return explain(texts[-1], name)
     return Fault(f"{name} could not start the container, and does not say why: it may have been killed")
-
-
-def _read_message(message: str, name: str) -> Fault:
-    """Sort failures as Docker does, by what the engines say when the last step, executing the command, fails."""
-    lower = message.lower()
-    if "chdir" in lower:
-        return CommandNotExecutable(f"the container's command cannot be executed in its directory: {message}")
-    if "exec" in lower and "mount" not in lower:
-        if "not found" in lower or "no such file" in lower:
-            return CommandNotFound(f"the container's command was not found: {message}")
-        if any(words in lower for words in _REFUSALS):
-            return CommandNotExecutable(f"the container's command cannot be executed: {message}")
-    return Fault(f"{name} could not run the container: {message}")
 
 
 def end(engine: Engine, identifier: str) -> None:

@@ -10,6 +10,13 @@ class Fault(Exception):
     """The exit status, where it is not that of every failure of the command."""
 
 
+def in_words(fault: Exception) -> str:
+    """Give the text of a fault, or of an OSError as a person reads it."""
+    if isinstance(fault, OSError) and fault.strerror:
+        return f"{fault.filename}: {fault.strerror}" if fault.filename else fault.strerror
+    return str(fault)
+
+
 class UsageError(Fault):
     """Words on the command line that cannot be understood."""
 

@@ -45,6 +45,7 @@ def execute(containers: Containers, container: Container, wanted: Execution, pip
         raise Fault(f"the container {name} is not running: start it first")
     with open(f"{container.directory}/config.json", encoding="utf-8") as file:
         process = describe(from_json(file.read())["process"], wanted, f"/proc/{state.pid}/root")
+    _check_command(process, f"/proc/{state.pid}/root")
     order = encode({"process": process, "stdin": wanted.stdin, "streams": pipes.streams})
     session = visit(container)
     kind, content = (0, b"") if session is None else session.ask(f.EXEC, order, pipes)
@@ -94,6 +95,24 @@ def _capabilities(process: dict[str, Any], uid: int, *, privileged: bool) -> dic
         return dict(process.get("capabilities", {}))
     effective = bounding if uid == 0 else []
     return {"bounding": bounding, "effective": effective, "permitted": effective}
+
+
+def _check_command(process: dict[str, Any], root: str) -> None:
+    if process["user"]["uid"] == 0:
+        return
+    from runtime.users import User, check_command  # noqa: PLC0415 - as below
+
+    ids = process["user"]
+    opened = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        check_command(
+            opened,
+            User(ids["uid"], ids["gid"], tuple(ids.get("additionalGids", ())), ""),
+            process["args"],
+            process["cwd"],
+        )
+    finally:
+        os.close(opened)
 
 
 def _find_user(text: str, own: dict[str, Any], own_home: str | None, root: str) -> tuple[dict[str, Any], str]:

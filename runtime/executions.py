@@ -80,7 +80,7 @@ class Executions:
     def start(self, described: Mapping[str, Any], listener: Listener, *, stdin: bool) -> Execution:
         """Have the engine start a process (runtime-spec, config.md, "Process"). Raises OSError."""
         execution = Execution(f"{self._folder}/{os.urandom(32).hex()}", described, listener, stdin=stdin)
-        words = [*self._words, "--log", f"{execution.folder}/log", "--log-format", "json", "exec", "--detach"]
+        words = [*self._words, "--log", f"{execution.folder}/log", "exec", "--detach"]
         words += ["--process", f"{execution.folder}/process.json"]
         os.mkdir(execution.folder, 0o700)
         try:

@@ -9,11 +9,11 @@ import errno
 import os
 import sys
 
-from runtime.lean import suppress
+from runtime.lean import contextmanager, suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
     from typing import Final
 
 #: That of containers, and of what is made for them, as with Docker: whatever it is for those who ask.
@@ -44,6 +44,8 @@ _RESOLVE_NO_SYMLINKS: Final = 0x04
 _RESOLVE_IN_ROOT: Final = 0x10
 _ATTEMPTS: Final = 64
 _SYS_OPEN_TREE: Final = 428
+_SYS_FACCESSAT2: Final = 439
+_AT_EACCESS: Final = 0x200
 _SYS_MOUNT_SETATTR: Final = 442
 _AT_FDCWD: Final = -100
 _SYS_MOVE_MOUNT: Final = 429
@@ -157,7 +159,11 @@ def unshare_mounts() -> None:
 
     Raises OSError.
     """
-    _call("unshare", _CLONE_NEWNS)
+    try:
+        _call("unshare", _CLONE_NEWNS)
+    except PermissionError as error:
+        sentence = "this process cannot have mounts of its own, which containers need: it lacks CAP_SYS_ADMIN"
+        raise OSError(errno.EPERM, sentence, "/") from error
     try:
         mount("none", "/", "", MS_REC | MS_SLAVE)
     except OSError as error:
@@ -180,11 +186,59 @@ def join_user(namespace: int) -> None:
     _call("setns", namespace, _CLONE_NEWUSER)
 
 
-def join_mounts(namespace: int) -> None:
-    """Enter the mount namespace that an open file stands for (setns(2)). Raises OSError."""
+def join_mounts(namespace: int, root: int) -> None:
+    """Enter the mount namespace that an open file stands for (setns(2)), with an open directory of it as our root.
+
+    Nothing happens if we are in it. Raises OSError.
+    """
+    if os.path.samestat(os.fstat(namespace), os.stat("/proc/self/ns/mnt")):
+        return
     # No thread of ours that has not ended yet must share our working directory, which changes.
     _call("unshare", _CLONE_FS)
     _call("setns", namespace, _CLONE_NEWNS)
+    # The kernel has made the namespace's root ours, which it is not in a chroot.
+    os.fchdir(root)
+    os.chroot(".")
+
+
+@contextmanager
+def opened_mounts() -> Iterator[tuple[int, int]]:
+    """Open what ``join_mounts`` takes to come to the mounts that we have now. Raises OSError."""
+    files = []
+    try:
+        files.append(os.open("/proc/self/ns/mnt", os.O_RDONLY))
+        files.append(os.open("/", os.O_PATH | os.O_DIRECTORY))
+        yield files[0], files[1]
+    finally:
+        for file in files:
+            os.close(file)
+
+
+def may_execute(root: int, path: bytes, uid: int, groups: Sequence[int]) -> bool:
+    """Tell whether a user may execute a path below an open directory; what is not there, or cannot be told, passes.
+
+    The first of the groups is the user's own.
+    """
+    before = os.getgroups()
+    try:
+        os.setgroups(groups)
+    except OSError:  # of a user namespace that has one group
+        return True
+    try:
+        _call("setfsgid", groups[0])
+        _call("setfsuid", uid)
+        opened = open_inside(root, path, os.O_PATH)
+        try:
+            _call("syscall", _SYS_FACCESSAT2, opened, b"", os.X_OK, _AT_EACCESS | _AT_EMPTY_PATH)
+        finally:
+            os.close(opened)
+    except OSError as error:
+        return error.errno != errno.EACCES
+    finally:
+        _call("setfsuid", os.geteuid())
+        _call("setfsgid", os.getegid())
+        os.setgroups(before)
+    return True
 
 
 def unshare_network() -> None:

@@ -8,12 +8,12 @@ from runtime import bundle, cgroup
 from runtime import frames as f
 from runtime.config import CALLER
 from runtime.engine import ENVIRON, Engine, read_failure
-from runtime.errors import Fault
+from runtime.errors import Fault, in_words
 from runtime.host_files import name_host, write_host_files
 from runtime.image_config import Process
 from runtime.images import Images
 from runtime.isolation import isolate
-from runtime.kernel import UMASK, join_mounts, open_inside, unshare_mounts
+from runtime.kernel import UMASK, join_mounts, open_inside, opened_mounts, unshare_mounts
 from runtime.lean import suppress, to_json
 from runtime.manner import NO_PIPES
 from runtime.mounts import Mount
@@ -22,7 +22,7 @@ from runtime.network.sandbox import Sandbox, prepare
 from runtime.order import Order, give
 from runtime.record import read, write_text
 from runtime.rootless import adapt, privileges
-from runtime.users import check_group_names, find_user, read_inside
+from runtime.users import check_command, check_group_names, find_user, read_inside
 from storage.oci.digest import Digest
 
 TYPE_CHECKING = False
@@ -44,40 +44,46 @@ def start(here: Config, container: Container, held: int, supervisor: Hired, pipe
     Its streams are connected with the pipes. Raises Fault if it cannot be started; then it is as it was,
     and its state says why.
     """
-    description = container.describe()
     container.register()
-    engine = Engine(description.engine, here.state)
-    ours = os.open("/proc/self/ns/mnt", os.O_RDONLY)
     before = os.umask(UMASK)
-    sandbox = Sandbox()
     try:
-        # While what is mounted is not yet this container's alone.
-        images = Images(here.home)
-        config = images.config(Digest(description.image_id), description.image)
-        images.layers.ready(config.rootfs.diff_ids)
-        _unshare_mounts(description)
-        if CALLER != 0:
-            from runtime.delegation import obtain  # noqa: PLC0415 - root has control groups
-
-            obtain(container.id, supervisor.process)
-        engine.prepare()
-        root = images.layers.mount(config.rootfs.diff_ids, container.directory, passing=description.remove)
-        _make_bundle(here, container, description, config, root, engine)
-        sandbox = prepare(here, container, description)
-        order = _order(here, container, engine, sandbox, pipes)
-        with open("/proc/self/ns/mnt", "rb") as mounts:
-            give(supervisor, order, [held, mounts.fileno(), *sandbox.files, *pipes.theirs])
-        pipes.close_theirs()
-        return _wait_until_started(supervisor, engine.name)
+        with opened_mounts() as ours:
+            try:
+                return _start(here, container, held, supervisor, pipes)
+            finally:
+                # What is mounted for one container must not be kept by the next one's namespace.
+                join_mounts(*ours)
     except (Fault, OSError) as fault:
         _give_up(here, container, fault)
         raise
     finally:
-        sandbox.close()
         os.umask(before)
-        # What is mounted for one container must not be kept by the next one's namespace.
-        join_mounts(ours)
-        os.close(ours)
+
+
+def _start(here: Config, container: Container, held: int, supervisor: Hired, pipes: Pipes) -> Session:
+    description = container.describe()
+    engine, sandbox = Engine(description.engine, here.state), Sandbox()
+    # While what is mounted is not yet this container's alone.
+    images = Images(here.home)
+    config = images.config(Digest(description.image_id), description.image)
+    images.layers.ready(config.rootfs.diff_ids)
+    _unshare_mounts(description)
+    if CALLER != 0:
+        from runtime.delegation import obtain  # noqa: PLC0415 - root has control groups
+
+        obtain(container.id, supervisor.process)
+    engine.prepare()
+    root = images.layers.mount(config.rootfs.diff_ids, container.directory, passing=description.remove)
+    _make_bundle(here, container, description, config, root, engine)
+    try:
+        sandbox = prepare(here, container, description)
+        order = _order(here, container, engine, sandbox, pipes)
+        with opened_mounts() as mounts:
+            give(supervisor, order, [held, *mounts, *sandbox.files, *pipes.theirs])
+        pipes.close_theirs()
+        return _wait_until_started(supervisor, engine.name)
+    finally:
+        sandbox.close()
 
 
 def _unshare_mounts(description: Description) -> None:
@@ -116,7 +122,9 @@ def _give_up(here: Config, container: Container, fault: Fault | OSError) -> None
     release(here.home, here.state, container.id)
     container.unregister()
     with suppress(OSError):  # it is gone already, or the disk is full
-        container.write_state(container.state()._replace(error=str(fault), exit_code=getattr(fault, "status", 128)))
+        container.write_state(
+            container.state()._replace(error=in_words(fault), exit_code=getattr(fault, "status", None) or 128)
+        )
 
 
 def _wait_until_started(supervisor: Socket, engine: str) -> Session:
@@ -141,6 +149,8 @@ def _make_bundle(  # noqa: PLR0913, PLR0917 - all that a container is made of
     try:
         user = _find_user(opened, wishes, image, engine)
         wishes = _prepare_mounts(opened, container, wishes, image, isolation)
+        if not (wishes.mounts or wishes.tmpfs):
+            check_command(opened, user, description.arguments, bundle.working_directory(image, wishes))
     finally:
         os.close(opened)
     plan = read_plan(container.directory)

@@ -10,7 +10,7 @@ from runtime import frames as f
 from runtime.clients import Clients
 from runtime.container import EXITED, RESTARTING, RUNNING, State
 from runtime.containers import Containers
-from runtime.errors import Damaged, Fault
+from runtime.errors import Damaged, Fault, in_words
 from runtime.events import record
 from runtime.executions import Executions, complaint
 from runtime.init_layer import check_root
@@ -115,7 +115,7 @@ class Life:
             self._engine = self.process.launch(self._order.run, self._container.id, self._order.environ)
         except (Fault, OSError) as error:
             self.process.give_up()
-            started(complaint(str(error)))
+            started(complaint(in_words(error)))
 
     def put_off(self, want: Callable[[], None]) -> None:
         """Do what is wanted of the container as soon as it runs; not at all if it cannot be started."""

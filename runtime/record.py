@@ -137,7 +137,7 @@ def _read(hint: Any, value: Any) -> Any:
         return hint(_whole(value))
     if origin in (int, float, bool) and type(value) is origin:
         return value
-    raise ValueError(f"expected {origin.__name__}, got {type(value).__name__}")
+    raise ValueError(f"expected {_in_words(origin)}, got {_in_words(type(value))}")
 
 
 def _read_item(hint: Any, value: Any) -> Any:
@@ -150,8 +150,15 @@ def _read_item(hint: Any, value: Any) -> Any:
         return read(hint, {})
     origin = getattr(hint, "__origin__", hint)
     if origin not in (str, int, float, bool, tuple, list, dict):
-        raise ValueError(f"expected {origin.__name__}, got null")
+        raise ValueError(f"expected {_in_words(origin)}, got null")
     return origin()
+
+
+def _in_words(kind: type) -> str:
+    """Name a type as JSON does."""
+    names = {str: "a string", bool: "true or false", int: "a number", float: "a number", dict: "an object"}
+    names |= {list: "a list", tuple: "a list", type(None): "null"}
+    return next((name for each, name in names.items() if issubclass(kind, each)), kind.__name__)
 
 
 def _whole(text: str) -> str:

@@ -19,6 +19,7 @@ from runtime.kernel import (
     join_mounts,
     mount,
     open_inside,
+    opened_mounts,
     unmount,
     unshare_mounts,
 )
@@ -119,14 +120,13 @@ def mounted(container: "Container") -> Iterator[int]:
 
 @contextmanager
 def _own_mounts() -> Iterator[None]:
-    ours = os.open("/proc/self/ns/mnt", os.O_RDONLY)
-    try:
-        unshare_mounts()
-        with _umask_of_containers():
-            yield
-    finally:
-        join_mounts(ours)
-        os.close(ours)
+    with opened_mounts() as ours:
+        try:
+            unshare_mounts()
+            with _umask_of_containers():
+                yield
+        finally:
+            join_mounts(*ours)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import select
 import time
 
 from runtime import frames as f
+from runtime.errors import in_words
 from runtime.executions import Execution, complaint
 from runtime.kernel import UMASK, adopt_orphans, give_back_memory, join_mounts, name_process, open_read_only
 from runtime.lean import from_json, signal, suppress
@@ -188,7 +189,7 @@ class Supervisor:
             client.process = self._begin(client, request)
             client.attach(request["streams"])
         except OSError as error:
-            client.part(f.FAILED, complaint(str(error)))
+            client.part(f.FAILED, complaint(in_words(error)))
 
     def _begin(self, client: Client, request: dict[str, Any]) -> Execution:
         def listen(kind: int, content: bytes) -> None:
@@ -218,9 +219,11 @@ def main(connection: Socket) -> None:
     if received is None:
         return  # the command closed the socket without giving one
     order, files = received
-    mounts = files.pop(1)
-    join_mounts(mounts)
-    os.close(mounts)
+    mounts = files[1:3]
+    del files[1:3]
+    join_mounts(*mounts)
+    for file in mounts:
+        os.close(file)
     with suppress(OSError):
         # A script is its interpreter's to open once more; what it executes has to look after itself.
         if not _is_script(order.engine[0]):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import stat
 
-from runtime.errors import Fault
-from runtime.kernel import open_inside
+from runtime.errors import CommandNotExecutable, Fault
+from runtime.kernel import may_execute, open_inside
 from runtime.lean import NamedTuple
 
 TYPE_CHECKING = False
@@ -54,6 +54,16 @@ def check_group_names(user: User, group: str) -> None:
                 f"the image has a group named '{name}' whose ID is {gid}, and runc would take the ID {name} for that"
                 " name: use crun, or another group"
             )
+
+
+def check_command(root: int, user: User, words: Sequence[str], directory: str) -> None:
+    """Refuse a command of an open root that its user may not execute: crun takes it for started. Raises Fault."""
+    command = words[0] if words else ""
+    if user.uid == 0 or "/" not in command:
+        return
+    path = command if command.startswith("/") else f"{directory}/{command}"
+    if not may_execute(root, os.fsencode(path), user.uid, (user.gid, *user.groups)):
+        raise CommandNotExecutable(f"the container's command cannot be executed: {command}: Permission denied")
 
 
 def read_inside(root: int, path: bytes) -> str:

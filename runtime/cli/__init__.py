@@ -8,7 +8,7 @@ import sys
 
 from runtime.cli.options import HelpWanted, load_function
 from runtime.cli.terminal import filter_output
-from runtime.errors import Fault, UsageError
+from runtime.errors import Fault, UsageError, in_words
 from runtime.lean import NamedTuple, suppress
 
 TYPE_CHECKING = False
@@ -146,7 +146,7 @@ def main(arguments: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except (Fault, OSError) as fault:
-        sys.stderr.write(f"preg: {' '.join(_describe(fault).split())}\n")
+        sys.stderr.write(f"preg: {' '.join(in_words(fault).split())}\n")
         return _status(command, fault)
     return status
 
@@ -208,9 +208,3 @@ def _status(command: Command | None, fault: Exception) -> int:
     if command is not None and command.fault_status != 1:
         return command.fault_status
     return 2 if isinstance(fault, UsageError) else 1
-
-
-def _describe(fault: Exception) -> str:
-    if isinstance(fault, OSError) and fault.strerror:
-        return f"{fault.filename}: {fault.strerror}" if fault.filename else fault.strerror
-    return str(fault)

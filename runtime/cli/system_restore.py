@@ -6,7 +6,7 @@ from typing import Final
 from runtime.cli.options import Usage
 from runtime.cli.start import enter_for_each, start_again
 from runtime.cli.targets import here
-from runtime.errors import Damaged, Fault
+from runtime.errors import Damaged, Fault, in_words
 from runtime.leftovers import look
 from runtime.restart import is_due_at_boot
 
@@ -44,7 +44,7 @@ def main(arguments: list[str]) -> int:
         try:
             start_again(containers, container)
         except (Fault, OSError) as fault:
-            sys.stderr.write(f"preg: {name}: {fault}\n")
+            sys.stderr.write(f"preg: {name}: {in_words(fault)}\n")
             status = 1
         else:
             sys.stdout.write(f"{name}\n")

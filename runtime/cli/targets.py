@@ -6,7 +6,7 @@ import sys
 
 from runtime import config
 from runtime.containers import Containers
-from runtime.errors import Fault, NotFound
+from runtime.errors import Fault, NotFound, in_words
 from runtime.leftovers import sweep
 
 TYPE_CHECKING = False
@@ -92,7 +92,7 @@ def _do(word: str, work: Callable[[], str | None], missing: int) -> int:
         sys.stderr.write(f"preg: the container {word!r} was removed just now\n")
         return 1
     except (Fault, OSError) as fault:
-        sys.stderr.write(f"preg: {fault}\n")
+        sys.stderr.write(f"preg: {in_words(fault)}\n")
         return 1
     sys.stdout.write(f"{word if said is None else said}\n")
     sys.stdout.flush()

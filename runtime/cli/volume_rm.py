@@ -7,7 +7,7 @@ from typing import Final
 from runtime import config
 from runtime.cli.options import Option, Usage
 from runtime.cli.targets import here
-from runtime.errors import Fault, NotFound
+from runtime.errors import Fault, NotFound, in_words
 from runtime.volumes import Volumes
 
 USAGE: Final = Usage(
@@ -31,7 +31,7 @@ def main(arguments: list[str]) -> int:
             with suppress(*((NotFound,) if "--force" in options else ())):
                 volumes.remove(name, containers)
         except (Fault, OSError) as fault:
-            sys.stderr.write(f"preg: {fault}\n")
+            sys.stderr.write(f"preg: {in_words(fault)}\n")
             status = 1
         else:
             sys.stdout.write(f"{name}\n")
