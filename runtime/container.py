@@ -49,6 +49,10 @@ class LogPolicy(NamedTuple):
     size: int = 10_000_000
     """Of each file; Docker keeps everything by default, which has filled many a disk."""
     files: int = 3
+    labels: str = ""
+    """The labels that ``preg logs --details`` shows, with commas between."""
+    env: str = ""
+    """The variables that it shows."""
 
 
 class HealthCheck(NamedTuple):
@@ -100,8 +104,8 @@ class Description(NamedTuple):
     stop_timeout: int = STOP_TIMEOUT
     health: HealthCheck | None = None
     log: LogPolicy = LogPolicy()
-    attached: bool = False
-    """Whoever made it wanted to see what it prints."""
+    shown: list[int] = []  # noqa: RUF012 - never changed
+    """What it prints that whoever made it wanted to see, by the kinds of streams."""
 
 
 class State(NamedTuple):

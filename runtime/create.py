@@ -38,8 +38,10 @@ class Wanted(NamedTuple):
     restart: Restart = Restart()
     remove: bool = False
     stdin: bool = False
-    attached: bool = False
-    """Whoever starts it stays, and its standard input ends when they leave."""
+    typed: bool = False
+    """Its standard input is whoever's who starts it, and ends when they leave."""
+    shown: tuple[int, ...] = ()
+    """What it prints that whoever makes it wants to see, by the kinds of streams."""
     stop_signal: str | None = None
     stop_timeout: int | None = None
     network: Plan = Plan(attachments=[Attachment(DEFAULT)])
@@ -103,12 +105,12 @@ def _describe(image: Digest, settings: Process, wishes: bundle.Wishes, wanted: W
         remove=wanted.remove,
         terminal=wishes.terminal,
         stdin=wanted.stdin,
-        stdin_once=wanted.stdin and wanted.attached,
+        stdin_once=wanted.stdin and wanted.typed,
         stop_signal=_decide_signal(wanted.stop_signal, settings.stop_signal),
         stop_timeout=STOP_TIMEOUT if wanted.stop_timeout is None else wanted.stop_timeout,
         health=_decide_health(wanted.health, settings),
         log=wanted.log,
-        attached=wanted.attached,
+        shown=list(wanted.shown),
     )
 
 

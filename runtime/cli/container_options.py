@@ -7,18 +7,26 @@ import os
 from runtime.bundle import Wishes
 from runtime.cli.naming import find_record, read_reference
 from runtime.cli.options import Family, Option
-from runtime.cli.shared_options import PLAIN_HTTP, PLATFORM, TLS_VERIFY, VARIABLES
+from runtime.cli.shared_options import (
+    CONTENT_TRUST,
+    PLAIN_HTTP,
+    PLATFORM,
+    TLS_VERIFY,
+    VARIABLES,
+    refuse_content_trust,
+)
 from runtime.containers import Containers
 from runtime.create import Wanted, create
 from runtime.engine import find
 from runtime.errors import Fault, UsageError
 from runtime.images import Images
+from runtime.manner import STREAMS
 from runtime.network.plan import HOST
 from runtime.platforms import check, read_platform
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from typing import Final
 
     from runtime import config
@@ -41,6 +49,7 @@ _OWN: Final = (
     PLATFORM,
     Option("--pull", "Fetch the image: missing (the default), always, never", "WHEN"),
     Option("--quiet", "Do not show how a pull comes along", short="-q"),
+    CONTENT_TRUST,
     PLAIN_HTTP,
     TLS_VERIFY,
 )
@@ -87,7 +96,11 @@ _LOG: Final = Family(
     "runtime.cli.log_options:ask_log",
     (
         Option("--log-driver", "none keeps nothing of what it prints; json-file and local do the same here", "DRIVER"),
-        Option("--log-opt", "Keep max-file files (default: 3) of max-size (default: 10m) of it", "KEY=VALUE"),
+        Option(
+            "--log-opt",
+            "Keep max-file files (default: 3) of max-size (default: 10m); labels and env for 'preg logs --details'",
+            "KEY=VALUE",
+        ),
     ),
 )
 _MOUNTS: Final = Family(
@@ -250,14 +263,19 @@ def _find(images: Images, name: str, platform: Platform | None) -> tuple[Digest,
     return record.image, config
 
 
-def read_wanted(options: Options, *, attached: bool) -> Wanted:
-    """Read what was asked of a container, beside what is inside it. Raises UsageError, and Fault."""
+def read_wanted(options: Options, *, typed: bool, shown: Collection[int] = STREAMS) -> Wanted:
+    """Read what was asked of a container, beside what is inside it; ``typed`` and ``shown`` as in ``Wanted``.
+
+    Raises UsageError, and Fault.
+    """
+    refuse_content_trust(options)
     wanted = Wanted(
         image=options.operands[0],
         name=options.last("--name") or None,
         remove="--rm" in options,
         stdin="--interactive" in options,
-        attached=attached,
+        typed=typed,
+        shown=tuple(shown),
     )
     for family in _WANTED:
         wanted = family.read(options, wanted)

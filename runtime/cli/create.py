@@ -6,9 +6,12 @@ import os
 import sys
 
 from runtime import config
+from runtime import frames as f
 from runtime.cli.container_options import OPTIONS, make, read_wanted
 from runtime.cli.options import Usage
+from runtime.cli.shared_options import STREAMS
 from runtime.containers import Containers
+from runtime.manner import Manner
 from runtime.rootless import enter
 
 TYPE_CHECKING = False
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
 USAGE: Final = Usage(
     "create [OPTION...] IMAGE [COMMAND [ARGUMENT...]]",
     "Make a container, and print its ID. 'preg start' starts it.",
-    OPTIONS,
+    (*STREAMS.options, *OPTIONS),
     notes="""
 Example:
   preg create --name job localhost:5000/app && preg start -a job
@@ -33,8 +36,9 @@ Example:
 def main(arguments: list[str]) -> int:
     """Run the command."""
     options = USAGE.parse(arguments)
+    shown = STREAMS.read(options, Manner()).shown
     # Whoever starts it with -i is the one whose input it reads.
-    wanted = read_wanted(options, attached=True)
+    wanted = read_wanted(options, typed=True, shown=[kind for kind in shown if kind != f.STDIN])
     enter()
     here = config.load()
     container, held = make(here, options, wanted)

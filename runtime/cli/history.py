@@ -8,6 +8,7 @@ from runtime import config
 from runtime.cli.image_filters import read_created, show_age
 from runtime.cli.naming import get_record
 from runtime.cli.options import Option, Usage
+from runtime.cli.shared_options import ITS_PLATFORM
 from runtime.cli.sizes import show_size
 from runtime.cli.table import FORMAT, print_records
 from runtime.cli.times import show_time
@@ -25,6 +26,7 @@ USAGE: Final = Usage(
         Option("--human", "Sizes and times as people read them (default; --human=false for others)", short="-H"),
         Option("--no-trunc", "Print whole IDs and commands"),
         Option("--quiet", "Print IDs alone", short="-q"),
+        ITS_PLATFORM,
         FORMAT._replace(choices=_FIELDS),
     ),
     notes=f"""
@@ -42,7 +44,7 @@ def main(arguments: list[str]) -> int:
     """Run the command."""
     options = USAGE.parse(arguments)
     images = Images(config.load().home)
-    image = images.open(get_record(images, options.operands[0]))
+    image = images.open(get_record(images, options.operands[0], options.all("--platform")))
     # On unless it was put off.
     human, wide = "--human" in options or options.last("--human") is None, "--no-trunc" in options
     records = list(_rows(images, image, human=human, wide=wide))

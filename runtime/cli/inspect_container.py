@@ -5,13 +5,14 @@ from contextlib import suppress
 from typing import Any
 
 from runtime import cgroup
+from runtime import frames as f
 from runtime.bundle import Wishes
 from runtime.cli.host_config import describe_isolation
 from runtime.cli.network_settings import show_bindings, show_links, show_mode, show_settings
 from runtime.cli.process_config import describe_mounts, describe_process, read_image
 from runtime.cli.targets import networks
 from runtime.cli.times import show_time
-from runtime.container import RESTARTING, RUNNING, STOP_TIMEOUT, Container, Description, HealthCheck, State
+from runtime.container import RESTARTING, RUNNING, STOP_TIMEOUT, Container, Description, HealthCheck, LogPolicy, State
 from runtime.containers import Containers
 from runtime.disk_usage import size_written
 from runtime.image_config import ImageConfig, Process
@@ -114,7 +115,7 @@ def _describe_keeping(description: Description, plan: Plan) -> dict[str, Any]:
         "AutoRemove": description.remove,
         "LogConfig": {
             "Type": description.log.driver,
-            "Config": {"max-size": str(description.log.size), "max-file": str(description.log.files)},
+            "Config": _describe_log(description.log),
         },
         "NetworkMode": show_mode(networks(), plan),
         "PortBindings": show_bindings(plan),
@@ -127,6 +128,12 @@ def _describe_keeping(description: Description, plan: Plan) -> dict[str, Any]:
     }
 
 
+def _describe_log(policy: LogPolicy) -> dict[str, str]:
+    told = {"labels": policy.labels, "env": policy.env}
+    bounds = {"max-size": str(policy.size), "max-file": str(policy.files)}
+    return {**bounds, **{name: names for name, names in told.items() if names}}
+
+
 def _describe_config(container: Container, description: Description, wishes: Wishes, plan: Plan) -> dict[str, Any]:
     exposed = [*plan.exposed, *(f"{publish.port}/{publish.protocol}" for publish in plan.published())]
     return {
@@ -134,8 +141,8 @@ def _describe_config(container: Container, description: Description, wishes: Wis
         "Domainname": wishes.domainname,
         "User": wishes.user,
         "AttachStdin": description.stdin_once,
-        "AttachStdout": description.attached,
-        "AttachStderr": description.attached,
+        "AttachStdout": f.STDOUT in description.shown,
+        "AttachStderr": f.STDERR in description.shown,
         "Tty": description.terminal,
         "OpenStdin": description.stdin,
         "StdinOnce": description.stdin_once,

@@ -28,6 +28,10 @@ def ask_log(options: Options, wanted: Wanted) -> Wanted:
             policy = policy._replace(size=read_size("--log-opt max-size", value))
         elif key == "max-file":
             policy = policy._replace(files=read_number("--log-opt max-file", value, 1, 1000))
+        elif key == "labels":
+            policy = policy._replace(labels=value)
+        elif key == "env":
+            policy = policy._replace(env=value)
         else:
-            raise UsageError(f"--log-opt {text}: it is max-size=SIZE or max-file=NUMBER")
+            raise UsageError(f"--log-opt {text}: it is max-size=SIZE, max-file=NUMBER, labels=NAMES or env=NAMES")
     return wanted._replace(log=policy)

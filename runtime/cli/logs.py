@@ -13,6 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
+    from runtime.container import Container
     from runtime.log import Entry
 
 USAGE: Final = Usage(
@@ -24,6 +25,7 @@ USAGE: Final = Usage(
         Option("--since", "Begin at this time: 2026-01-31T12:00:00Z, or 10m for ten minutes ago", "TIME"),
         Option("--until", "End at this time", "TIME"),
         Option("--timestamps", "Say when each line was printed", short="-t"),
+        Option("--details", "Begin each line with what --log-opt labels=NAMES and env=NAMES name of the container"),
     ),
     notes="""
 Examples:
@@ -43,7 +45,8 @@ def main(arguments: list[str]) -> int:
     container = containers.find(options.operands[0])
     if container.describe().log.driver == "none":
         raise Fault(f"nothing of what {options.operands[0]} prints is kept: it was made with --log-driver none")
-    printer = _Printer(stamps="--timestamps" in options)
+    details = _read_details(container) if "--details" in options else b""
+    printer = _Printer(stamps="--timestamps" in options, details=details)
     for entry in read_log(containers, container, limit, since, follow="--follow" in options):
         if until and entry.time > until:
             break
@@ -68,15 +71,23 @@ def _read(text: str | None, option: str) -> bytes:
     return stamp(read_time(text, option))
 
 
-class _Printer:
-    """Puts the parts of a line together: only the first has a time before it."""
+def _read_details(container: Container) -> bytes:
+    from runtime.cli.log_details import show_details  # noqa: PLC0415 - few ask for them
 
-    def __init__(self, *, stamps: bool) -> None:
+    return show_details(container)
+
+
+class _Printer:
+    """Puts the parts of a line together: only the first has a time and details before it."""
+
+    def __init__(self, *, stamps: bool, details: bytes) -> None:
         self._stamps = stamps
+        self._details = details
         self._inside: set[bytes] = set()
 
     def write(self, entry: Entry) -> None:
-        head = b"" if not self._stamps or entry.stream in self._inside else entry.time + b" "
+        stamp = entry.time + b" " if self._stamps else b""
+        head = b"" if entry.stream in self._inside else stamp + self._details
         if entry.whole:
             self._inside.discard(entry.stream)
         else:

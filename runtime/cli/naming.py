@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from runtime.errors import NotFound, UsageError
+from runtime.platforms import check, read_platform
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from runtime.images import Images, Record
     from storage.oci.reference import Reference
 
@@ -32,12 +35,19 @@ def find_record(images: Images, text: str) -> Record | None:
     return record
 
 
-def get_record(images: Images, text: str) -> Record:
-    """Find an image as ``find_record`` does. Raises Fault if there is none."""
+def get_record(images: Images, text: str, platforms: Iterable[str] = ()) -> Record:
+    """Find an image as ``find_record`` does. Raises Fault if there is none, or it is not for each of the platforms."""
     record = find_record(images, text)
     if record is None:
         raise NotFound(f"there is no image {text} on this host; 'preg images' lists those there are")
+    check_platforms(images, record, text, platforms)
     return record
+
+
+def check_platforms(images: Images, record: Record, text: str, platforms: Iterable[str]) -> None:
+    """Raise Fault unless an image is for each of the platforms that were named."""
+    for platform in platforms:
+        check(images.config(record.image, text).platform, read_platform(platform), text)
 
 
 def read_registry(text: str) -> str:

@@ -7,7 +7,7 @@ from runtime import config
 from runtime.cli.options import Option, Usage
 from runtime.cli.progress import progress
 from runtime.cli.registries import ACCESS_OPTIONS, fetch_from, open_registries, resolve
-from runtime.cli.shared_options import PLATFORM
+from runtime.cli.shared_options import CONTENT_TRUST, PLATFORM, refuse_content_trust
 from runtime.errors import UsageError
 from runtime.images import Images
 from runtime.platforms import read_platform
@@ -29,6 +29,7 @@ USAGE: Final = Usage(
         PLATFORM,
         Option("--all-tags", "Fetch every tag of the repository", short="-a"),
         Option("--quiet", "Print names alone", short="-q"),
+        CONTENT_TRUST,
         *ACCESS_OPTIONS,
     ),
     notes="""
@@ -43,6 +44,7 @@ Examples:
 def main(arguments: list[str]) -> int:
     """Run the command."""
     options = USAGE.parse(arguments)
+    refuse_content_trust(options)
     here, word, quiet = config.load(), options.operands[0], "--quiet" in options
     reference, platform = resolve(here, word), options.last("--platform")
     wanted, registries = read_platform(platform) if platform else None, open_registries(here, options)

@@ -1,13 +1,14 @@
 """``preg push``: send an image to a registry."""
 
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from runtime import config
-from runtime.cli.naming import find_record, get_record, read_reference
-from runtime.cli.options import Option, Usage
+from runtime.cli.naming import check_platforms, find_record, get_record, read_reference
+from runtime.cli.options import Option, Options, Usage
 from runtime.cli.progress import progress
 from runtime.cli.registries import ACCESS_OPTIONS, open_registries, resolve, send_to
+from runtime.cli.shared_options import CONTENT_TRUST, ITS_PLATFORM, refuse_content_trust
 from runtime.errors import Fault, UsageError
 from runtime.images import Images, Record
 from runtime.pack import pack
@@ -26,7 +27,13 @@ USAGE: Final = Usage(
     "Send an image of this host to a registry, byte for byte as it was pulled. Layers that were loaded without\n"
     "compression are compressed first.\n"
     "It goes to where its name says, or to TARGET, another name such as registry.example/team/app:1.",
-    (Option("--all-tags", "Send every tag that the repository has here", short="-a"), *ACCESS_OPTIONS),
+    (
+        Option("--all-tags", "Send every tag that the repository has here", short="-a"),
+        ITS_PLATFORM,
+        Option("--quiet", "Print names alone", short="-q"),
+        CONTENT_TRUST,
+        *ACCESS_OPTIONS,
+    ),
     notes="""
 Examples:
   preg push localhost:5000/team/app:1
@@ -39,18 +46,20 @@ Examples:
 def main(arguments: list[str]) -> int:
     """Run the command."""
     options = USAGE.parse(arguments)
+    refuse_content_trust(options)
     here = config.load()
     images = Images(here.home)
     word, registries = options.operands[0], open_registries(here, options)
     record = find_record(images, word)
     # A short name stands for what it would be fetched by, if nothing here is called so.
     reference = read_reference(word) if record is not None else resolve(here, word)
+    sending = _Sending(here, registries, images, options)
     if "--all-tags" in options:
         if len(options.operands) > 1 or ":" in word.rpartition("/")[2] or "@" in word:
             raise UsageError(
                 "--all-tags sends every tag to where its name says: give one name without a tag, and no TARGET"
             )
-        return _push_all(here, registries, images, reference)
+        return _push_all(sending, reference)
     if len(options.operands) > 1:
         target = resolve(here, options.operands[1])
     elif record is not None and not record.reference:
@@ -59,24 +68,35 @@ def main(arguments: list[str]) -> int:
         target = reference
     if target.tag is None or target.digest is not None:
         raise UsageError(f"{target} is pushed by a tag alone: name it as {target.registry}/{target.name}:TAG")
-    _push(here, registries, images, record or images.find(reference) or get_record(images, word), target)
+    _push(sending, record or images.find(reference) or get_record(images, word), target)
     return 0
 
 
-def _push_all(here: config.Config, registries: Registries, images: Images, reference: Reference) -> int:
-    names = [(Reference.parse(record.reference), record) for record in images.names()]
+class _Sending(NamedTuple):
+    """From where to where images are sent, and how."""
+
+    here: config.Config
+    registries: Registries
+    images: Images
+    options: Options
+
+
+def _push_all(sending: _Sending, reference: Reference) -> int:
+    names = [(Reference.parse(record.reference), record) for record in sending.images.names()]
     chosen = [(name, record) for name, record in names if name.tag and name[:2] == reference[:2]]
     if not chosen:
         raise Fault(
             f"no image on this host has a tag of {reference.familiar_name}; 'preg images' lists those there are"
         )
     for name, record in chosen:
-        _push(here, registries, images, record, name)
+        _push(sending, record, name)
     return 0
 
 
-def _push(here: config.Config, registries: Registries, images: Images, record: Record, target: Reference) -> None:
+def _push(sending: _Sending, record: Record, target: Reference) -> None:
     """Send an image to where ``target`` says, which has a tag, and say so."""
+    images, quiet = sending.images, "--quiet" in sending.options
+    check_platforms(images, record, record.reference or record.image, sending.options.all("--platform"))
     image = pack(images, images.open(record))
     source_name = Reference.parse(image.record.reference) if image.record.reference else target
     source, tags = StoredImage(images, image, source_name.name), [target.tag] if target.tag else []
@@ -87,8 +107,9 @@ def _push(here: config.Config, registries: Registries, images: Images, record: R
 
         async def work(namespace: "RemoteNamespace") -> "Manifest":
             repository = namespace.repository(target.name, writes=True)
-            return await copy(source, repository, image.manifest.digest, tags, same_registry=near, report=show)
+            report = (lambda _: None) if quiet else show
+            return await copy(source, repository, image.manifest.digest, tags, same_registry=near, report=report)
 
-        manifest = send_to(here, registries, target, work)
+        manifest = send_to(sending.here, sending.registries, target, work)
     images.note("push", str(target), str(target))
-    sys.stdout.write(f"{target} is {manifest.digest}\n")
+    sys.stdout.write(f"{target}\n" if quiet else f"{target} is {manifest.digest}\n")

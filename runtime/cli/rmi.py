@@ -6,6 +6,7 @@ from typing import Final
 from runtime import config
 from runtime.cli.naming import get_record
 from runtime.cli.options import Option, Usage
+from runtime.cli.shared_options import ITS_PLATFORM
 from runtime.containers import Containers
 from runtime.errors import Fault, NotFound
 from runtime.images import Images
@@ -17,6 +18,7 @@ USAGE: Final = Usage(
     "Take names from images, by tag or by digest, and remove those that have none left; or remove images by their IDs.",
     (
         Option("--force", "Even if containers that do not run use them, or they have names elsewhere", short="-f"),
+        ITS_PLATFORM,
         Option("--no-prune", "As without: preg keeps no images that are part of others"),
     ),
     notes="""
@@ -32,12 +34,12 @@ def main(arguments: list[str]) -> int:
     """Run the command."""
     options, here = USAGE.parse(arguments), config.load()
     images, containers = Images(here.home), Containers(here.home, here.state)
-    force, status = "--force" in options, 0
+    force, platforms, status = "--force" in options, options.all("--platform"), 0
     for word in options.operands:
         try:
             with open_workspace(images) as workspace, images.removing():
                 removal = Removal(images, containers, workspace, keep_layers=False)
-                for step in removal.remove(get_record(images, word), force=force):
+                for step in removal.remove(get_record(images, word, platforms), force=force):
                     sys.stdout.write(f"{step.kind}: {step.what}\n")
         except Fault as fault:
             sys.stderr.write(f"preg: {fault}\n")

@@ -8,8 +8,8 @@ import sys
 from runtime import config
 from runtime import frames as f
 from runtime.cli.container_options import OPTIONS, make, read_wanted
-from runtime.cli.options import Family, Option, Usage
-from runtime.cli.shared_options import MANNER
+from runtime.cli.options import Option, Usage
+from runtime.cli.shared_options import MANNER, STREAMS
 from runtime.containers import Containers
 from runtime.errors import UsageError
 from runtime.hire import hire, hire_ahead
@@ -23,16 +23,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
-_STREAMS: Final = Family(
-    "runtime.cli.attaching:ask_streams",
-    (Option("--attach", "Attach to stdin, stdout or stderr alone; may be repeated", "STREAM", "-a"),),
-)
 USAGE: Final = Usage(
     "run [OPTION...] IMAGE [COMMAND [ARGUMENT...]]",
     "Run a command in a new container. An image that is not on this host is pulled.",
     (
         Option("--detach", "Print the container's ID and let it go on alone", short="-d"),
-        *_STREAMS.options,
+        *STREAMS.options,
         *MANNER.options,
         *OPTIONS,
     ),
@@ -55,17 +51,18 @@ def main(arguments: list[str]) -> int:
     """Run the command."""
     options = USAGE.parse(arguments)
     detach, terminal, stdin = "--detach" in options, "--tty" in options, "--interactive" in options
-    streams = options.all("--attach")
-    manner = _STREAMS.read(options, MANNER.read(options, Manner()))
-    if detach and streams:
+    manner = STREAMS.read(options, MANNER.read(options, Manner()))
+    if detach and options.all("--attach"):
         raise UsageError("--detach and --attach exclude each other")
     if terminal and stdin and not detach and not sys.stdin.isatty():
         raise UsageError("-it needs a terminal on standard input, and there is none")
     here = config.load()
     containers = Containers(here.home, here.state)
     sweep(containers)
-    typed = stdin and not detach and (not streams or f.STDIN in manner.shown)
-    wanted = read_wanted(options, attached=typed)
+    typed = stdin and not detach
+    wanted = read_wanted(
+        options, typed=typed, shown=() if detach else [kind for kind in manner.shown if kind != f.STDIN]
+    )
     enter_for(here, [wanted.network])
     hire_ahead()  # or a supervisor would begin with all that it takes to pull an image
     container, held = make(here, options, wanted)

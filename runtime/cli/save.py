@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from runtime import config
-from runtime.cli.naming import get_record, read_reference
+from runtime.cli.naming import check_platforms, get_record, read_reference
 from runtime.cli.options import Option, Usage
+from runtime.cli.shared_options import ITS_PLATFORM
 from runtime.errors import Fault, UsageError
 from runtime.images import Images, Record
 from runtime.save import Folder, Saving, save, save_archive
@@ -25,6 +26,7 @@ USAGE: Final = Usage(
     (
         Option("--output", "Write to this file, or directory (default: standard output)", "PATH", "-o"),
         Option("--format", f"{', '.join(_FORMATS)} (default: {_FORMATS[0]}, which is an OCI layout as well)", "FORMAT"),
+        ITS_PLATFORM,
     ),
     notes="""
 Examples:
@@ -48,7 +50,7 @@ def main(arguments: list[str]) -> int:
         raise Fault("an archive is nothing for a terminal: name a file with -o, or redirect the output")
     images = Images(config.load().home)
     with open_workspace(images) as workspace:
-        saving = _find(images, options.operands)
+        saving = _find(images, options.operands, options.all("--platform"))
         workspace.pin([digest for each in saving for digest in each.image.digests])
         if output is None:
             _write_tar(images, saving, sys.stdout.fileno(), form)
@@ -80,11 +82,12 @@ def _write_tar(images: Images, saving: list[Saving], opened: int, form: str) -> 
         save_archive(images, saving, file, docker=form == "docker-archive")
 
 
-def _find(images: Images, words: list[str]) -> list[Saving]:
+def _find(images: Images, words: list[str], platforms: list[str]) -> list[Saving]:
     """Find the images, each once, with the tags that it was asked for by. Raises Fault."""
     found: dict[Digest, tuple[Record, list[Reference]]] = {}
     for word in words:
         for record in _find_tags(images, word) or [get_record(images, word)]:
+            check_platforms(images, record, word, platforms)
             names = found.setdefault(record.image, (record, []))[1]
             name = Reference.parse(record.reference) if record.reference else None
             if name is not None and name.tag is not None and name not in names:

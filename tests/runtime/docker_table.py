@@ -35,6 +35,9 @@ _PRIVILEGED: Final = (
 )
 _KEYS: Final = "tests/runtime/test_containers.py types them; a table has no terminal to type on"
 
+_NEWER_DOCKER: Final = "docker's engine here is too old; tests/runtime/test_platform.py looks at each"
+_ATTACHED: Final = "Config.AttachStdin,Config.AttachStdout,Config.AttachStderr,Config.OpenStdin,Config.StdinOnce"
+
 #: What is another container's, where its network is shared.
 _OF_ANOTHERS_NETWORK: Final = (
     *("--hostname a", "--dns 10.0.0.53", "--add-host a:10.0.0.1", "-p 80", "-P", "--expose 80", "--network-alias a"),
@@ -129,6 +132,7 @@ _CONTAINER: Final[Rows] = {
         "?run --rm --pull perhaps {image} true",
     ),
     "--quiet": ("run --rm -q {image} echo quiet",),
+    "--disable-content-trust": ("run --rm --disable-content-trust {image} echo here",),
     "--mount": (
         "run --rm --mount type=bind,src={files},dst=/data,ro {image} sh -c 'cat /data/labels; echo x > /data/new'",
         "run --rm --mount type=tmpfs,dst=/memory,tmpfs-size=65536 {image} sh -c 'echo x > /memory/y; cat /memory/y'",
@@ -365,7 +369,13 @@ ROWS: Final[dict[str, Rows]] = {
             "logs c1",
             "?run --stop-signal NOTHING {image} true",
         ),
-        "--attach": ("run --rm -a stdout {image} sh -c 'echo out; echo err >&2'",),
+        "--attach": (
+            "run --rm -a stdout {image} sh -c 'echo out; echo err >&2'",
+            "run --rm -i -a stdout {image} cat <<< typed",
+            "run --name c1 -a stderr {image} true",
+            "run -d --name c2 {image} true",
+            *(f"inspect -f {_ATTACHED} {name}" for name in ("c1", "c2")),
+        ),
         "--detach-keys": _KEYS,
         "--sig-proxy": "tests/runtime/test_containers.py sends signals, which a table does not",
         **_CONTAINER,
@@ -375,6 +385,12 @@ ROWS: Final[dict[str, Rows]] = {
         "": ("create --name c1 {image} echo made", "ps -a --format Names,State", "start -a c1", "?create {image}/none"),
         "--name": ("create --name c1 {image} true", "?create --name c1 {image} true", "?create --name / {image} true"),
         "--rm": ("create --rm --name c1 {image} echo once", "start -a c1", "ps -a --format Names"),
+        "--attach": (
+            "create --name c1 -i {image} true",
+            "create --name c2 -i -a stdout {image} true",
+            *(f"inspect -f {_ATTACHED} {name}" for name in ("c1", "c2")),
+            "?create -a nothing {image} true",
+        ),
         "--restart": (
             "create --name c1 --restart unless-stopped {image} true",
             "inspect -f HostConfig.RestartPolicy c1",
@@ -635,6 +651,13 @@ ROWS: Final[dict[str, Rows]] = {
         "--since": ("run --name c1 {image} echo one", "logs --since 1h c1", "logs --since 2100-01-01T00:00:00Z c1"),
         "--until": ("run --name c1 {image} echo one", "logs --until 1h c1", "logs --until 2100-01-01T00:00:00Z c1"),
         "--timestamps": ("run --name c1 {image} echo one", "logs -t c1"),
+        "--details": (
+            "run --name c1 --label b=1 --label 'a=x y' -e C=3 --log-opt labels=a,b,none --log-opt env=C,PATH {image} echo one",
+            "logs --details c1",
+            "inspect -f '{{.HostConfig.LogConfig.Config.labels}} {{.HostConfig.LogConfig.Config.env}}' c1",
+            "run --name c2 {image} sh -c 'echo one; echo two'",
+            "logs --details c2",
+        ),
     },
     "inspect": {
         "": ("create --name c1 {image} true", "?inspect c1", "inspect nothing"),
@@ -704,18 +727,23 @@ ROWS: Final[dict[str, Rows]] = {
         "": ("tag {image} other/name:2", "rmi other/name:2", "?rmi other/name:2", "images --format Repository,Tag"),
         "--force": ("tag {image} other/name:2", "rmi -f other/name:2", "?rmi -f other/name:2"),
         "--no-prune": ("tag {image} other/name:2", "rmi --no-prune other/name:2"),
+        "--platform": _NEWER_DOCKER,
     },
     "pull": {
         "": ("?pull {image}", "?pull {image}-none", "?pull UPPER"),
         "--quiet": ("pull -q {image}",),
         "--all-tags": ("?pull -a {repository}", "?pull -a {image}"),
         "--platform": ("?pull --platform linux/amd64 {image}", "?pull --platform linux {image}-none"),
+        "--disable-content-trust": ("pull -q --disable-content-trust=true {image}",),
         "--plain-http": "docker's engine is told once which registries have no TLS",
         "--tls-verify": "docker's engine is told once whose certificates are not checked",
     },
     "push": {
         "": ("?push {image}", "?push nothing:1"),
         "--all-tags": ("?push -a {repository}", "?push -a {image}"),
+        "--platform": _NEWER_DOCKER,
+        "--quiet": ("push -q {image}", "?push -q nothing:1"),
+        "--disable-content-trust": ("push -q --disable-content-trust {image}",),
         "--plain-http": "docker's engine is told once which registries have no TLS",
         "--tls-verify": "docker's engine is told once whose certificates are not checked",
     },
@@ -724,6 +752,7 @@ ROWS: Final[dict[str, Rows]] = {
         "--human": "docker counts what links lead to as bytes of a layer, preg the files alone",
         "--no-trunc": ("history --no-trunc --format CreatedBy {image}",),
         "--quiet": ("?history -q {image}",),
+        "--platform": _NEWER_DOCKER,
         "--format": (
             "history --format CreatedBy,Comment {image}",
             "history --format '{{.CreatedBy}} {{.CreatedSince}} {{.Comment}}' {image}",
@@ -732,6 +761,7 @@ ROWS: Final[dict[str, Rows]] = {
     "save": {
         "": ("?save -o {own}/image.tar {image}", "?save -o {own}/none.tar nothing:1"),
         "--output": ("?save --output {own}/image.tar {image}",),
+        "--platform": _NEWER_DOCKER,
         "--format": "docker writes one format only; tests/runtime/test_save_load.py has docker and podman read both",
     },
     "load": {

@@ -1,6 +1,7 @@
 """Platforms: how they are read, which suits a machine, and what is said when none does."""
 
 import io
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -132,3 +133,26 @@ def test_all_tags_are_pulled(server: Server, repository: str, preg: Preg) -> Non
     assert preg.ok("pull", "-a", name).splitlines()[0].startswith(f"{name}:1 is sha256:")
     assert sorted(preg.ok("images", "--format", "Tag", name).split()) == ["1", "2", "all"]
     assert "the name must have none" in preg.fails("pull", "-a", f"{name}:1", status=2)
+
+
+def test_commands_for_an_image_that_is_here_refuse_another_platform(
+    server: Server, repository: str, preg: Preg, tmp_path: Path
+) -> None:
+    name = f"{server.address}/{repository}:1"
+    push(server, repository, "1", data("platform", layers=1, size=100, architecture="s390x"))
+    preg.ok("pull", "--platform", "linux/s390x", name)
+    for words in (("push",), ("history",), ("save", "-o", f"{tmp_path}/a.tar"), ("rmi",)):
+        assert "is for linux/s390x, and not for linux/arm64" in preg.fails(*words, "--platform", "linux/arm64", name)
+        both = ("--platform", "linux/s390x", "--platform", "linux/riscv64")
+        assert "not for linux/riscv64" in preg.fails(*words, *both, name)
+    preg.ok("history", "--platform", "s390x", name)
+    preg.ok("save", "--platform", "linux/s390x", "-o", f"{tmp_path}/a.tar", name)
+    assert preg.ok("push", "--quiet", "--platform", "linux/s390x", name) == f"{name}\n"
+    preg.ok("rmi", "--platform", "linux/s390x", name)
+    assert preg.ok("images", "-q") == ""
+
+
+def test_signatures_that_cannot_be_checked_are_not_promised(preg: Preg) -> None:
+    for command in ("pull", "push", "create", "run"):
+        said = preg.fails(command, "--disable-content-trust=false", "nothing:1", status=125 if command == "run" else 2)
+        assert "preg checks no signatures" in said
