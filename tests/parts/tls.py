@@ -30,11 +30,15 @@ class Authority:
         return context
 
 
-def issue(folder: Path, *names: str, not_after: datetime | None = None) -> Authority:
+def issue(
+    folder: Path, *names: str, not_before: datetime | None = None, not_after: datetime | None = None
+) -> Authority:
     """Make a CA and a server certificate, by default for all the names above, and write both into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     authority = trustme.CA()
-    server = authority.issue_cert(*(names or ("127.0.0.1", "localhost", NAME)), not_after=not_after)
+    server = authority.issue_cert(
+        *(names or ("127.0.0.1", "localhost", NAME)), not_before=not_before, not_after=not_after
+    )
     files = Authority(folder / "ca.crt", folder / "server.crt", folder / "server.key")
     authority.cert_pem.write_to_path(str(files.ca))
     server.private_key_pem.write_to_path(str(files.key))

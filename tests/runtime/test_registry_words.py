@@ -42,17 +42,18 @@ def load(preg: Preg, name: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("names", "not_after", "said"),
+    ("names", "validity", "said"),
     [
-        ((), datetime(2020, 1, 1, tzinfo=UTC), "its certificate has expired (or this host's clock is wrong)"),
-        (("other.test", "10.9.9.9"), None, "its certificate is for another name: "),
+        ((), {"not_after": datetime(2020, 1, 1, tzinfo=UTC)}, "its certificate has expired (or this host's clock is"),
+        ((), {"not_before": datetime(2999, 1, 1, tzinfo=UTC)}, "its certificate is not valid yet (or this host's"),
+        (("other.test", "10.9.9.9"), {}, "its certificate is for another name: "),
     ],
-    ids=["expired", "another name"],
+    ids=["expired", "not yet", "another name"],
 )
 def test_what_is_wrong_with_a_certificate_is_said(
-    preg: Preg, tmp_path: Path, names: tuple[str, ...], not_after: datetime | None, said: str
+    preg: Preg, tmp_path: Path, names: tuple[str, ...], validity: dict[str, datetime], said: str
 ) -> None:
-    authority = tls.issue(tmp_path / "tls", *names, not_after=not_after)
+    authority = tls.issue(tmp_path / "tls", *names, **validity)
     trusting = replace(preg, variables={"SSL_CERT_FILE": str(authority.ca)})
     with with_tls(tmp_path, authority) as server:
         told = trusting.fails("pull", "--tls-verify", f"{server.address}/team/app:1")

@@ -75,12 +75,22 @@ async def test_headers_that_are_for_a_registry_go_nowhere_else() -> None:
     assert seen == [("/below/v2/team/app/manifests/1", "secret"), ("/there", "")]
 
 
-async def test_what_keeps_silent_when_tls_begins_is_asked_without(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server may take the beginning of TLS for that of a request, and wait for the rest."""
-    monkeypatch.setattr(connector, "_UNSURE", 0.01)
+@pytest.mark.parametrize("reaction", ["waits for more", "hangs up", "resets", "talks"])
+async def test_what_does_not_answer_to_tls_is_asked_without(reaction: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server may take the beginning of TLS for that of a request, and wait for the rest, or be put off."""
+    if reaction == "waits for more":
+        monkeypatch.setattr(connector, "_UNSURE", 0.01)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        first = await reader.read(1)
         try:
+            if first == b"\x16" and reaction == "talks":
+                writer.write(b"220 mail.test ready\r\n")
+            elif first == b"\x16" and reaction == "resets":
+                writer.transport.abort()
+            if first == b"\x16" and reaction != "waits for more":
+                writer.close()
+                return
             await reader.readuntil(b"\r\n\r\n")
             head = f"HTTP/1.1 200 OK\r\nContent-Type: {MANIFEST}\r\nContent-Length: {len(IMAGE.manifest)}\r\n\r\n"
             writer.write(head.encode() + IMAGE.manifest)
