@@ -82,7 +82,7 @@ class OpenAccess:
         self._hosts = hosts or Hosts()
 
     async def admit(self, call: "Call", action: Action, /) -> Caller:
-        host = call.header(hdrs.HOST)
+        host = call.request.headers.get(hdrs.HOST, "")
         if not self._hosts.include(host):
             log_refusal(call, None, action.value, f"the Host {host[:300]!r} is no name of this registry")
             raise Denied(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
+_SITE: Final = "Sec-Fetch-Site"
 ANY_HOST: Final = "*"
 #: Requests that change nothing.
 SAFE: Final = frozenset({"GET", "HEAD"})
@@ -43,7 +44,7 @@ class Hosts:
 
     def include(self, host: str) -> bool:
         """Tell whether the value of a ``Host`` header names us; browsers always send one."""
-        if self._all or not host or host in self._known:
+        if host in self._known or self._all or not host:
             return True
         found = self._judge(_PORT.sub("", host).lower().rstrip("."))
         if found and len(self._known) < _REMEMBERED:
@@ -63,10 +64,9 @@ class Hosts:
 def is_foreign(request: "web.BaseRequest") -> bool:
     """Tell whether a page of another site sends a request; clients that are no browsers send neither header."""
     headers = request.headers
-    if headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
+    if _SITE in headers and headers[_SITE] not in ("none", "same-origin"):
         return True
-    origin = headers.get(hdrs.ORIGIN)
-    return origin is not None and _authority(origin) != headers.get(hdrs.HOST, "").lower()
+    return hdrs.ORIGIN in headers and _authority(headers[hdrs.ORIGIN]) != headers.get(hdrs.HOST, "").lower()
 
 
 def _authority(origin: str) -> str:

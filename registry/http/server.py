@@ -87,24 +87,24 @@ class _Connection(web.RequestHandler, Connection):
         """Take what comes, and know whether there is a whole request in it."""
         if self._refused:
             return
-        self._take(data)
+        if self._current_request is None or not (self._close or self._force_close):
+            super().data_received(data)
+        else:
+            self._take_the_rest(data)
         if self._messages:
             self._limit.busy(self)
             if isinstance(self._messages[-1][0], _ErrInfo):
                 self._refused = True
                 self._break_body()
 
-    def _take(self, data: bytes) -> None:
-        """Take the rest of a running request also while the server stops: aiohttp drops it and waits in vain."""
-        if self._current_request is None or not (self._close or self._force_close):
+    def _take_the_rest(self, data: bytes) -> None:
+        """Take what belongs to a running request also while the server stops: aiohttp drops it and waits in vain."""
+        stopping = self._close, self._force_close
+        self._close = self._force_close = False
+        try:
             super().data_received(data)
-        else:
-            stopping = self._close, self._force_close
-            self._close = self._force_close = False
-            try:
-                super().data_received(data)
-            finally:
-                self._close, self._force_close = stopping
+        finally:
+            self._close, self._force_close = stopping
 
     def _break_body(self) -> None:
         """Tell a handler that its body's framing is broken: aiohttp lets it wait for as long as the client does."""
