@@ -7,6 +7,10 @@ Where preg differs on purpose:
 * ``--ip`` and ``--mac-address`` are taken in every network of one's own, where docker wants one with ``--subnet``;
 * ``--network`` names several networks, and the default one among them, where docker 20.10 takes one;
 * an internal network has no default route, and one with a running container is not dangling;
+* ``network connect`` has no ``--driver-opt``, by which docker names interfaces and sets sysctls of one container,
+  nor ``--ip6`` and ``--link-local-ip``, for there is IPv4 only;
+* ``network create`` has no ``--ipam-opt``, ``--scope``, ``--ingress`` and ``--config-*``: they are of other drivers,
+  and of many hosts;
 * an option of the bridge driver that there is none of is refused, where docker keeps it and does nothing.
 """
 

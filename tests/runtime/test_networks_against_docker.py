@@ -1,11 +1,13 @@
 """Commands and options of networks do what docker's do: the rows that take an engine with networks of its own."""
 
+import json
 import re
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -68,6 +70,32 @@ def test_preg_does_with_networks_what_docker_does(
     with ThreadPoolExecutor(2) as pool:
         preg, docker = pool.map(lambda side: side.play(row), sides)
     assert preg == docker
+
+
+def _paths(document: Any, at: str = "") -> set[str]:
+    """Every name in a document, with those on the way to it."""
+    if isinstance(document, list):
+        return {path for item in document for path in _paths(item, at)}
+    if not isinstance(document, dict):
+        return {at}
+    return {at} | {path for name, value in document.items() for path in _paths(value, f"{at}.{name}")}
+
+
+def test_inspect_tells_all_that_docker_tells_of_networks(sides: tuple[Side, Side]) -> None:
+    row = (
+        "network create --subnet 10.99.1.0/24 --ip-range 10.99.1.128/25 --aux-address a=10.99.1.5 --label x=y n1",
+        "run -d --name c1 --network n1 --network-alias a -p 127.0.0.1:8080:80 {image} sleep 1000",
+        "network inspect n1 bridge host none",
+        "inspect --format '{{json .NetworkSettings}}' c1",
+        "stop -t 0 c1",
+        "inspect --format '{{json .NetworkSettings}}' c1",
+    )
+    told = []
+    for side in sides:
+        lines = [said.replace("<64 digits>", "ID") for _, _, said in side.play(row)]
+        told.append([_paths(json.loads(line)) for line in (lines[2], lines[3], lines[5])])
+    for ours, theirs in zip(*told, strict=True):
+        assert theirs - ours == set()
 
 
 def test_every_row_is_of_an_option_that_there_is() -> None:
