@@ -66,26 +66,6 @@ class RootFs(NamedTuple):
     diff_ids: tuple[Digest, ...] = ()
 
 
-class Step(NamedTuple):
-    """A line of an image's history."""
-
-    created: str | None = None
-    created_by: str = ""
-    comment: str = ""
-    empty_layer: bool = False
-
-
-class History(NamedTuple):
-    """How an image was made, the first step first."""
-
-    history: tuple[Step, ...] = ()
-
-    @classmethod
-    def parse(cls, raw: bytes, name: str) -> "History":
-        """Read what a configuration tells of it. Raises Fault; ``name`` says of what."""
-        return _parse(cls, raw, name)
-
-
 class ImageConfig(NamedTuple):
     """An image's configuration (image-spec, config.md)."""
 
@@ -104,10 +84,11 @@ class ImageConfig(NamedTuple):
     @classmethod
     def parse(cls, raw: bytes, name: str) -> "ImageConfig":
         """Read a configuration. Raises Fault if it is not one; ``name`` says of what."""
-        return _parse(cls, raw, name)
+        return parse(cls, raw, name)
 
 
-def _parse(kind: "type[R]", raw: bytes, name: str) -> "R":
+def parse(kind: "type[R]", raw: bytes, name: str) -> "R":
+    """Read a part of a configuration. Raises Fault if it is not one; ``name`` says of what."""
     try:
         return read(kind, from_json(raw))
     except (ValueError, RecursionError) as error:

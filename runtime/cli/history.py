@@ -13,7 +13,7 @@ from runtime.cli.sizes import show_size
 from runtime.cli.table import FORMAT, print_records
 from runtime.cli.times import show_time
 from runtime.errors import Fault
-from runtime.image_config import History, Step
+from runtime.image_history import History, Step
 from runtime.images import Image, Images
 
 _FIELDS: Final = ("ID", "CreatedSince", "CreatedAt", "CreatedBy", "Size", "Comment")

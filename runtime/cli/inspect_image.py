@@ -5,7 +5,7 @@ from typing import Any, Final
 import msgspec
 
 from runtime.cli.times import show_time
-from runtime.image_config import History
+from runtime.image_history import History
 from runtime.images import Images, Record
 from runtime.layers import ROOT
 from storage.oci.reference import Reference

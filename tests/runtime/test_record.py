@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.errors import Fault
-from runtime.image_config import History, ImageConfig, Process, Step
+from runtime.image_config import ImageConfig, Process
+from runtime.image_history import History, Step
 
 #: Of each kind of field one, with what null stands for in it.
 WITH_NULLS = {
