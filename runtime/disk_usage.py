@@ -1,10 +1,13 @@
 """What files take of a disk."""
 
+from __future__ import annotations
+
 import os
 import stat
-from contextlib import suppress
-from typing import TYPE_CHECKING
 
+from runtime.lean import suppress
+
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime.container import Container
 
@@ -20,6 +23,6 @@ def size_of_tree(folder: str) -> int:
     return size
 
 
-def size_written(container: "Container") -> int:
+def size_written(container: Container) -> int:
     """Add up the bytes that a container has written outside of volumes."""
     return size_of_tree(f"{container.directory}/upper")

@@ -1,13 +1,16 @@
 """What was asked of a container about its isolation, in the names of Docker's API (``HostConfig``)."""
 
-from typing import TYPE_CHECKING, Any, Final
+from __future__ import annotations
 
 from runtime import cgroup
 from runtime.bundle import MASKED_PATHS, READONLY_PATHS
 from runtime.seccomp import UNCONFINED
 from runtime.ulimits import UNLIMITED
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any, Final
+
     from runtime.bundle import Wishes
     from runtime.ulimits import Ulimit
 
@@ -36,7 +39,7 @@ _NOT_ASKED_FOR: Final[dict[str, Any]] = {
 }
 
 
-def describe_isolation(wishes: "Wishes") -> dict[str, Any]:
+def describe_isolation(wishes: Wishes) -> dict[str, Any]:
     """Give the part that says how the container is kept apart."""
     return {
         **_NOT_ASKED_FOR,
@@ -71,7 +74,7 @@ def describe_isolation(wishes: "Wishes") -> dict[str, Any]:
     }
 
 
-def _security_options(wishes: "Wishes") -> list[str]:
+def _security_options(wishes: Wishes) -> list[str]:
     options = ["no-new-privileges"] if wishes.no_new_privileges else []
     if wishes.seccomp:
         # Docker, too, gives the profile itself.
@@ -81,12 +84,12 @@ def _security_options(wishes: "Wishes") -> list[str]:
     return [*options, f"systempaths={UNCONFINED}"] if wishes.unmasked else options
 
 
-def _describe_ulimit(limit: "Ulimit") -> dict[str, Any]:
+def _describe_ulimit(limit: Ulimit) -> dict[str, Any]:
     soft, hard = (-1 if value == UNLIMITED else value for value in (limit.soft, limit.hard))
     return {"Name": limit.name, "Soft": soft, "Hard": hard}
 
 
-def _describe_resources(wishes: "Wishes") -> dict[str, Any]:
+def _describe_resources(wishes: Wishes) -> dict[str, Any]:
     resources = wishes.resources
     swap = resources.memory_swap or 2 * resources.memory
     return {

@@ -1,15 +1,20 @@
 """``preg inspect``: tell all about containers, images, networks and volumes."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, Final
+from __future__ import annotations
 
 from runtime import config
 from runtime.cli.inspect_container import describe_container, describe_sizes
 from runtime.cli.options import Option, Usage
 from runtime.cli.table import DOCUMENT_FORMAT, print_found
 from runtime.cli.targets import here
-from runtime.containers import Containers
 from runtime.errors import NotFound, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any, Final
+
+    from runtime.containers import Containers
 
 _TYPES: Final = ("container", "image", "network", "volume")
 USAGE: Final = Usage(

@@ -1,8 +1,8 @@
 """What ``preg inspect`` tells of a container, in the names of Docker's API."""
 
+from __future__ import annotations
+
 import os
-from contextlib import suppress
-from typing import Any
 
 from runtime import cgroup
 from runtime import frames as f
@@ -13,16 +13,22 @@ from runtime.cli.process_config import describe_mounts, describe_process, read_i
 from runtime.cli.targets import networks
 from runtime.cli.times import show_time
 from runtime.container import RESTARTING, RUNNING, STOP_TIMEOUT, Container, Description, HealthCheck, LogPolicy, State
-from runtime.containers import Containers
 from runtime.disk_usage import size_written
 from runtime.image_config import ImageConfig, Process
 from runtime.images import Images
 from runtime.layers import ROOT
+from runtime.lean import suppress
 from runtime.leftovers import look
 from runtime.network.plan import Plan, read_plan
 from runtime.record import read
 from runtime.signals import signal_name
 from runtime.volumes import Volumes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from runtime.containers import Containers
 
 
 def describe_container(containers: Containers, container: Container) -> dict[str, Any]:

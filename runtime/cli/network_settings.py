@@ -1,17 +1,23 @@
 """The network of a container as ``preg inspect`` tells it, in the names of Docker's API."""
 
-import os
-from collections.abc import Sequence
-from contextlib import suppress
-from typing import Any
+from __future__ import annotations
 
-from runtime.container import Container
-from runtime.containers import Containers
+import os
+
 from runtime.errors import Fault
+from runtime.lean import suppress
 from runtime.network.endpoints import Endpoint, endpoints_of
 from runtime.network.networks import PREDEFINED, Networks
 from runtime.network.plan import BRIDGES, DEFAULT, SHARED, Attachment, Plan
 from runtime.network.ports import read_publish
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from runtime.container import Container
+    from runtime.containers import Containers
 
 
 def show_settings(networks: Networks, container: Container, plan: Plan) -> dict[str, Any]:

@@ -84,14 +84,26 @@ def print_found(find: Callable[[str], dict[str, Any]], words: Sequence[str], wan
             sys.stderr.write(f"preg: {fault}\n")
             status = 1
     if wanted is None:
-        import json  # noqa: PLC0415 - which alone can indent
-
-        sys.stdout.write(json.dumps(found, indent=4, ensure_ascii=False) + "\n")
+        sys.stdout.write(f"{indented(found)}\n")
     elif wanted == "json":
         sys.stdout.write(f"{to_json(found, as_is=True)}\n")
     else:
         _write("".join(f"{text}\n" for text in _selected(found, wanted)))
     return status
+
+
+def indented(value: Any, margin: str = "") -> str:
+    """Write as JSON with a line for each part, as Docker does; loading the json module takes too long."""
+    inner = f"{margin}    "
+    if isinstance(value, dict):
+        parts = [f"{to_json(name, as_is=True)}: {indented(part, inner)}" for name, part in value.items()]
+    elif isinstance(value, list):
+        parts = [indented(part, inner) for part in value]
+    else:
+        return to_json(value, as_is=True)
+    first, last = "{}" if isinstance(value, dict) else "[]"
+    between = f",\n{inner}"
+    return f"{first}\n{inner}{between.join(parts)}\n{margin}{last}" if parts else f"{first}{last}"
 
 
 def _selected(documents: Sequence[dict[str, Any]], wanted: str) -> list[str]:

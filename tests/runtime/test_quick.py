@@ -72,6 +72,10 @@ def test_what_people_do_all_day_loads_no_slow_module(
         ("kill", name),
         ("wait", name),
         ("ps", "--all", "--no-trunc", "--format", "Names,Status"),
+        ("ps", "--all", "--format", "{{.Names}} {{.Status}}"),
+        ("inspect", name),
+        ("inspect", "--format", "State.Status", name),
+        ("inspect", "--format", "{{.State.Status}} {{range $k, $v := .Config.Labels}}{{$k}}{{end}}", name),
         ("stop", name),
         ("rm", name),
     )

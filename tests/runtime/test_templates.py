@@ -1,11 +1,13 @@
 """Go templates: what Go's own program and docker make of them, preg makes of them."""
 
+import json
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runtime.cli.table import indented
 from runtime.cli.templates import FUNCTIONS, align
 from runtime.gotemplate.errors import TemplateError
 from runtime.gotemplate.execution import execute
@@ -274,6 +276,17 @@ LINES = st.lists(st.lists(CELLS, min_size=1, max_size=4).map("\t".join), min_siz
 @given(lines=LINES)
 def test_columns_are_aligned_as_go_does(lines: str, go: Go) -> None:
     assert align(f"{lines}\n") == go.align(f"{lines}\n")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+)
+
+
+@given(JSON)
+def test_json_is_indented_as_by_the_module_for_it(value: object) -> None:
+    assert indented(value) == json.dumps(value, indent=4, ensure_ascii=False)
 
 
 def test_a_template_is_loaded_where_there_are_braces_alone(preg: Preg) -> None:
