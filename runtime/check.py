@@ -47,7 +47,7 @@ def check(here: "Config") -> Iterator[Finding]:
     yield from _mounts(here.home)
     yield from _engines(containers, here)
     yield from _groups(containers)
-    yield from _endpoints(here.state)
+    yield from _endpoints(here.home, here.state)
     if hub.is_cut_off(here.state):
         what = "slirp4netns, which joins containers' networks to the outside, was killed"
         yield Finding(what, partial(hub.mend, here.state))
@@ -156,13 +156,13 @@ def _remove_groups(identifier: str) -> None:
     cgroup.remove(identifier)
 
 
-def _endpoints(state: str) -> Iterator[Finding]:
+def _endpoints(home: str, state: str) -> Iterator[Finding]:
     for network in networks(state):
         for address, identifier in sorted(entries(state, network)):
             if not os.path.exists(f"{state}/containers/{identifier}"):
                 yield Finding(
                     f"the container {identifier[:12]} has the address {address} in a network, and does not run",
-                    partial(release, state, identifier),
+                    partial(release, home, state, identifier),
                 )
                 continue
             try:
