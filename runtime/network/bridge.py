@@ -60,13 +60,9 @@ def bring_up(
 
 def renew_rules(networks: Networks) -> bool:
     """Make the rules of all networks anew that have some; False if a network keeps its old ones, which is told."""
-    try:
-        firewall = Firewall()
-    except OSError:  # a host without nftables: no network can have rules
-        return True
-    done = True
-    for network in networks:
-        members = Endpoints(networks.state, network.id)
+    made, done = [network for network in networks if _has_rules(network)], True
+    for network in made:
+        members, firewall = Endpoints(networks.state, network.id), Firewall()
         with members.changing():
             try:
                 if firewall.has(network.table):
@@ -74,8 +70,19 @@ def renew_rules(networks: Networks) -> bool:
             except OSError as error:
                 sys.stderr.write(f"preg: warning: the network {network.name!r} keeps its old rules: {error.strerror}\n")
                 done = False
-    firewall.close()
+        firewall.close()
     return done
+
+
+def _has_rules(network: Network) -> bool:
+    """Tell whether a network has rules; without nftables, or the right to use them, none can have any."""
+    with suppress(OSError):
+        firewall = Firewall()
+        try:
+            return firewall.has(network.table)
+        finally:
+            firewall.close()
+    return False
 
 
 def _add_rules(network: Network, members: Endpoints, firewall: Firewall) -> None:
@@ -126,15 +133,17 @@ def _put_away(networks: Networks, network: Network) -> None:
 def _tear_down(network: Network) -> None:
     from runtime.network import iptables  # noqa: PLC0415 - networks are made once
 
-    links, firewall = Links(), Firewall()
-    firewall.stop_letting_through(network.interface)
-    iptables.stop_letting_through(network.interface)
+    links = Links()
     link = links.find(network.interface)
     if link is not None and _is_ours(link, network):
         links.delete(network.interface)
-    firewall.delete(network.table)
     links.close()
-    firewall.close()
+    if link is not None or _has_rules(network):
+        firewall = Firewall()
+        firewall.stop_letting_through(network.interface)
+        iptables.stop_letting_through(network.interface)
+        firewall.delete(network.table)
+        firewall.close()
 
 
 def _is_ours(link: Link, network: Network) -> bool:

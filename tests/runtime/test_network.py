@@ -18,7 +18,7 @@ import pytest
 from tests.parts import docker as docker_part
 from tests.parts.images import busybox, push
 from tests.parts.netns import Netns, netns
-from tests.parts.process import running
+from tests.parts.process import run, running
 from tests.parts.required import required
 from tests.parts.server import Server
 from tests.runtime.conftest import Preg
@@ -630,6 +630,20 @@ def test_networks_that_nobody_uses_are_pruned(host: Host, image: str) -> None:
     host.serve(image, "plain", "-p", "8080:80")
     assert host.get("http://127.0.0.1:8080/") == "plain"
     assert bridge_of(host) == bridge
+
+
+def test_who_may_not_make_networks_may_name_and_remove_them(preg: Preg) -> None:
+    unprivileged = [required("setpriv"), "--bounding-set", "-net_admin", "--inh-caps", "-net_admin"]
+    for words, printed in (
+        (["network", "ls", "--format", "Name"], "bridge\nhost\nnone\n"),
+        (["ps", "-q"], ""),
+        (["network", "create", "one"], None),
+        (["network", "rm", "one"], "one\n"),
+        (["network", "prune", "-f"], ""),
+    ):
+        done = run(*unprivileged, *preg.command(*words), env=preg.environ)
+        assert (done.returncode, done.stderr) == (0, ""), words
+        assert printed in (done.stdout, None)
 
 
 def test_a_network_that_is_not_there_is_removed_by_force(host: Host) -> None:
