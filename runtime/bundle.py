@@ -68,6 +68,8 @@ class Wishes(NamedTuple):
     cap_add: tuple[str, ...] = ()
     cap_drop: tuple[str, ...] = ()
     devices: tuple[Device, ...] = ()
+    device_rules: tuple[str, ...] = ()
+    annotations: dict[str, str] = {}  # noqa: RUF012 - never changed
     read_only: bool = False
     seccomp: str = ""
     """A profile in Docker's format, or what stands for none."""
@@ -163,7 +165,7 @@ def build(  # noqa: PLR0913 - what the host adds to what image and person want
         "namespaces": _namespaces(wishes, network_namespace, cgroup_namespace=isolation.cgroup_namespace),
         "cgroupsPath": control_group,
         "resources": {
-            "devices": rules(isolation.nodes, privileged=wishes.privileged),
+            "devices": rules(isolation.nodes, privileged=wishes.privileged, more=wishes.device_rules),
             **wishes.resources.render(swap=isolation.swap),
         },
         "devices": [node.describe() for node in isolation.nodes],
@@ -171,12 +173,15 @@ def build(  # noqa: PLR0913 - what the host adds to what image and person want
     }
     if not wishes.shows_kernel:
         linux |= {"maskedPaths": [*MASKED_PATHS, *isolation.masked], "readonlyPaths": list(READONLY_PATHS)}
-    described = {
+    if isolation.disk_limits:
+        linux["resources"].setdefault("blockIO", {}).update(isolation.disk_limits)
+    described: dict[str, Any] = {
         "ociVersion": "1.0.2",
         "root": {"path": root, "readonly": wishes.read_only},
         "process": _process(image, wishes, user, hostname, isolation),
         "mounts": all_mounts(wishes, files, isolation.shared),
         "linux": linux,
+        "annotations": dict(wishes.annotations),
     }
     if propagation := _propagation(wishes):
         linux["rootfsPropagation"] = propagation
@@ -186,7 +191,7 @@ def build(  # noqa: PLR0913 - what the host adds to what image and person want
         linux["sysctl"]["kernel.domainname"] = wishes.domainname
     if isolation.filter is not None:
         linux["seccomp"] = isolation.filter.profile
-        described["annotations"] = isolation.filter.annotations
+        described["annotations"].update(isolation.filter.annotations)
     return described
 
 

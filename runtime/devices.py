@@ -5,11 +5,14 @@ import stat
 
 from runtime.errors import Fault
 from runtime.lean import NamedTuple
+from runtime.resources import DISK_LIMITS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Any, Final
+
+    from runtime.resources import DiskLimit
 
 #: A rule for all there are.
 _EVERYTHING: "Final" = "rwm"
@@ -69,8 +72,34 @@ def find_nodes(devices: "Sequence[Device]", *, privileged: bool) -> list[Node]:
     return nodes
 
 
-def rules(nodes: "Sequence[Node]", *, privileged: bool) -> "list[dict[str, Any]]":
-    """Forbid all devices but the usual ones and these; any may be made, but not opened (moby, oci/defaults.go)."""
+def find_disk_limits(limits: "Sequence[DiskLimit]") -> "dict[str, list[dict[str, int]]]":
+    """Give limits of disks as ``linux.resources.blockIO`` has them. Raises Fault for what is no disk here."""
+    found: dict[str, list[dict[str, int]]] = {}
+    for limit in limits:
+        try:
+            status = os.stat(limit.path)
+        except OSError as error:
+            raise Fault(f"{limit.option} {limit.path}: {error.strerror}") from error
+        if not stat.S_ISBLK(status.st_mode):
+            raise Fault(f"{limit.option} {limit.path}: it is not a disk")
+        numbers = {"major": os.major(status.st_rdev), "minor": os.minor(status.st_rdev)}
+        found.setdefault(DISK_LIMITS[limit.option], []).append({**numbers, "rate": limit.rate})
+    return found
+
+
+def read_rule(text: str) -> "dict[str, Any]":
+    """Give what ``--device-cgroup-rule`` takes as a rule."""
+    kind, numbers, access = text.split()
+    major, _, minor = numbers.partition(":")
+    rule: dict[str, Any] = {"allow": True, "type": kind, "access": access}
+    return rule | {name: int(each) for name, each in (("major", major), ("minor", minor)) if each != "*"}
+
+
+def rules(nodes: "Sequence[Node]", *, privileged: bool, more: "Sequence[str]" = ()) -> "list[dict[str, Any]]":
+    """Forbid all devices but the usual ones and these; any may be made, but not opened (moby, oci/defaults.go).
+
+    ``more`` are rules of the command line.
+    """
     if privileged:
         return [{"allow": True, "access": _EVERYTHING}]
     usual = ((1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 1), (5, 2), (136, None))
@@ -82,7 +111,7 @@ def rules(nodes: "Sequence[Node]", *, privileged: bool) -> "list[dict[str, Any]]
     for major, minor in usual:
         rule = {"allow": True, "type": "c", "major": major, "access": _EVERYTHING}
         given.append(rule if minor is None else rule | {"minor": minor})
-    return [*given, *(node.allow() for node in nodes)]
+    return [*given, *(node.allow() for node in nodes), *map(read_rule, more)]
 
 
 def _look(device: Device) -> "Iterator[Node]":

@@ -7,7 +7,7 @@ import os
 from runtime import cgroup
 from runtime.capabilities import EVERY, grant, held_by_us
 from runtime.config import CALLER
-from runtime.devices import find_nodes
+from runtime.devices import find_disk_limits, find_nodes
 from runtime.errors import Fault
 from runtime.lean import NamedTuple, suppress
 from runtime.resources import Resources
@@ -43,6 +43,7 @@ class Isolation(NamedTuple):
     cgroup_namespace: bool
     swap: bool
     """Swap is counted, so it can be limited."""
+    disk_limits: dict[str, list[dict[str, int]]] = {}  # noqa: RUF012 - never changed
 
 
 def isolate(wishes: Wishes, engine: Engine, architecture: str) -> Isolation:
@@ -63,6 +64,7 @@ def isolate(wishes: Wishes, engine: Engine, architecture: str) -> Isolation:
         init=_init() if wishes.init else "",
         cgroup_namespace=cgroup.is_unified() if not wishes.cgroupns else wishes.cgroupns == "private",
         swap=bool(wishes.resources.memory) and cgroup.counts_swap(),
+        disk_limits=find_disk_limits(wishes.resources.disk_limits),
     )
 
 

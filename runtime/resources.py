@@ -10,6 +10,23 @@ if TYPE_CHECKING:
 _PERIOD: "Final" = 100_000
 
 
+#: Options that limit the use of a disk, by their names in a bundle (runtime-spec, config-linux.md, "Block IO").
+DISK_LIMITS: "Final" = {
+    "--device-read-bps": "throttleReadBpsDevice",
+    "--device-read-iops": "throttleReadIOPSDevice",
+    "--device-write-bps": "throttleWriteBpsDevice",
+    "--device-write-iops": "throttleWriteIOPSDevice",
+}
+
+
+class DiskLimit(NamedTuple):
+    """How fast a disk may be used, by an option."""
+
+    option: str
+    path: str
+    rate: int
+
+
 class Resources(NamedTuple):
     """Limits in Docker's terms; 0 and empty are none, and -1 lifts one. Memory is in bytes, periods in microseconds."""
 
@@ -28,6 +45,7 @@ class Resources(NamedTuple):
     cpuset_mems: str = ""
     pids_limit: int = 0
     blkio_weight: int = 0
+    disk_limits: tuple[DiskLimit, ...] = ()
 
     def controllers(self) -> set[str]:
         """Name those of cgroup v2 that keep what was asked."""
@@ -36,7 +54,7 @@ class Resources(NamedTuple):
             "cpu": self.nano_cpus or self.cpu_shares or self.cpu_period or self.cpu_quota,
             "cpuset": self.cpuset_cpus or self.cpuset_mems,
             "pids": self.pids_limit > 0,
-            "io": self.blkio_weight,
+            "io": self.blkio_weight or self.disk_limits,
         }
         return {name for name, asked in needed.items() if asked}
 

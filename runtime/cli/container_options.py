@@ -137,6 +137,11 @@ _ISOLATION: Final = Family(
             "OPTION",
         ),
         Option("--device", "Give it a device of this host; ACCESS is of r, w and m", "HOST[:CONTAINER][:ACCESS]"),
+        Option(
+            "--device-cgroup-rule", "Let it use devices: c, b or a, MAJOR:MINOR (* for any), and of r, w and m", "RULE"
+        ),
+        Option("--annotation", "Tell its OCI runtime something", "NAME=VALUE"),
+        Option("--storage-opt", "Refused: a container's root has no size of its own", "OPTION"),
         Option("--read-only", "Mount its root read-only"),
         Option("--tmpfs", "Mount a directory in memory; OPTIONS as size=64m,mode=1777,exec", "DIR[:OPTIONS]"),
         Option("--shm-size", "The size of /dev/shm (default: 64m)", "SIZE"),
@@ -166,6 +171,10 @@ _RESOURCES: Final = Family(
         Option("--cpuset-mems", "Give it memory of these nodes", "LIST"),
         Option("--pids-limit", "Let it have so many processes; -1 for any number", "NUMBER"),
         Option("--blkio-weight", "Its weight among others that use a disk, from 10 to 1000", "NUMBER"),
+        Option("--device-read-bps", "Let it read so many bytes in a second from a disk", "DEVICE:SIZE"),
+        Option("--device-read-iops", "Let it read so often in a second from a disk", "DEVICE:NUMBER"),
+        Option("--device-write-bps", "Let it write so many bytes in a second to a disk", "DEVICE:SIZE"),
+        Option("--device-write-iops", "Let it write so often in a second to a disk", "DEVICE:NUMBER"),
     ),
 )
 #: What is wanted of a container, and what is wished for inside it.

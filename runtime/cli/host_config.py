@@ -23,19 +23,20 @@ _NOT_ASKED_FOR: Final[dict[str, Any]] = {
     "ConsoleSize": [0, 0],
     "Isolation": "",
     "CgroupParent": "",
-    "BlkioDeviceReadBps": [],
-    "BlkioDeviceReadIOps": [],
-    "BlkioDeviceWriteBps": [],
-    "BlkioDeviceWriteIOps": [],
     "BlkioWeightDevice": [],
     "CpuCount": 0,
     "CpuPercent": 0,
     "CpuRealtimePeriod": 0,
     "CpuRealtimeRuntime": 0,
-    "DeviceCgroupRules": None,
     "DeviceRequests": None,
     "IOMaximumBandwidth": 0,
     "IOMaximumIOps": 0,
+}
+_DISK_LIMITS: Final = {
+    "BlkioDeviceReadBps": "--device-read-bps",
+    "BlkioDeviceReadIOps": "--device-read-iops",
+    "BlkioDeviceWriteBps": "--device-write-bps",
+    "BlkioDeviceWriteIOps": "--device-write-iops",
 }
 
 
@@ -55,6 +56,8 @@ def describe_isolation(wishes: Wishes) -> dict[str, Any]:
             {"PathOnHost": device.source, "PathInContainer": device.target, "CgroupPermissions": device.access}
             for device in wishes.devices
         ],
+        "DeviceCgroupRules": list(wishes.device_rules) or None,
+        **({"Annotations": wishes.annotations} if wishes.annotations else {}),
         "Tmpfs": {tmpfs.target: tmpfs.written for tmpfs in wishes.tmpfs} or None,
         "ShmSize": wishes.shm_size,
         "Sysctls": wishes.sysctls or None,
@@ -89,6 +92,11 @@ def _describe_ulimit(limit: Ulimit) -> dict[str, Any]:
     return {"Name": limit.name, "Soft": soft, "Hard": hard}
 
 
+def _describe_disk_limits(wishes: Wishes, option: str) -> list[dict[str, Any]]:
+    limits = wishes.resources.disk_limits
+    return [{"Path": limit.path, "Rate": limit.rate} for limit in limits if limit.option == option]
+
+
 def _describe_resources(wishes: Wishes) -> dict[str, Any]:
     resources = wishes.resources
     swap = resources.memory_swap or 2 * resources.memory
@@ -106,4 +114,5 @@ def _describe_resources(wishes: Wishes) -> dict[str, Any]:
         "CpusetMems": resources.cpuset_mems,
         "PidsLimit": resources.pids_limit or None,
         "BlkioWeight": resources.blkio_weight,
+        **{name: _describe_disk_limits(wishes, option) for name, option in _DISK_LIMITS.items()},
     }

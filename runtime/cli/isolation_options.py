@@ -31,7 +31,11 @@ _IPC_SYSCTLS: Final = (
 def ask_isolation(options: Options, wishes: Wishes) -> Wishes:
     """Add to the wishes what the options say. Raises UsageError."""
     shm_size, score = options.last("--shm-size"), options.last("--oom-score-adj")
+    if options.all("--storage-opt"):
+        raise UsageError("--storage-opt: a container's root is on the home's file system and has no size of its own")
     asked = wishes._replace(
+        device_rules=tuple(read_device_rule(text) for text in options.all("--device-cgroup-rule")),
+        annotations=dict(read_annotation(text) for text in options.all("--annotation")),
         privileged="--privileged" in options,
         cap_add=tuple(read_capability("--cap-add", text) for text in options.all("--cap-add")),
         cap_drop=tuple(read_capability("--cap-drop", text) for text in options.all("--cap-drop")),
@@ -62,6 +66,28 @@ def read_device(text: str) -> Device:
     if rest or not source.startswith("/") or not target.startswith("/"):
         raise UsageError(f"--device {text!r}: a device is HOST[:CONTAINER][:ACCESS], with two absolute paths")
     return Device(source, os.path.normpath(target), access)
+
+
+def read_device_rule(text: str) -> str:
+    """Read ``TYPE MAJOR:MINOR ACCESS``. Raises UsageError."""
+    kind, _, rest = text.partition(" ")
+    numbers, _, access = rest.partition(" ")
+    major, colon, minor = numbers.partition(":")
+    if kind not in ("a", "b", "c") or not colon or not all(map(_is_number, (major, minor))) or not _is_access(access):
+        raise UsageError(f"--device-cgroup-rule {text!r}: it is 'TYPE MAJOR:MINOR ACCESS', e.g. 'c 42:* rmw'")
+    return text
+
+
+def _is_number(text: str) -> bool:
+    return text == "*" or (text.isascii() and text.isdigit() and int(text[:20]) < 2**32)
+
+
+def read_annotation(text: str) -> tuple[str, str]:
+    """Read ``NAME=VALUE``. Raises UsageError."""
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise UsageError(f"--annotation {text!r}: it is NAME=VALUE")
+    return name, value
 
 
 def read_tmpfs(text: str) -> Tmpfs:

@@ -6,7 +6,7 @@ import os
 
 from runtime.cli.quantities import is_digits, read_cpus, read_number, read_size
 from runtime.errors import UsageError
-from runtime.resources import Resources
+from runtime.resources import DISK_LIMITS, DiskLimit, Resources
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,10 +35,20 @@ def ask_resources(options: Options, wishes: Wishes) -> Wishes:
         cpuset_mems=_list(options, "--cpuset-mems"),
         pids_limit=_number(options, "--pids-limit", -1),
         blkio_weight=_number(options, "--blkio-weight", 0, 1000),
+        disk_limits=tuple(_read_disk_limit(name, text) for name in DISK_LIMITS for text in options.all(name)),
     )
     _check_memory(resources)
     _check_cpu(resources)
     return wishes._replace(resources=resources)
+
+
+def _read_disk_limit(name: str, text: str) -> DiskLimit:
+    """Read ``DEVICE:RATE``. Raises UsageError."""
+    path, colon, rate = text.rpartition(":")
+    if not colon or not path.startswith("/dev/"):
+        raise UsageError(f"{name} {text!r}: it is DEVICE:RATE, with a path below /dev")
+    number = read_size(name, rate) if name.endswith("bps") else read_number(name, rate, 0, 2**63 - 1)
+    return DiskLimit(name, os.path.normpath(path), number)
 
 
 def _check_memory(resources: Resources) -> None:

@@ -188,6 +188,30 @@ _CONTAINER: Final[Rows] = {
         "?run --rm --security-opt nothing=x {image} true",
     ),
     "--device": ("run --rm --device /dev/fuse:/dev/mine:r {image} ls /dev/mine",),
+    "--device-cgroup-rule": (
+        "create --name c1 --device-cgroup-rule 'c 42:* rmw' --device-cgroup-rule 'b *:7 r' {image} true",
+        "inspect -f HostConfig.DeviceCgroupRules c1",
+        *(
+            f"?create --device-cgroup-rule '{rule}' {{image}} true"
+            for rule in ("c 42", "x 1:1 r", "c 1:x r", "c 1:1 q")
+        ),
+    ),
+    "--annotation": "docker 20.10 does not know it; tests/runtime/test_isolation_options.py",
+    "--storage-opt": ("?run --rm --storage-opt size=1g {image} true",),
+    **{
+        f"--device-{what}": (
+            f"create --name c1 --device-{what} /dev/vda:10 {{image}} true",
+            f"inspect -f HostConfig.BlkioDevice{key} c1",
+            f"?create --device-{what} vda:10 {{image}} true",
+            f"?create --device-{what} /dev/vda:much {{image}} true",
+        )
+        for what, key in (
+            ("read-bps", "ReadBps"),
+            ("read-iops", "ReadIOps"),
+            ("write-bps", "WriteBps"),
+            ("write-iops", "WriteIOps"),
+        )
+    },
     "--read-only": ("run --rm --read-only {image} sh -c 'echo x > /file; echo $?'",),
     "--tmpfs": ("run --rm --tmpfs /memory:size=64k {image} sh -c 'echo x > /memory/y; cat /memory/y'",),
     "--shm-size": (

@@ -237,6 +237,7 @@ def test_inspect_tells_what_docker_tells(options: list[str], host: Preg, image: 
         *(["--oom-score-adj", "1001"], ["--device", "/dev/fuse:/dev/x:q"], ["--ipc", "x"], ["--pid", "x"]),
         *(["--uts", "x"], ["--group-add", "nobody-here"], ["--security-opt", "seccomp=/no/such/file"]),
         *(["--cap-add", "SYS_RESOURCE"], ["--ulimit", "nofile=1000000000:1000000000"], ["--device", "/dev/no-such"]),
+        *(["--device-read-bps", "/dev/no-such:1m"], ["--device-write-iops", "/dev/no-such:9"]),
     ],
     ids=" ".join,
 )
@@ -290,6 +291,33 @@ def test_no_32_bit_call_opens_what_is_closed_but_for_programs_that_know_no_other
     open_ = ["--security-opt", f"seccomp={ROOT}/deploy/seccomp-32bit.json"]
     for words in ([*open_, image], ["--platform", "linux/386", f"{server.address}/tests/386:1"]):
         assert host.ok(*run, *words, *python).split()[0] == "opened"
+
+
+def test_disks_and_device_rules_are_kept_by_the_control_group(host: Preg, image: str, oci_runtime: str) -> None:
+    disk = next(path for path in Path("/sys/block").iterdir() if (Path("/dev") / path.name).is_block_device())
+    numbers, options = (disk / "dev").read_text().strip(), []
+    for number, what in enumerate(("read-bps", "read-iops", "write-bps", "write-iops"), start=2**20):
+        options += [f"--device-{what}", f"/dev/{disk.name}:{number}"]
+    options += ["--device-cgroup-rule", "c 42:* rwm", "--annotation", "a=b"]
+    name = host.ok("run", "-d", "--runtime", oci_runtime, "--network", "none", *options, image, "sleep", "1000").strip()
+    try:
+        groups = [group for group in cgroups.of_preg() if group.name == name]
+        limits = [path.read_text() for group in groups for path in group.glob("blkio.throttle.*_device")]
+        limits += [path.read_text() for group in groups for path in group.glob("io.max")]
+        assert all(str(number) in "".join(limits) for number in range(2**20, 2**20 + 4))
+        assert numbers in "".join(limits)
+        rules = [path.read_text() for group in groups for path in group.glob("devices.list")]
+        assert all("c 42:* rwm" in rule for rule in rules)
+        described = json.loads((host.home / "containers" / name / "config.json").read_text())
+        assert described["annotations"]["a"] == "b"
+    finally:
+        host.ok("rm", "-f", name)
+
+
+@pytest.mark.parametrize("path", ["/dev/null", "/dev/no-such"])
+def test_a_limit_of_what_is_no_disk_is_refused(path: str, host: Preg, image: str) -> None:
+    said = host.fails("run", "--rm", "--network", "none", "--device-read-bps", f"{path}:1m", image, "true", status=125)
+    assert said.startswith(f"--device-read-bps {path}: ")
 
 
 def test_a_filter_is_made_once_and_then_found(preg: Preg, server: Server, oci_runtime: str) -> None:
