@@ -32,7 +32,8 @@ class Devcontainer:
         options = ["--workspace-folder", str(self.workspace), "--docker-path", str(self.path)]
         return subprocess.run(
             [required("devcontainer"), command, *options, *words],
-            env=self.preg.environ,
+            # It asks a server of its own for news, which is none of ours: nothing listens there.
+            env={**self.preg.environ, "HTTPS_PROXY": "http://127.0.0.1:9"},
             input=stdin,
             stdin=subprocess.DEVNULL if stdin is None else None,
             capture_output=True,
