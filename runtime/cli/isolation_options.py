@@ -31,6 +31,8 @@ _IPC_SYSCTLS: Final = (
 def ask_isolation(options: Options, wishes: Wishes) -> Wishes:
     """Add to the wishes what the options say. Raises UsageError."""
     shm_size, score = options.last("--shm-size"), options.last("--oom-score-adj")
+    if options.all("--gpus"):
+        raise UsageError("--gpus: preg knows no GPUs: give the container their devices, e.g. --device /dev/dri")
     if options.all("--storage-opt"):
         raise UsageError("--storage-opt: a container's root is on the home's file system and has no size of its own")
     asked = wishes._replace(
@@ -63,6 +65,8 @@ def read_device(text: str) -> Device:
     source, *rest = text.split(":")
     access = rest.pop() if rest and _is_access(rest[-1]) else "rwm"
     target = rest.pop() if rest else source
+    if "=" in source and "/" in source and not source.startswith("/"):
+        raise UsageError(f"--device {text!r}: preg knows no devices of CDI (VENDOR/CLASS=NAME): name those of /dev")
     if rest or not source.startswith("/") or not target.startswith("/"):
         raise UsageError(f"--device {text!r}: a device is HOST[:CONTAINER][:ACCESS], with two absolute paths")
     return Device(source, os.path.normpath(target), access)

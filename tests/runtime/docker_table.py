@@ -196,6 +196,7 @@ _CONTAINER: Final[Rows] = {
             for rule in ("c 42", "x 1:1 r", "c 1:x r", "c 1:1 q")
         ),
     ),
+    "--gpus": ("?run --rm --gpus all {image} true",),
     "--annotation": "docker 20.10 does not know it; tests/runtime/test_isolation_options.py",
     "--storage-opt": ("?run --rm --storage-opt size=1g {image} true",),
     **{

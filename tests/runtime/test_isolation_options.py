@@ -205,6 +205,8 @@ def test_no_text_whatever_makes_more_than_a_fault(text: str) -> None:
         (("--device-cgroup-rule", "c 1:1"), "it is 'TYPE MAJOR:MINOR ACCESS'"),
         (("--device-cgroup-rule", "c 4294967296:1 r"), "it is 'TYPE MAJOR:MINOR ACCESS'"),
         (("--annotation", "a"), "it is NAME=VALUE"),
+        (("--gpus", "all"), "--gpus: preg knows no GPUs"),
+        (("--device", "nvidia.com/gpu=all"), "preg knows no devices of CDI"),
         (("--storage-opt", "size=1g"), "has no size of its own"),
         (("--cpuset-cpus", "0-"), "a list is such as"),
         (("--cap-add", "FOO"), "no such capability"),
