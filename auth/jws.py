@@ -23,6 +23,7 @@ LONGEST: Final = 127 * 1024
 _LONGEST_HEADER: Final = 32 * 1024
 #: How far the clocks of issuers may be from ours, in seconds.
 LEEWAY: Final = 60
+_DEEPEST: Final = 100
 _TOKEN: Final = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)")
 #: Header fields that change what is signed, or demand what we do not do (RFC 7515, section 4.1.11; RFC 7797).
 _REFUSED: Final = ("crit", "b64")
@@ -153,12 +154,26 @@ def _decode(part: str) -> bytes:
 
 def _decode_object(part: str) -> dict[str, Any]:
     try:
-        tree = json.loads(_decode(part).decode(), object_pairs_hook=_unique, parse_constant=_refuse)
+        text = _decode(part).decode()
+        tree = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse)
+        _check_depth(text, tree)
     except (ValueError, RecursionError):
         raise CredentialsRefused("a part of the token is not JSON as tokens have it") from None
     if not isinstance(tree, dict):
         raise CredentialsRefused("a part of the token is not a JSON object")
     return tree
+
+
+def _check_depth(text: str, tree: object) -> None:
+    """Raise ValueError for what is nested deeper than ``_DEEPEST``; Python 3.14 reads any depth."""
+    if text.count("[") + text.count("{") <= _DEEPEST:
+        return
+    level = [tree]
+    for _ in range(_DEEPEST):
+        nodes = (node.values() if isinstance(node, dict) else node for node in level if isinstance(node, dict | list))
+        level = [child for children in nodes for child in children]
+    if level:
+        raise ValueError("it is nested too deeply")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -60,8 +60,10 @@ class Passwords:
             # A client that sends the same password on several connections at once has it hashed once.
             running = asyncio.get_running_loop().run_in_executor(self._pool, matches, password, hashed)
             self._running[mark] = running
-            running.add_done_callback(lambda _: self._running.pop(mark))
+            running.add_done_callback(lambda _: self._running.pop(mark, None))
         right = await asyncio.shield(running)
+        # One that ended at once is not waited for, and is called back only later.
+        self._running.pop(mark, None)
         if right:
             self._remember(mark)
         return right

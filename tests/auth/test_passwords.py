@@ -168,12 +168,14 @@ async def test_the_same_password_on_many_connections_is_hashed_once(hashing: Has
     assert len(hashing.threads) == 1
 
 
-async def test_one_that_hangs_up_does_not_cancel_the_others(hashing: Hashing) -> None:
+async def test_one_that_hangs_up_does_not_cancel_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    hashed, begun = threading.Event(), threading.Event()
+    monkeypatch.setattr(passwords, "matches", lambda *_: begun.set() or hashed.wait(60))
     pool = Passwords()
-    hashed = bcrypt_hash(b"secret")
-    first, second = (asyncio.ensure_future(pool.verify("secret", hashed)) for _ in range(2))
-    await asyncio.sleep(0)
+    first, second = (asyncio.ensure_future(pool.verify("secret", NOBODY)) for _ in range(2))
+    await asyncio.to_thread(begun.wait, 60)
     first.cancel()
+    hashed.set()
     assert await second
     assert first.cancelled()
 
