@@ -67,9 +67,18 @@ class BearerAccess:
     def may_mount(self, call: "Call", source: "Name | None", /) -> bool:
         """See ``Access.may_mount``. A token that does not speak of the source is no reason to end a push.
 
-        Many clients ask for no second token, so they upload the blob instead.
+        Many clients ask for no second token, so they upload the blob instead. Who names no source could not know whom
+        to ask about, and is told which token would do.
         """
-        return source is not None and call.caller.may(Action.PULL, source).allowed
+        if source is None:
+            return False
+        if call.caller.may(Action.PULL, source).allowed:
+            return True
+        if call.parameter("from") is None and self._rules is not None and self.lists(call.caller, source):
+            reason = f"the token does not speak of {source}, from which the blob could be mounted"
+            log_refusal(call, call.caller.principal, Action.PUSH, reason)
+            raise self._challenge(call, Action.PUSH, reason, "insufficient_scope", f" repository:{source}:pull")
+        return False
 
     async def _caller(self, request: "web.BaseRequest") -> "Caller | None":
         given = authorization(request)
@@ -91,9 +100,12 @@ class BearerAccess:
                 return ruled.reason
         return decision.reason
 
-    def _challenge(self, call: "Call", action: Action, message: str = "", error: str = "") -> Challenged:
+    def _challenge(
+        self, call: "Call", action: Action, message: str = "", error: str = "", further: str = ""
+    ) -> Challenged:
         realm = self._service.realm or f"{base_url(call.request)}/token"
-        parameters = {"realm": realm, "service": self._service.name, "scope": _scope(call, action), "error": error}
+        scope = _scope(call, action) + further
+        parameters = {"realm": realm, "service": self._service.name, "scope": scope, "error": error}
         said = {name: value for name, value in parameters.items() if value}
         return Challenged(message, format_challenge(Challenge("bearer", said)))
 
