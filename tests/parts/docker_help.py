@@ -13,7 +13,7 @@ _OPTION = re.compile(r"^ +(?:-\w, )?(--[a-z][a-z0-9-]*)", re.MULTILINE)
 
 @functools.cache
 def docker_commands() -> dict[str, frozenset[str]]:
-    """Every command of docker (``network create``) with its options; plugins, which are programs of others, left out."""
+    """Every command of docker (``network create``) with its options, without those of plugins."""
     docker = required("docker")
     found: dict[str, frozenset[str]] = {}
     waiting = [""]
