@@ -11,7 +11,7 @@ from runtime.ulimits import Ulimit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import Any, Final
 
     from runtime.image_config import Process
@@ -83,10 +83,11 @@ class Wishes(NamedTuple):
     sysctls: dict[str, str] = {}  # noqa: RUF012 - never changed
     tmpfs: tuple[Tmpfs, ...] = ()
     shm_size: int = SHM_SIZE
-    host_pid: bool = False
+    pid: str = ""
+    """host, or container:ID for that of another container."""
     host_uts: bool = False
     ipc: str = "private"
-    """private, host, or none: without /dev/shm."""
+    """private, shareable, host, container:ID, or none: without /dev/shm."""
     cgroupns: str = ""
     """private, host, or the default: private with cgroup v2."""
 
@@ -156,13 +157,15 @@ def build(  # noqa: PLR0913 - what the host adds to what image and person want
     files: "Sequence[Mount]",
     network_namespace: str,
     isolation: "Isolation",
+    joined: "Mapping[str, str]",
 ) -> "dict[str, Any]":
     """Write the configuration. ``files`` are those of ``/etc`` that the host provides.
 
-    ``network_namespace`` is where the container's is found, unless it shares the host's.
+    ``network_namespace`` is where the container's is found, unless it shares the host's, and ``joined`` where those are
+    that it shares with other containers, by their kinds.
     """
     linux: dict[str, Any] = {
-        "namespaces": _namespaces(wishes, network_namespace, cgroup_namespace=isolation.cgroup_namespace),
+        "namespaces": _namespaces(wishes, network_namespace, joined, cgroup_namespace=isolation.cgroup_namespace),
         "cgroupsPath": control_group,
         "resources": {
             "devices": rules(isolation.nodes, privileged=wishes.privileged, more=wishes.device_rules),
@@ -228,14 +231,18 @@ def _process(image: "Process", wishes: Wishes, user: "User", hostname: str, isol
     return process
 
 
-def _namespaces(wishes: Wishes, network: str, *, cgroup_namespace: bool) -> list[dict[str, str]]:
-    shared = {
-        "pid": wishes.host_pid,
+def _namespaces(
+    wishes: Wishes, network: str, joined: "Mapping[str, str]", *, cgroup_namespace: bool
+) -> list[dict[str, str]]:
+    of_host = {
+        "pid": wishes.pid == "host",
         "uts": wishes.host_uts,
         "ipc": wishes.ipc == "host",
         "cgroup": not cgroup_namespace,
     }
-    namespaces = [{"type": "mount"}, *({"type": kind} for kind, with_host in shared.items() if not with_host)]
+    own = [kind for kind, with_host in of_host.items() if not with_host and kind not in joined]
+    namespaces = [{"type": kind} for kind in ("mount", *own)]
+    namespaces += [{"type": kind, "path": path} for kind, path in joined.items()]
     return namespaces if wishes.host_network else [*namespaces, {"type": "network", "path": network}]
 
 

@@ -107,6 +107,11 @@ class Description(NamedTuple):
     shown: list[int] = []  # noqa: RUF012 - never changed
     """What it prints that whoever made it wanted to see, by the kinds of streams."""
 
+    @property
+    def shares_namespaces(self) -> bool:
+        """Whether it is to be in the PID or IPC namespace of another container."""
+        return any(self.wishes.get(kind, "").startswith("container:") for kind in ("pid", "ipc"))
+
 
 class State(NamedTuple):
     """How a container fares. Times are seconds since the epoch, 0 for never."""

@@ -7,13 +7,14 @@ import os
 from runtime import bundle, cgroup
 from runtime import frames as f
 from runtime.config import CALLER
+from runtime.containers import Containers
 from runtime.engine import ENVIRON, Engine, read_failure
 from runtime.errors import Fault, in_words
 from runtime.host_files import name_host, write_host_files
 from runtime.image_config import Process
 from runtime.images import Images
 from runtime.isolation import isolate
-from runtime.kernel import UMASK, join_mounts, open_inside, opened_mounts, unshare_mounts
+from runtime.kernel import UMASK, attach_tree, join_mounts, open_inside, opened_mounts, unshare_mounts
 from runtime.lean import suppress, to_json
 from runtime.manner import NO_PIPES
 from runtime.mounts import Mount
@@ -67,7 +68,7 @@ def _start(here: Config, container: Container, held: int, supervisor: Hired, pip
     images = Images(here.home)
     config = images.config(Digest(description.image_id), description.image)
     images.layers.ready(config.rootfs.diff_ids)
-    _unshare_mounts(description)
+    _unshare_mounts(here, container, description)
     if CALLER != 0:
         from runtime.delegation import obtain  # noqa: PLC0415 - root has control groups
 
@@ -86,17 +87,22 @@ def _start(here: Config, container: Container, held: int, supervisor: Hired, pip
         sandbox.close()
 
 
-def _unshare_mounts(description: Description) -> None:
+def _unshare_mounts(here: Config, container: Container, description: Description) -> None:
     """Get mounts of our own; those of the host go on to reach them, and they the host where that was asked for."""
-    mounts = description.wishes["mounts"]
-    if not any(option.endswith(("shared", "slave")) for mount in mounts for option in mount["options"]):
-        unshare_mounts()
-        return
-    from runtime.propagation import attach_shared, open_shared  # noqa: PLC0415 - a rare wish
+    opened: list[tuple[int, str]] = []
+    if description.shares_namespaces:
+        from runtime.shared_namespaces import open_shared_memory  # noqa: PLC0415 - a rare wish
 
-    opened = open_shared(mounts)
+        opened += open_shared_memory(Containers(here.home, here.state), container, description.wishes)
+    mounts = description.wishes["mounts"]
+    if any(option.endswith(("shared", "slave")) for mount in mounts for option in mount["options"]):
+        from runtime.propagation import open_shared  # noqa: PLC0415 - a rare wish
+
+        opened += open_shared(mounts)
     unshare_mounts()
-    attach_shared(opened)
+    for file, path in opened:
+        attach_tree(file, path)
+        os.close(file)
 
 
 def _order(here: Config, container: Container, engine: Engine, sandbox: Sandbox, pipes: Pipes) -> Order:
@@ -158,6 +164,12 @@ def _make_bundle(  # noqa: PLR0913, PLR0917 - all that a container is made of
     files = write_host_files(container, wishes, hostname, plan, here)
     if isolation.init:
         files.append(Mount(isolation.init, bundle.INIT, ("bind", "ro")))
+    joined = {}
+    if description.shares_namespaces:
+        from runtime.shared_namespaces import places, shared_memory  # noqa: PLC0415 - a rare wish
+
+        joined = places(container, description.wishes)
+        files += shared_memory(container, description.wishes)
     described = bundle.build(
         image,
         wishes,
@@ -168,6 +180,7 @@ def _make_bundle(  # noqa: PLR0913, PLR0917 - all that a container is made of
         files=files,
         network_namespace=f"{container.running}/netns",
         isolation=isolation,
+        joined=joined,
     )
     adapt(described, privileges())
     write_text(f"{container.directory}/config.json", to_json(described))

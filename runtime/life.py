@@ -76,6 +76,8 @@ class Life:
         """Is told when it has, or why it could not."""
         self._broken_off = False
         self._put_off: list[Callable[[], None]] = []
+        self._joined: list[int] = []
+        """Namespaces of other containers."""
 
     @property
     def starting(self) -> int:
@@ -111,11 +113,22 @@ class Life:
         self._started = started
         try:
             check_root(f"{self._container.directory}/root")
+            self._join_namespaces()
             cgroup.hasten()
             self._engine = self.process.launch(self._order.run, self._container.id, self._order.environ)
         except (Fault, OSError) as error:
             self.process.give_up()
             started(complaint(in_words(error)))
+
+    def _join_namespaces(self) -> None:
+        """Find again the namespaces of other containers that this one is to be in. Raises Fault."""
+        if self._description.shares_namespaces:
+            from runtime.shared_namespaces import open_namespaces  # noqa: PLC0415 - a rare wish
+
+            opened = open_namespaces(self._containers, self._container, self._description.wishes)
+            while self._joined:
+                os.close(self._joined.pop())
+            self._joined = opened
 
     def put_off(self, want: Callable[[], None]) -> None:
         """Do what is wanted of the container as soon as it runs; not at all if it cannot be started."""
@@ -331,9 +344,10 @@ class Life:
         self.clients.send_exit(self._state.exit_code)
 
     def unmount(self) -> None:
-        """Unmount its root, for it may be started again while clients of ours are still reading."""
-        with suppress(OSError):  # a mount of its own, or none at all
-            unmount(f"{self._container.directory}/root", MNT_DETACH)
+        """Unmount its root, for it may be started again while clients still read, and what is of other containers."""
+        for name in ("root", "shm"):
+            with suppress(OSError):  # a mount of its own, or none at all
+                unmount(f"{self._container.directory}/{name}", MNT_DETACH)
 
     def _put_away(self) -> None:
         self.clients.listener.close()

@@ -127,7 +127,7 @@ def _file_systems(wishes: "Wishes", shared: "Sequence[str]") -> "list[dict[str, 
         mounts += [Mount(path, path).describe() for path in shared]
     if wishes.ipc != "host" or "/dev/mqueue" not in shared:
         mounts.append(_mount("mqueue", "/dev/mqueue", *_STRICT))
-    if wishes.ipc not in ("host", "none"):
+    if wishes.ipc in ("private", "shareable"):
         size = f"size={wishes.shm_size}"
         mounts.append(_mount("tmpfs", "/dev/shm", *_STRICT, "mode=1777", size, source="shm"))  # noqa: S108
     return mounts

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from runtime.errors import Fault
-from runtime.kernel import attach_tree, clone_tree
+from runtime.kernel import clone_tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ _SLAVE: Final = frozenset({"slave", "rslave"})
 def open_shared(mounts: Iterable[dict[str, Any]]) -> list[tuple[int, str]]:
     """Open what is to pass on mounts in both directions, while this process has the host's mounts: files and paths.
 
+    They belong over the copies that a mount namespace of our own has, which pass nothing on to the host.
+
     ``mounts`` are those of a container's record. Raises Fault if this host does not pass them on, and OSError.
     """
     opened = []
@@ -31,13 +33,6 @@ def open_shared(mounts: Iterable[dict[str, Any]]) -> list[tuple[int, str]]:
         if options & _SHARED:
             opened.append((clone_tree(source), source))
     return opened
-
-
-def attach_shared(opened: Iterable[tuple[int, str]]) -> None:
-    """Put what was opened over the copies that a mount namespace of our own has, which pass nothing on to the host."""
-    for file, path in opened:
-        attach_tree(file, path)
-        os.close(file)
 
 
 def _check(path: str, *, shared: bool) -> None:

@@ -63,7 +63,7 @@ def describe_isolation(wishes: Wishes) -> dict[str, Any]:
         "Sysctls": wishes.sysctls or None,
         "Ulimits": [_describe_ulimit(limit) for limit in wishes.ulimits],
         "OomScoreAdj": wishes.oom_score_adj or 0,
-        "PidMode": "host" if wishes.host_pid else "",
+        "PidMode": wishes.pid,
         "UTSMode": "host" if wishes.host_uts else "",
         "IpcMode": wishes.ipc,
         "CgroupnsMode": wishes.cgroupns or ("private" if cgroup.is_unified() else "host"),

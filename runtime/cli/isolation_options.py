@@ -6,8 +6,9 @@ import os
 
 from runtime.capabilities import read_capability
 from runtime.cli.quantities import read_number, read_size
+from runtime.config import CALLER
 from runtime.devices import Device
-from runtime.errors import UsageError
+from runtime.errors import Fault, UsageError
 from runtime.mounts import SHM_SIZE, Tmpfs, tmpfs_options
 from runtime.seccomp import UNCONFINED, check_profile
 from runtime.ulimits import read_ulimit
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from runtime.cli.options import Options
     from runtime.ulimits import Ulimit
 
+_IPC: Final = ("private", "none", "host", "shareable")
+#: How the namespace of another container is asked for.
+_OTHER: Final = "container:NAME"
 _ACCESS: Final = frozenset("rwm")
 #: What of the kernel's settings belongs to a namespace; by Docker's list.
 _IPC_SYSCTLS: Final = (
@@ -48,9 +52,9 @@ def ask_isolation(options: Options, wishes: Wishes) -> Wishes:
         ulimits=_read_ulimits(options),
         oom_score_adj=None if score is None else read_number("--oom-score-adj", score, -1000, 1000),
         sysctls=dict(read_sysctl(text) for text in options.all("--sysctl")),
-        host_pid=_one_of(options, "--pid", ("", "host")) == "host",
+        pid=_find_owner(options, "--pid") or _one_of(options, "--pid", ("", "host"), _OTHER),
         host_uts=_one_of(options, "--uts", ("", "host")) == "host",
-        ipc=_one_of(options, "--ipc", ("private", "none", "host", "shareable")),
+        ipc=_find_owner(options, "--ipc") or _one_of(options, "--ipc", _IPC, _OTHER),
         cgroupns=_one_of(options, "--cgroupns", ("", "private", "host")),
     )
     _one_of(options, "--userns", ("", "host"))
@@ -126,12 +130,27 @@ def _is_access(text: str) -> bool:
     return bool(text) and set(text) <= _ACCESS and len(set(text)) == len(text)
 
 
-def _one_of(options: Options, name: str, choices: tuple[str, ...]) -> str:
-    """Give what was chosen; the first choice is the default."""
+def _one_of(options: Options, name: str, choices: tuple[str, ...], more: str = "") -> str:
+    """Give what was chosen; the first choice is the default. ``more`` is what may be chosen beside them."""
     chosen = options.last(name) or choices[0]
     if chosen not in choices:
-        raise UsageError(f"{name} {chosen}: it is {' or '.join(choice for choice in choices if choice)}")
+        raise UsageError(f"{name} {chosen}: it is {' or '.join(choice for choice in (*choices, more) if choice)}")
     return chosen
+
+
+def _find_owner(options: Options, name: str) -> str:
+    """Return container:ID for the container whose namespace is asked for. Raises Fault, and UsageError."""
+    given = options.last(name) or ""
+    other = given.removeprefix("container:")
+    if other == given:
+        return ""
+    if not other:
+        raise UsageError(f"{name} container: names no container: it is container:NAME")
+    if CALLER != 0:
+        raise Fault(f"{name} {given} needs root, for each container of another user has namespaces of its own")
+    from runtime.cli.targets import here  # noqa: PLC0415 - for those who name a container
+
+    return f"container:{here().find(other).id}"
 
 
 def _ask_security(wishes: Wishes, text: str) -> Wishes:
@@ -170,5 +189,5 @@ def _read_profile(value: str) -> str:
 
 def _check_sysctls(wishes: Wishes) -> None:
     for name in wishes.sysctls:
-        if wishes.host_network if name.startswith("net.") else wishes.ipc == "host":
-            raise UsageError(f"--sysctl {name}: it would be set on this host, whose namespace the container shares")
+        if wishes.host_network if name.startswith("net.") else wishes.ipc.startswith(("host", "container:")):
+            raise UsageError(f"--sysctl {name}: it would be set for all who share the namespace with the container")

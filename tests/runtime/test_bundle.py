@@ -34,6 +34,7 @@ def made(user: User = ROOT, wishes: Wishes = NOTHING, *, cgroup_namespace: bool 
         root="/r",
         files=(),
         network_namespace="/net",
+        joined={},
         isolation=isolation,
     )
 

@@ -45,7 +45,7 @@ def made(*words: str, swap: bool = True) -> dict[str, Any]:
     isolation = Isolation(granted, None, [], [], [], "", "", cgroup_namespace=False, swap=swap)
     image, root = Process(cmd=["sh"]), User(0, 0, (), "/root")
     places = {"control_group": "/preg/abc", "hostname": "abc", "root": "/r", "network_namespace": "/n"}
-    return build(image, asked, root, files=(), isolation=isolation, **places)
+    return build(image, asked, root, files=(), isolation=isolation, joined={}, **places)
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_what_is_of_the_whole_host_cannot_be_set(text: str) -> None:
 
 def test_a_setting_of_a_namespace_that_is_the_hosts_cannot_be_set() -> None:
     assert wishes("--sysctl", "net.core.somaxconn=1").sysctls == {"net.core.somaxconn": "1"}
-    with pytest.raises(UsageError, match="whose namespace the container shares"):
+    with pytest.raises(UsageError, match="for all who share the namespace"):
         wishes("--ipc", "host", "--sysctl", "kernel.msgmax=1")
 
 
@@ -212,7 +212,7 @@ def test_no_text_whatever_makes_more_than_a_fault(text: str) -> None:
         (("--cap-add", "FOO"), "no such capability"),
         (("--security-opt", "x"), "--security-opt 'x'"),
         (("--security-opt", "no-new-privileges=maybe"), "--security-opt"),
-        (("--pid", "container:x"), "--pid container:x: it is host"),
+        (("--pid", "nothing"), "--pid nothing: it is host or container:NAME"),
         (("--userns", "keep-id"), "it is host"),
         (("--hostname", "a b"), "neither spaces"),
         (("--dns", "x"), "a name server is an IP address"),
