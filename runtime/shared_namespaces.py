@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from runtime.errors import Fault
-from runtime.kernel import clone_tree, join_mounts, opened_mounts
+from runtime.kernel import clone_tree, join_mounts, open_inside, opened_mounts
 from runtime.lean import suppress
 from runtime.mounts import Mount
 
@@ -86,12 +86,14 @@ def _clone_shared_memory(owner: Container) -> int:
     files = [_open(owner, "ns/mnt", "ipc")]
     try:
         files.append(_open(owner, "root", "ipc"))
-        with opened_mounts() as ours:
+        files.append(open_inside(files[1], b"dev/shm", os.O_PATH | os.O_DIRECTORY, links=False))
+        with opened_mounts() as (ours, root):
+            # A mount can be copied by whoever is among those that it is one of. Our root stays, for we return.
+            join_mounts(files[0], root)
             try:
-                join_mounts(*files)
-                return clone_tree("/dev/shm")  # noqa: S108 - the container's own
+                return clone_tree(f"/proc/self/fd/{files[2]}")
             finally:
-                join_mounts(*ours)
+                join_mounts(ours, root)
     finally:
         for file in files:
             os.close(file)
