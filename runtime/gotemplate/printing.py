@@ -97,7 +97,7 @@ class _Format:
         if width is not None and width < 0:
             flags, width = f"{flags}-", -width
         precision = None
-        if self._text[self._place : self._place + 1] == ".":
+        if self._text.startswith(".", self._place) and self._place + 1 < len(self._text):
             self._place += 1
             wrong = self._take_index() or wrong
             precision, more = self._number("PREC")
