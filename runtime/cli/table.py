@@ -137,9 +137,21 @@ def select(document: dict[str, Any], wanted: str) -> str:
         value: Any = document
         for name in path.strip().removeprefix(".").split("."):
             if not isinstance(value, dict) or name not in value:
-                import shlex  # noqa: PLC0415 - only for what fails
-
-                raise UsageError(f"--format {shlex.quote(wanted)}: there is no field {path.strip()!r}")
+                cells.append(_absent(document, path.strip(), wanted))
+                break
             value = value[name]
-        cells.append(value if isinstance(value, str) else to_json(value, as_is=True))
+        else:
+            cells.append(value if isinstance(value, str) else to_json(value, as_is=True))
     return "\t".join(cells)
+
+
+def _absent(document: dict[str, Any], path: str, wanted: str) -> str:
+    """Give null for a field that Docker leaves out while it is empty. Raises UsageError for one that there is not."""
+    import shlex  # noqa: PLC0415 - only for what is not there, as is the other one
+
+    from runtime.cli.templates import read_template, render  # noqa: PLC0415
+
+    try:
+        return render(read_template("{{json ." + path.removeprefix(".") + "}}"), document)
+    except Fault as fault:
+        raise UsageError(f"--format {shlex.quote(wanted)}: there is no field {path!r}") from fault

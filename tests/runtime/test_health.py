@@ -94,6 +94,8 @@ def test_a_container_without_a_check_has_no_health(host: Preg, image: str, names
     name = names()
     host.ok("create", "--name", name, image)
     assert "Health" not in inspect(host, name)["State"]
+    assert host.ok("inspect", "-f", "Config.Healthcheck,State.Health", name) == "null\tnull\n"
+    assert "there is no field" in host.fails("inspect", "-f", "Config.Nothing", name, status=2)
 
 
 @pytest.mark.parametrize(
