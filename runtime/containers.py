@@ -163,6 +163,14 @@ class Containers:
         if description is not None:
             self.note(container, "destroy", description=description)
 
+    def unmount_volumes(self, container: Container) -> None:
+        """Unmount the volumes of a container that does not run any more, where no other needs them."""
+        with suppress(FileNotFoundError, Damaged):
+            if any(mount["kind"] == "volume" for mount in container.describe().wishes.get("mounts", ())):
+                from runtime.volume_mounts import release  # noqa: PLC0415 - few containers have any
+
+                release(self, container)
+
     def _remove_volumes(self, container: Container) -> None:
         with suppress(FileNotFoundError, Damaged):
             if any(mount.get("anonymous") for mount in container.describe().wishes.get("mounts", ())):

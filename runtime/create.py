@@ -154,7 +154,7 @@ def _make_volumes(containers: Containers, mounts: Sequence[Mount]) -> None:
     volumes = Volumes(containers.home)
     for mount in mounts:
         if mount.kind == "volume":
-            os.close(volumes.take(mount.source, anonymous=mount.anonymous))
+            os.close(volumes.take(mount))
 
 
 def _take_name(containers: Containers, container: Container, wanted: str | None) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 
 from runtime.errors import Fault
-from runtime.kernel import open_inside, sync_file_system
+from runtime.kernel import is_mount_point, open_inside, sync_file_system
+from runtime.lean import suppress
 from runtime.removal import remove_tree
 from runtime.tree_reader import describe, read_tree
 from runtime.tree_writer import TreeWriter, dress
@@ -19,6 +20,9 @@ def fill(volume: str, root: int, target: str) -> None:
     Fault if the path is no directory, and OSError.
     """
     data, new, whole = f"{volume}/data", f"{volume}/{NEW}", f"{volume}/{WHOLE}"
+    if is_mount_point(data):
+        _fill_mounted(data, root, target)
+        return
     if not os.path.exists(whole):
         remove_tree(new)
         if os.listdir(data) or not _copy(root, target, new):
@@ -31,22 +35,31 @@ def fill(volume: str, root: int, target: str) -> None:
     remove_tree(whole)
 
 
+def _fill_mounted(data: str, root: int, target: str) -> None:
+    """Copy into another file system at once, to which nothing can be moved."""
+    if os.listdir(data):
+        return
+    with suppress(FileNotFoundError):
+        source = _open_folder(root, target)
+        copy = os.open(data, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            _copy_tree(source, copy)
+        finally:
+            os.close(copy)
+            os.close(source)
+
+
 def _copy(root: int, target: str, new: str) -> bool:
     """Make a durable copy; tell whether there was anything to copy."""
     try:
-        source = open_inside(root, os.fsencode(target), os.O_RDONLY | os.O_DIRECTORY)
+        source = _open_folder(root, target)
     except FileNotFoundError:
         return False
-    except NotADirectoryError:
-        raise Fault(f"the image has a file at {target}, so no volume can be mounted there") from None
     try:
         os.mkdir(new, 0o700)
         copy = os.open(new, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            writer = TreeWriter(copy, b".", links=False, owners=True)
-            for found in read_tree(source, b"."):
-                writer.add(found.entry, found.copy)
-            writer.finish()
+            _copy_tree(source, copy)
             if os.listdir(copy):
                 sync_file_system(copy)
         finally:
@@ -55,6 +68,20 @@ def _copy(root: int, target: str, new: str) -> bool:
     finally:
         os.close(source)
     return True
+
+
+def _open_folder(root: int, target: str) -> int:
+    try:
+        return open_inside(root, os.fsencode(target), os.O_RDONLY | os.O_DIRECTORY)
+    except NotADirectoryError:
+        raise Fault(f"the image has a file at {target}, so no volume can be mounted there") from None
+
+
+def _copy_tree(source: int, copy: int) -> None:
+    writer = TreeWriter(copy, b".", links=False, owners=True)
+    for found in read_tree(source, b"."):
+        writer.add(found.entry, found.copy)
+    writer.finish()
 
 
 def _dress_like(model: str, path: str) -> None:

@@ -154,6 +154,20 @@ def unmount(target: str, flags: int = 0) -> None:
     _call("umount2", os.fsencode(target), flags, about=target)
 
 
+def is_mount_point(path: str) -> bool:
+    """Tell whether something is mounted at a path, also a directory of the same file system. Raises OSError."""
+    return _mount_id(path) != _mount_id(os.path.dirname(path))
+
+
+def _mount_id(path: str) -> str:
+    opened = os.open(path, os.O_PATH)
+    try:
+        with open(f"/proc/self/fdinfo/{opened}", encoding="ascii") as file:
+            return next(line for line in file if line.startswith("mnt_id:"))
+    finally:
+        os.close(opened)
+
+
 def unshare_mounts() -> None:
     """Give this process mounts of its own: what it mounts is seen by its children alone, and gone when they are.
 

@@ -68,6 +68,7 @@ def _start(here: Config, container: Container, held: int, supervisor: Hired, pip
     images = Images(here.home)
     config = images.config(Digest(description.image_id), description.image)
     images.layers.ready(config.rootfs.diff_ids)
+    volumes = _mount_volumes(container, description)
     _unshare_mounts(here, container, description)
     if CALLER != 0:
         from runtime.delegation import obtain  # noqa: PLC0415 - root has control groups
@@ -78,13 +79,21 @@ def _start(here: Config, container: Container, held: int, supervisor: Hired, pip
     _make_bundle(here, container, description, config, root, engine)
     try:
         sandbox = prepare(here, container, description)
-        order = _order(here, container, engine, sandbox, pipes)
+        order = _order(here, container, engine, sandbox, pipes)._replace(volumes=volumes)
         with opened_mounts() as mounts:
             give(supervisor, order, [held, *mounts, *sandbox.files, *pipes.theirs])
         pipes.close_theirs()
         return _wait_until_started(supervisor, engine.name)
     finally:
         sandbox.close()
+
+
+def _mount_volumes(container: Container, description: Description) -> list[str]:
+    if not any(mount["kind"] == "volume" for mount in description.wishes["mounts"]):
+        return []
+    from runtime.volume_mounts import mount_for_all  # noqa: PLC0415 - most containers have none
+
+    return mount_for_all(container, description)
 
 
 def _unshare_mounts(here: Config, container: Container, description: Description) -> None:
@@ -126,6 +135,7 @@ def _give_up(here: Config, container: Container, fault: Fault | OSError) -> None
     from runtime.network.entries import release  # noqa: PLC0415 - for starts that fail
 
     release(here.home, here.state, container.id)
+    Containers(here.home, here.state).unmount_volumes(container)
     container.unregister()
     with suppress(OSError):  # it is gone already, or the disk is full
         container.write_state(

@@ -149,6 +149,7 @@ def _put_away(containers: Containers, container: Container) -> None:
         description = None
     ran = _end(containers, container, description.engine) if description is not None else _end_processes(container)
     _leave_networks(containers, container)
+    containers.unmount_volumes(container)
     remove_tree(container.running)
     if description is not None and description.remove:
         containers.remove(container, volumes=True)

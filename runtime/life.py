@@ -14,7 +14,7 @@ from runtime.errors import Damaged, Fault, in_words
 from runtime.events import record
 from runtime.executions import Executions, complaint
 from runtime.init_layer import check_root
-from runtime.kernel import MNT_DETACH, unmount
+from runtime.kernel import MNT_DETACH, join_mounts, opened_mounts, unmount
 from runtime.lean import from_json, signal, suppress
 from runtime.log import LogWriter
 from runtime.process import Process
@@ -36,12 +36,14 @@ class Life:
     """One container, and its clients.
 
     ``held`` is the lock on it, which is ours, and ``network`` are the files that keep its network and published ports.
+    ``host`` are the mounts of the host, if there are volumes among them.
     """
 
-    def __init__(self, order: Order, held: int, network: list[int]) -> None:
+    def __init__(self, order: Order, held: int, network: list[int], host: tuple[int, int] | None) -> None:
         self._order = order
         self._held = held
         self._network = network
+        self._host = host
         self._containers = Containers(order.home, order.state)
         self._container = self._containers.get(order.identifier)
         self._description = self._container.describe()
@@ -336,6 +338,7 @@ class Life:
         self._put_away()
         if self._description.remove:
             self.unmount()
+            self._unmount_parts()
             self._containers.forget(self._container, volumes=True)
             # Nobody has to wait until what it has written is deleted.
             self.clients.send_exit(self._state.exit_code)
@@ -349,6 +352,13 @@ class Life:
             with suppress(OSError):  # a mount of its own, or none at all
                 unmount(f"{self._container.directory}/{name}", MNT_DETACH)
 
+    def _unmount_parts(self) -> None:
+        """Unmount parts of volumes, which are not to be deleted with the container."""
+        if any(mount.get("subpath") for mount in self._description.wishes.get("mounts", ())):
+            from runtime.parts import unmount_parts  # noqa: PLC0415 - few containers have any
+
+            unmount_parts(self._container)
+
     def _put_away(self) -> None:
         self.clients.listener.close()
         if self._log is not None:
@@ -358,10 +368,20 @@ class Life:
 
             with suppress(OSError):  # then 'preg system check' finds it
                 release(self._order.home, self._order.state, self._container.id)
+        if self._host is not None:
+            self._unmount_volumes(*self._host)
         remove_tree(self._container.running)
         # Whoever is told of the end may want the same ports at once.
         for file in self._network:
             os.close(file)
+
+    def _unmount_volumes(self, *host: int) -> None:
+        with opened_mounts() as ours, suppress(OSError, Fault):  # the next command that starts one mends it
+            try:
+                join_mounts(*host)
+                self._containers.unmount_volumes(self._container)
+            finally:
+                join_mounts(*ours)
 
     # What is written down
 

@@ -48,6 +48,12 @@ class Mount(NamedTuple):
     """A volume that is empty is filled with what the image has at the target."""
     anonymous: bool = False
     """A volume that nobody has named, which goes with the container."""
+    volume_options: dict[str, str] = {}  # noqa: RUF012 - never changed
+    """What is mounted in a volume that is not there yet, and is made with them."""
+    volume_labels: dict[str, str] = {}  # noqa: RUF012 - never changed
+    """What is noted about it."""
+    subpath: str = ""
+    """What of a volume is mounted; it must be there."""
 
     @property
     def writable(self) -> bool:

@@ -40,6 +40,8 @@ class Order(NamedTuple):
     """The container has a network namespace of its own."""
     in_hub: bool
     """The first of the files behind that is the hub that the container is in."""
+    volumes: Sequence[str] = ()
+    """Those of its volumes that are mounted for all of the host."""
 
     def executing(self, program: str) -> Order:
         """Give the same order for another file of the engine."""

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 #: An honest image has a few.
 _VOLUMES: Final = 100
+#: What a volume is mounted with that crun takes back unless it is told.
+_KEPT: Final = ("ro", "nosuid", "nodev", "noexec")
 
 
 def complete(wishes: Wishes, volumes: Iterable[str]) -> Wishes:
@@ -49,20 +51,35 @@ def prepare(container: Container, wishes: Wishes, root: int) -> Wishes:
     A container that was never started fills its empty volumes from its open root. Raises Fault.
     """
     volumes, fresh = Volumes(container.home), not container.state().started
-    return wishes._replace(mounts=tuple(_prepare(volumes, each, root, fresh=fresh) for each in wishes.mounts))
+    mounts = (_prepare(volumes, each, root, fresh=fresh) for each in wishes.mounts)
+    return wishes._replace(mounts=tuple(_choose_part(container, mount) if mount.subpath else mount for mount in mounts))
+
+
+def _choose_part(container: Container, mount: Mount) -> Mount:
+    """Give a part of a volume a path of its own, for what leads to it may change before it is mounted. Raises Fault."""
+    from runtime.parts import mount_part  # noqa: PLC0415 - few containers have any
+
+    return mount._replace(source=mount_part(container, mount))
 
 
 def _prepare(volumes: Volumes, mount: Mount, root: int, *, fresh: bool) -> Mount:
     if mount.kind == "tmpfs":
         return mount
     if mount.kind == "volume":
-        held = volumes.take(mount.source, anonymous=mount.anonymous)
+        held = volumes.take(mount)
         try:
-            if fresh and mount.copy:
+            options = volumes.get(mount.source).options
+            if options:
+                from runtime.volume_mounts import mount_volume  # noqa: PLC0415 - few volumes have any
+
+                mount_volume(volumes, mount.source)
+            # With Docker what is copied into memory is gone before the container starts.
+            if fresh and mount.copy and options.get("type") != "tmpfs":
                 _fill(volumes.directory(mount.source), root, mount.target)
         finally:
             os.close(held)
-        return mount._replace(source=volumes.data(mount.source), kind="bind")
+        kept = [word for word in options.get("o", "").split(",") if word in _KEPT]
+        return mount._replace(source=volumes.data(mount.source), kind="bind", options=(*mount.options, *kept))
     if not os.path.exists(mount.source):
         if not mount.make:
             raise Fault(f"there is no {mount.source} on this host, and it is to be mounted at {mount.target}")

@@ -41,10 +41,12 @@ _IGNORED: Final = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
 class Supervisor:
     """Tells the life of a container what happens, and what clients want; the first of them has given the order."""
 
-    def __init__(self, order: Order, files: list[int], connection: Socket, frames: f.Frames) -> None:
+    def __init__(
+        self, order: Order, files: list[int], connection: Socket, frames: f.Frames, host: tuple[int, int] | None
+    ) -> None:
         count = len(files) - len(order.streams)
         held, *network = files[:count]
-        self._life = Life(order, held, network)
+        self._life = Life(order, held, network, host)
         self._clients = self._life.clients
         self._first = self._clients.add(connection, frames)
         self._first.attach(order.streams, files[count:])
@@ -221,6 +223,7 @@ def main(connection: Socket) -> None:
     order, files = received
     mounts = files[1:3]
     del files[1:3]
+    host = _open_mounts() if order.volumes else None
     join_mounts(*mounts)
     for file in mounts:
         os.close(file)
@@ -237,7 +240,12 @@ def main(connection: Socket) -> None:
         os.symlink(f"/proc/{os.getpid()}/fd/{files[2]}", f"{order.state}/containers/{order.identifier}/hub")
     _leave(order)
     adopt_orphans()
-    Supervisor(order, files, connection, frames).run()
+    Supervisor(order, files, connection, frames, host).run()
+
+
+def _open_mounts() -> tuple[int, int]:
+    """Open the mounts of the host, to come back to when the container has ended."""
+    return os.open("/proc/self/ns/mnt", os.O_RDONLY), os.open("/", os.O_PATH | os.O_DIRECTORY)
 
 
 def _is_script(path: str) -> bool:

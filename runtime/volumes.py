@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from runtime.container import Container
     from runtime.containers import Containers
+    from runtime.mounts import Mount
 
 #: In a volume's directory, what is to fill it: while it is being copied, and until all of that is moved in.
 NEW: Final = "new"
@@ -42,6 +43,8 @@ class Volume(NamedTuple):
     name: str
     created: float
     labels: dict[str, str]
+    options: dict[str, str]
+    """What is mounted there, as Docker's driver local has it: type, device and o."""
 
     @property
     def anonymous(self) -> bool:
@@ -91,7 +94,7 @@ class Volumes:
                 known = from_json(file.read())
         except FileNotFoundError:
             raise NotFound(f"there is no volume {name!r}: 'preg volume ls' lists those there are") from None
-        return Volume(name, known["created"], known["labels"])
+        return Volume(name, known["created"], known["labels"], known.get("options") or {})
 
     def __iter__(self) -> Iterator[Volume]:
         """Give every volume, by name."""
@@ -106,7 +109,14 @@ class Volumes:
                 except Fault:  # removed while we looked
                     continue
 
-    def make(self, name: str, labels: Mapping[str, str] | None = None, *, anonymous: bool = False) -> None:
+    def make(
+        self,
+        name: str,
+        labels: Mapping[str, str] | None = None,
+        options: Mapping[str, str] | None = None,
+        *,
+        anonymous: bool = False,
+    ) -> None:
         """Make a volume; one that is there stays as it is."""
         check_name(name)
         if self.has(name):
@@ -118,7 +128,7 @@ class Volumes:
             (made / "data").chmod(0o755)
             with (made / "volume.json").open("w", encoding="utf-8") as file:
                 noted = {**(labels or {}), **({ANONYMOUS: ""} if anonymous else {})}
-                file.write(to_json({"created": time.time(), "labels": noted}))
+                file.write(to_json({"created": time.time(), "labels": noted, "options": options or {}}))
                 file.flush()
                 if not anonymous:
                     os.fsync(file.fileno())
@@ -130,14 +140,14 @@ class Volumes:
                 return  # somebody else was faster
         self._note(name, "create")
 
-    def take(self, name: str, *, anonymous: bool = False) -> int:
-        """Lock a volume, and make it if it is not there: give an open file that holds the lock until it is closed.
+    def take(self, mount: Mount) -> int:
+        """Lock what a container mounts, and make it if it is not there: give a file that holds the lock until closed.
 
         A container that uses the volume must have been written down before.
         """
         while True:
-            self.make(name, anonymous=anonymous)
-            held = lock(self.directory(name), wait=True)
+            self.make(mount.source, mount.volume_labels, mount.volume_options, anonymous=mount.anonymous)
+            held = lock(self.directory(mount.source), wait=True)
             if held is not None:
                 return held
 
@@ -153,6 +163,11 @@ class Volumes:
                 users.pop(leaving.id, None)
             if users:
                 raise Fault(f"the volume {name} is in use by {', '.join(users.values())}: remove what uses it first")
+            if self.get(name).options:
+                from runtime.volume_mounts import unmount_volume  # noqa: PLC0415 - few volumes have any
+
+                # Whatever is mounted there is not the volume's to delete.
+                unmount_volume(self, name)
             with self._workspace() as place:
                 os.rename(self.directory(name), place / name)
         finally:

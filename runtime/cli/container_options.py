@@ -108,6 +108,7 @@ _MOUNTS: Final = Family(
     (
         Option("--volume", "Mount a volume or a path of this host (ro: read-only)", "[SOURCE:]PATH[:OPTIONS]", "-v"),
         Option("--mount", "The same, or a tmpfs: type=volume|bind|tmpfs,source=SOURCE,target=PATH,readonly", "FIELDS"),
+        Option("--volume-driver", "local, the only one there is", "DRIVER"),
         Option("--volumes-from", "Mount what another container has mounted", "CONTAINER[:ro]"),
     ),
 )

@@ -49,6 +49,7 @@ def main(arguments: list[str]) -> int:
         raise
     finally:
         container.unregister()
+        Containers(here.home, here.state).unmount_volumes(container)
         os.close(held)
     sys.stdout.write(f"{container.id}\n")
     return 0

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 
+from runtime.cli.labels import read_labels
 from runtime.cli.quantities import read_size
+from runtime.cli.volume_options import read_volume_options
 from runtime.errors import UsageError
 from runtime.lean import NamedTuple
 from runtime.mounts import Mount, tmpfs_options
@@ -29,6 +31,9 @@ _FORM: Final = "[SOURCE:]CONTAINER[:OPTIONS], where SOURCE is a path or the name
 
 def ask_mounts(options: Options, wishes: Wishes) -> Wishes:
     """Add to the wishes what the options say. Raises UsageError, and Fault if there is no such container."""
+    driver = options.last("--volume-driver")
+    if driver not in (None, "", "local"):
+        raise UsageError(f"--volume-driver {driver}: there is only the driver local")
     memory = _read_tmpfs_targets(options.all("--tmpfs"))
     mounts = read_mounts(options.all("--volume"), options.all("--mount"), memory)
     return wishes._replace(mounts=_borrow(mounts, options.all("--volumes-from"), memory))
@@ -121,7 +126,13 @@ class _Fields:
 
     def __init__(self, text: str) -> None:
         self.option = f"--mount {text!r}"
-        self._values = dict(self._split(text))
+        self._values: dict[str, str] = {}
+        self._lists: dict[str, list[str]] = {}
+        for key, value in self._split(text):
+            if key in _LISTS:
+                self._lists.setdefault(key, []).append(value)
+            else:
+                self._values[key] = value
 
     def _split(self, text: str) -> Iterator[tuple[str, str]]:
         if "\0" in text or "\n" in text or "\r" in text:
@@ -144,6 +155,9 @@ class _Fields:
     def take(self, key: str, default: str = "") -> str:
         return self._values.pop(key, default)
 
+    def take_all(self, key: str) -> list[str]:
+        return self._lists.pop(key, [])
+
     def switch(self, key: str) -> bool:
         text = self.take(key, "false")
         if text not in ("true", "1", "false", "0"):
@@ -157,12 +171,14 @@ class _Fields:
         return text
 
     def finish(self, kind: str) -> None:
-        for key in self._values:
+        for key in (*self._values, *self._lists):
             raise UsageError(f"{self.option}: {key} is not for the type {kind}")
 
 
 _ALIASES: Final = {"src": "source", "dst": "target", "destination": "target", "ro": "readonly"}
 _SWITCHES: Final = ("readonly", "volume-nocopy", "bind-nonrecursive")
+#: Those that may be given more than once.
+_LISTS: Final = ("volume-label", "volume-opt")
 _KEYS: Final = (
     "type",
     "source",
@@ -174,6 +190,9 @@ _KEYS: Final = (
     "bind-nonrecursive",
     "volume-nocopy",
     "volume-driver",
+    "volume-label",
+    "volume-opt",
+    "volume-subpath",
     "tmpfs-size",
     "tmpfs-mode",
 )
@@ -203,8 +222,24 @@ def _read_named(fields: _Fields, common: _Common) -> Mount:
     if common.source:
         check_name(common.source)
     options = ("rbind", "rprivate", *(("ro",) if common.readonly else ()))
-    copy = not fields.switch("volume-nocopy")
-    return Mount(common.source, common.target, options, kind="volume", copy=copy, anonymous=not common.source)
+    return Mount(
+        common.source,
+        common.target,
+        options,
+        kind="volume",
+        copy=not fields.switch("volume-nocopy"),
+        anonymous=not common.source,
+        volume_options=read_volume_options(fields.take_all("volume-opt"), f"{fields.option}: volume-opt"),
+        volume_labels=read_labels(fields.take_all("volume-label")),
+        subpath=_read_subpath(fields),
+    )
+
+
+def _read_subpath(fields: _Fields) -> str:
+    text = fields.take("volume-subpath")
+    if text.startswith("/") or ".." in text.split("/"):
+        raise UsageError(f"{fields.option}: volume-subpath is a path within the volume, such as a/b")
+    return text
 
 
 def _read_bind(fields: _Fields, common: _Common) -> Mount:

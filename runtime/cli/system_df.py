@@ -138,7 +138,11 @@ def _measure(containers: Containers) -> HostUsage:
             for each in listed
         ],
         [ContainerUsage(row, size_written(row.container)) for row in rows],
-        [VolumeUsage(each, size_of_tree(volumes.data(each.name)), len(users.get(each.name, ()))) for each in volumes],
+        [
+            VolumeUsage(each, size_of_tree(volumes.data(each.name)), len(users.get(each.name, ())))
+            for each in volumes
+            if not each.options  # as with Docker: it takes room elsewhere
+        ],
     )
 
 

@@ -36,6 +36,6 @@ def describe_volume(volumes: Volumes, name: str) -> dict[str, Any]:
         "Labels": volume.labels or None,
         "Mountpoint": volumes.data(name),
         "Name": name,
-        "Options": None,
+        "Options": volume.options or None,
         "Scope": "local",
     }

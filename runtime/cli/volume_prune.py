@@ -48,7 +48,8 @@ def prune_volumes(containers: Containers, is_asked_for: AskedFor, *, everything:
     removed, freed = [], 0
     for volume in volumes:
         wanted = (everything or volume.anonymous) and volume.name not in used
-        if not wanted or not is_asked_for(volume.created, volume.labels):
+        # As Docker leaves what is mounted there: it takes no room of ours, and its options may be nowhere else.
+        if not wanted or volume.options or not is_asked_for(volume.created, volume.labels):
             continue
         size = size_of_tree(volumes.data(volume.name))
         try:
