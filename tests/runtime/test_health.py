@@ -109,7 +109,7 @@ def test_a_container_without_a_check_has_no_health(host: Preg, image: str, names
         (["--log-driver", "journald"], "json-file, local, none"),
         (["--log-opt", "max-size=x"], "a size is a number"),
         (["--log-opt", "max-file=0"], "max-file"),
-        (["--log-opt", "tag=x"], "max-size=SIZE or max-file=NUMBER"),
+        (["--log-opt", "tag=x"], "it is max-size=SIZE, max-file=NUMBER"),
     ],
     ids=" ".join,
 )
