@@ -245,6 +245,14 @@ def set_frozen(identifier: str, *, frozen: bool) -> bool:
     return False
 
 
+def lift_pids_limit(identifier: str) -> None:
+    """Let a container have any number of processes."""
+    for name in ("/pids{}/pids.max", "{}/pids.max"):
+        with suppress(FileNotFoundError):
+            _write(f"{_ROOT}{name.format(path(identifier))}", "max")
+            return
+
+
 def wait_until_still(identifier: str) -> None:
     """Wait until the processes of a container have stopped, but not for those that the kernel holds up."""
     limit = time.monotonic() + _PATIENCE

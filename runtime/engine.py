@@ -38,6 +38,12 @@ class Engine(NamedTuple):
         """Give the command that ends a container whatever its state; its ID follows."""
         return [*self.command(), "delete", "--force"]
 
+    def update(self, identifier: str, limits: str) -> None:
+        """Set the limits of a container that runs to those of a file (``linux.resources``). Raises Fault."""
+        failed = _run([*self.command(), "update", "--resources", limits, identifier], self)
+        if failed is not None:
+            raise Fault(f"the limits cannot be set: {read_failure(failed, self.name)}")
+
     def remains(self, identifier: str) -> str:
         """Give the directory in which the engine keeps what it knows of a container."""
         return f"{self.state}/{self.name}/{identifier}"
@@ -109,8 +115,13 @@ def end(engine: Engine, identifier: str) -> None:
 
     The engine's own complaints are of no use: the container may be gone meanwhile.
     """
-    null = [(os.POSIX_SPAWN_OPEN, stream, os.devnull, os.O_RDWR, 0) for stream in range(3)]
-    words = [*engine.delete(), identifier]
+    _run([*engine.delete(), identifier], engine)
+
+
+def _run(words: list[str], engine: Engine) -> bytes | None:
+    """Run a command of an engine; give what it says if it fails."""
+    reads, writes = os.pipe()
+    null = [(os.POSIX_SPAWN_OPEN, stream, os.devnull, os.O_RDWR, 0) for stream in range(2)]
     # In mounts of its own, for this process may be one that goes on.
     child = os.fork()
     if child == 0:
@@ -118,7 +129,11 @@ def end(engine: Engine, identifier: str) -> None:
         try:
             unshare_mounts()
             engine.prepare()
-            status = os.waitpid(os.posix_spawn(words[0], words, ENVIRON, file_actions=null), 0)[1]
+            actions = [*null, (os.POSIX_SPAWN_DUP2, writes, 2)]
+            status = os.waitpid(os.posix_spawn(words[0], words, ENVIRON, file_actions=actions), 0)[1]
         finally:
-            os._exit(status and 1)
-    os.waitpid(child, 0)
+            os._exit(1 if status else 0)
+    os.close(writes)
+    with open(reads, "rb") as said:
+        text = said.read()
+    return text if os.waitpid(child, 0)[1] else None

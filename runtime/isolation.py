@@ -49,7 +49,9 @@ class Isolation(NamedTuple):
 def isolate(wishes: Wishes, engine: Engine, architecture: str) -> Isolation:
     """Find out what a container with these wishes gets here, whose image is for an architecture. Raises Fault."""
     usable, of_host = cgroup.is_usable(), privileges().of_host
-    _check_limits(wishes, engine, usable=usable, of_host=of_host)
+    check_limits(wishes)
+    if not usable and of_host and engine.name != "crun":
+        raise Fault(f"{engine.name} needs control groups, and this host lets preg make none: apt install crun")
     # Without the host's root nobody makes devices that can be used.
     granted = _grant(wishes, with_devices_kept=usable or not of_host)
     wanted = Wanted(wishes.seccomp, granted, architecture if architecture == "386" else "")
@@ -84,14 +86,13 @@ def _grant(wishes: Wishes, *, with_devices_kept: bool) -> list[str]:
     return [name for name in granted if name != "CAP_MKNOD"]
 
 
-def _check_limits(wishes: Wishes, engine: Engine, *, usable: bool, of_host: bool) -> None:
+def check_limits(wishes: Wishes) -> None:
+    """Refuse limits that nothing here could keep. Raises Fault."""
     if wishes.resources != Resources():
-        if not usable:
+        if not cgroup.is_usable():
             raise Fault(f"limits such as --memory and --cpus are kept by control groups, {_why_unusable()}")
         if cgroup.is_unified() and (missing := cgroup.missing(wishes.resources.controllers())):
             raise Fault(f"the limits need control groups with {' and '.join(sorted(missing))}, {_why_missing()}")
-    if not usable and of_host and engine.name != "crun":
-        raise Fault(f"{engine.name} needs control groups, and this host lets preg make none: apt install crun")
     if cgroup.is_unified() and (wishes.resources.memory_swappiness >= 0 or wishes.resources.oom_kill_disable):
         raise Fault("--memory-swappiness and --oom-kill-disable are of cgroup v1, and this host has v2: leave them out")
     if wishes.resources.blkio_weight and not cgroup.weighs_disks():

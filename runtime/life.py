@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from runtime.container import HealthCheck
+    from runtime.container import HealthCheck, Restart
     from runtime.executions import Listener
     from runtime.health import Monitor
     from runtime.order import Order
@@ -304,13 +304,19 @@ class Life:
             self.note("stop")
         if self.clients.want_restart:
             self._start_again()
-        elif not self._state.cut_off and is_due(self._description.restart, self._state):
+        elif not self._state.cut_off and is_due(self._restart_policy(), self._state):
             self._delay = next_delay(self._delay, time.monotonic() - self._began)
             self._wake_at = time.monotonic() + self._delay
             self._set(status=RESTARTING, restarts=self._state.restarts + 1)
             self.clients.send_exit(code)
         else:
             self._finish(status=EXITED)
+
+    def _restart_policy(self) -> Restart:
+        """Give the policy as it is by now: 'preg update' may have changed it."""
+        with suppress(FileNotFoundError, Damaged):
+            return self._container.describe().restart
+        return self._description.restart
 
     def _start_again(self) -> None:
         """Start it again at once, as somebody wants."""

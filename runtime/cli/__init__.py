@@ -48,6 +48,7 @@ GROUPS: Final = {
         Command("restart", "runtime.cli.restart:main", "End containers and start them again"),
         Command("pause", "runtime.cli.pause:main", "Stop the processes of containers where they are"),
         Command("unpause", "runtime.cli.unpause:main", "Let paused containers go on"),
+        Command("update", "runtime.cli.update:main", "Change limits and restart policies of containers"),
         Command("rename", "runtime.cli.rename:main", "Give a container another name"),
         Command("ps", "runtime.cli.ps:main", "List containers"),
         Command("port", "runtime.cli.port:main", "List the published ports of a container"),

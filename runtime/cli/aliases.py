@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
 _CONTAINER: Final = (
     *("attach", "cp", "create", "diff", "exec", "kill", "logs", "pause", "port", "rename", "restart", "rm", "run"),
-    *("start", "stats", "stop", "top", "unpause", "wait"),
+    *("start", "stats", "stop", "top", "unpause", "update", "wait"),
 )
 _IMAGE: Final = ("history", "load", "pull", "push", "save", "tag")
 #: What each stands for: a command, perhaps with an option. The first of a family with one meaning is in its help.

@@ -53,10 +53,13 @@ _OWN: Final = (
     PLAIN_HTTP,
     TLS_VERIFY,
 )
+RESTART: Final = Option(
+    "--restart", "Start it again when it ends: no, on-failure[:RETRIES], always, unless-stopped", "POLICY"
+)
 _KEEPING: Final = Family(
     "runtime.cli.keeping_options:ask_keeping",
     (
-        Option("--restart", "Start it again when it ends: no, on-failure[:RETRIES], always, unless-stopped", "POLICY"),
+        RESTART,
         Option("--label", "Note something about it", "NAME[=VALUE]", "-l"),
         Option("--label-file", "Read such notes from a file, a line each", "FILE"),
         Option("--stop-signal", "The signal that 'preg stop' sends (default: the image's, else TERM)", "SIGNAL"),
@@ -157,7 +160,7 @@ _ISOLATION: Final = Family(
         Option("--userns", "host; there are no others yet", "NAMESPACE"),
     ),
 )
-_RESOURCES: Final = Family(
+RESOURCES: Final = Family(
     "runtime.cli.resource_options:ask_resources",
     (
         Option("--memory", "Let it have so much memory, as 512m", "SIZE", "-m"),
@@ -181,7 +184,7 @@ _RESOURCES: Final = Family(
 )
 #: What is wanted of a container, and what is wished for inside it.
 _WANTED: Final = (_KEEPING, _NETWORK, _HEALTH, _LOG)
-_WISHES: Final = (VARIABLES, _MOUNTS, _IDENTITY, _ISOLATION, _RESOURCES)
+_WISHES: Final = (VARIABLES, _MOUNTS, _IDENTITY, _ISOLATION, RESOURCES)
 #: All of them; ``preg run`` has more.
 OPTIONS: Final = (*_OWN, *(option for family in (*_WISHES, *_WANTED) for option in family.options))
 _PULL: Final = ("always", "missing", "never")

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 _LEAST_MEMORY: Final = 6 * 1024 * 1024
 
 
-def ask_resources(options: Options, wishes: Wishes) -> Wishes:
-    """Add to the wishes what the options say. Raises UsageError."""
+def ask_resources(options: Options, wishes: Wishes, *, whole: bool = True) -> Wishes:
+    """Add to the wishes what the options say, with what they need if they are the ``whole``. Raises UsageError."""
     resources = Resources(
         memory=_size(options, "--memory"),
         memory_swap=-1 if options.last("--memory-swap") == "-1" else _size(options, "--memory-swap"),
@@ -37,9 +37,15 @@ def ask_resources(options: Options, wishes: Wishes) -> Wishes:
         blkio_weight=_number(options, "--blkio-weight", 0, 1000),
         disk_limits=tuple(_read_disk_limit(name, text) for name in DISK_LIMITS for text in options.all(name)),
     )
+    if whole:
+        check_resources(resources)
+    return wishes._replace(resources=resources)
+
+
+def check_resources(resources: Resources) -> None:
+    """Refuse limits that contradict each other. Raises UsageError."""
     _check_memory(resources)
     _check_cpu(resources)
-    return wishes._replace(resources=resources)
 
 
 def _read_disk_limit(name: str, text: str) -> DiskLimit:

@@ -26,6 +26,8 @@ def _status(fields: str) -> str:
     return f"sh -c 'while read a b; do case $a in {fields}) echo $a $b;; esac; done < /proc/1/status'"
 
 
+_QUOTA: Final = "sh -c 'cat /sys/fs/cgroup/cpu/cpu.cfs_quota_us /sys/fs/cgroup/cpu.max 2>/dev/null; :'"
+_PIDS: Final = "sh -c 'cat /sys/fs/cgroup/pids/pids.max /sys/fs/cgroup/pids.max 2>/dev/null; :'"
 _TRAP: Final = """sh -c 'trap "echo caught; exit 9" TERM USR1; echo ready; while :; do sleep 0.05; done'"""
 _NETWORKS: Final = (
     "docker's engine here has no networks; tests/runtime/test_networks_against_docker.py has one that does"
@@ -578,6 +580,86 @@ ROWS: Final[dict[str, Rows]] = {
     },
     "unpause": {
         "": ("run -d --name c1 {image} sleep 1000", "pause c1", "unpause c1", "?unpause c1", "unpause nothing")
+    },
+    "update": {
+        "": (
+            "create --name c1 {image} true",
+            "?update c1",
+            "?update --restart always",
+            "update --restart always nothing",
+            "update --cpu-shares 512 c1 nothing",
+        ),
+        "--restart": (
+            "run -d --name c1 {image} sleep 1000",
+            "update --restart on-failure:3 c1",
+            "inspect -f HostConfig.RestartPolicy c1",
+            "?update --restart never c1",
+            "create --rm --name c2 {image} true",
+            "?update --restart always c2",
+        ),
+        "--memory": (
+            "run -d --name c1 -m 32m {image} sleep 1000",
+            "update -m 48m c1",
+            "exec c1 sh -c 'cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null; :'",
+            "inspect -f HostConfig.Memory,HostConfig.MemorySwap c1",
+            "?update -m 128m c1",
+            "inspect -f HostConfig.Memory,HostConfig.MemorySwap c1",
+            "?update -m 1k c1",
+        ),
+        "--memory-swap": (
+            "run -d --name c1 -m 32m {image} sleep 1000",
+            "update -m 128m --memory-swap 256m c1",
+            "exec c1 sh -c 'cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null; :'",
+            "inspect -f HostConfig.Memory,HostConfig.MemorySwap c1",
+            "update --memory-swap -1 c1",
+            "inspect -f HostConfig.Memory,HostConfig.MemorySwap c1",
+        ),
+        "--memory-reservation": (
+            "run -d --name c1 {image} sleep 1000",
+            "update --memory-reservation 32m c1",
+            "exec c1 sh -c 'cat /sys/fs/cgroup/memory/memory.soft_limit_in_bytes /sys/fs/cgroup/memory.low 2>/dev/null; :'",
+            "inspect -f HostConfig.MemoryReservation c1",
+        ),
+        "--cpus": (
+            "run -d --name c1 {image} sleep 1000",
+            "update --cpus 0.5 c1",
+            f"exec c1 {_QUOTA}",
+            "inspect -f HostConfig.NanoCpus c1",
+            "?update --cpu-quota 20000 c1",
+            "?update --cpus 10000 c1",
+            "restart -t 0 c1",
+            f"exec c1 {_QUOTA}",
+        ),
+        "--cpu-shares": (
+            "run -d --name c1 {image} sleep 1000",
+            "update -c 512 c1",
+            "exec c1 sh -c 'cat /sys/fs/cgroup/cpu/cpu.shares 2>/dev/null; :'",
+            "inspect -f HostConfig.CpuShares c1",
+        ),
+        "--cpu-period": (
+            "run -d --name c1 {image} sleep 1000",
+            "update --cpu-period 50000 c1",
+            "exec c1 sh -c 'cat /sys/fs/cgroup/cpu/cpu.cfs_period_us 2>/dev/null; :'",
+            "?update --cpus 1 c1",
+        ),
+        "--cpu-quota": ("run -d --name c1 {image} sleep 1000", "update --cpu-quota 20000 c1", f"exec c1 {_QUOTA}"),
+        "--cpuset-cpus": (
+            "run -d --name c1 {image} sleep 1000",
+            "update --cpuset-cpus 0 c1",
+            "exec c1 " + _status("Cpus_allowed_list:"),
+            "?update --cpuset-cpus 10000 c1",
+            "inspect -f HostConfig.CpusetCpus c1",
+        ),
+        "--cpuset-mems": ("run -d --name c1 {image} sleep 1000", "update --cpuset-mems 0 c1"),
+        "--pids-limit": (
+            "run -d --name c1 {image} sleep 1000",
+            "update --pids-limit 50 c1",
+            f"exec c1 {_PIDS}",
+            "inspect -f HostConfig.PidsLimit c1",
+            "update --pids-limit -1 c1",
+            f"exec c1 {_PIDS}",
+        ),
+        "--blkio-weight": "as with run",
     },
     "rename": {
         "": (
