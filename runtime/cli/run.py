@@ -59,8 +59,7 @@ def main(arguments: list[str]) -> int:
     here = config.load()
     containers = Containers(here.home, here.state)
     sweep(containers)
-    # With --attach those streams alone, and standard input stays open.
-    typed = stdin and not detach and (not options.all("--attach") or f.STDIN in manner.shown)
+    typed = stdin and not detach
     wanted = read_wanted(
         options, typed=typed, shown=() if detach else [kind for kind in manner.shown if kind != f.STDIN]
     )
