@@ -69,6 +69,8 @@ class Wishes(NamedTuple):
     cap_drop: tuple[str, ...] = ()
     devices: tuple[Device, ...] = ()
     device_rules: tuple[str, ...] = ()
+    vendor_devices: tuple[str, ...] = ()
+    """By their names in CDI."""
     annotations: dict[str, str] = {}  # noqa: RUF012 - never changed
     read_only: bool = False
     seccomp: str = ""

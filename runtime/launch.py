@@ -28,6 +28,9 @@ from storage.oci.digest import Digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
     from runtime.attach import Session
     from runtime.config import Config
     from runtime.container import Container, Description
@@ -161,6 +164,7 @@ def _make_bundle(  # noqa: PLR0913, PLR0917 - all that a container is made of
     wishes = read(bundle.Wishes, description.wishes)
     image = config.config or Process()
     isolation = isolate(wishes, engine, config.platform.architecture)
+    wishes, give_devices = _with_vendor_devices(wishes)
     opened = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
     try:
         user = _find_user(opened, wishes, image, engine)
@@ -192,8 +196,21 @@ def _make_bundle(  # noqa: PLR0913, PLR0917 - all that a container is made of
         isolation=isolation,
         joined=joined,
     )
+    give_devices(described)
     adapt(described, privileges())
     write_text(f"{container.directory}/config.json", to_json(described))
+
+
+def _with_vendor_devices(wishes: bundle.Wishes) -> tuple[bundle.Wishes, Callable[[dict[str, Any]], None]]:
+    """Add what devices of CDI want to have mounted; give also what changes the configuration for them."""
+    if not wishes.vendor_devices:
+        return wishes, lambda _: None
+    from runtime import cdi  # noqa: PLC0415 - few containers have any
+
+    edits = cdi.find_edits(wishes.vendor_devices)
+    taken = {*(mount.target for mount in wishes.mounts), *(tmpfs.target for tmpfs in wishes.tmpfs)}
+    mounts = cdi.mounts_of(edits, taken)
+    return wishes._replace(mounts=(*wishes.mounts, *mounts)), lambda described: cdi.apply(edits, described)
 
 
 def _find_user(root: int, wishes: bundle.Wishes, image: Process, engine: Engine) -> User:

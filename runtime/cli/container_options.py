@@ -144,7 +144,7 @@ _ISOLATION: Final = Family(
         Option(
             "--device-cgroup-rule", "Let it use devices: c, b or a, MAJOR:MINOR (* for any), and of r, w and m", "RULE"
         ),
-        Option("--gpus", "Refused: preg knows no devices of CDI; --device gives it those of /dev", "REQUEST"),
+        Option("--gpus", "Give it GPUs of NVIDIA by CDI: all, a number, or device=ID[,ID...]", "REQUEST"),
         Option("--annotation", "Tell its OCI runtime something", "NAME=VALUE"),
         Option("--storage-opt", "Refused: a container's root has no size of its own", "OPTION"),
         Option("--read-only", "Mount its root read-only"),

@@ -28,7 +28,6 @@ _NOT_ASKED_FOR: Final[dict[str, Any]] = {
     "CpuPercent": 0,
     "CpuRealtimePeriod": 0,
     "CpuRealtimeRuntime": 0,
-    "DeviceRequests": None,
     "IOMaximumBandwidth": 0,
     "IOMaximumIOps": 0,
 }
@@ -56,6 +55,7 @@ def describe_isolation(wishes: Wishes) -> dict[str, Any]:
             {"PathOnHost": device.source, "PathInContainer": device.target, "CgroupPermissions": device.access}
             for device in wishes.devices
         ],
+        "DeviceRequests": _describe_requests(wishes),
         "DeviceCgroupRules": list(wishes.device_rules) or None,
         **({"Annotations": wishes.annotations} if wishes.annotations else {}),
         "Tmpfs": {tmpfs.target: tmpfs.written for tmpfs in wishes.tmpfs} or None,
@@ -75,6 +75,13 @@ def describe_isolation(wishes: Wishes) -> dict[str, Any]:
         "DnsOptions": list(wishes.dns_options),
         **_describe_resources(wishes),
     }
+
+
+def _describe_requests(wishes: Wishes) -> list[dict[str, Any]] | None:
+    if not wishes.vendor_devices:
+        return None
+    ids = list(wishes.vendor_devices)
+    return [{"Driver": "cdi", "Count": 0, "DeviceIDs": ids, "Capabilities": None, "Options": None}]
 
 
 def _security_options(wishes: Wishes) -> list[str]:

@@ -35,8 +35,6 @@ _IPC_SYSCTLS: Final = (
 def ask_isolation(options: Options, wishes: Wishes) -> Wishes:
     """Add to the wishes what the options say. Raises UsageError."""
     shm_size, score = options.last("--shm-size"), options.last("--oom-score-adj")
-    if options.all("--gpus"):
-        raise UsageError("--gpus: preg knows no GPUs: give the container their devices, e.g. --device /dev/dri")
     if options.all("--storage-opt"):
         raise UsageError("--storage-opt: a container's root is on the home's file system and has no size of its own")
     asked = wishes._replace(
@@ -45,7 +43,8 @@ def ask_isolation(options: Options, wishes: Wishes) -> Wishes:
         privileged="--privileged" in options,
         cap_add=tuple(read_capability("--cap-add", text) for text in options.all("--cap-add")),
         cap_drop=tuple(read_capability("--cap-drop", text) for text in options.all("--cap-drop")),
-        devices=tuple(read_device(text) for text in options.all("--device")),
+        devices=tuple(read_device(text) for text in options.all("--device") if not is_of_vendor(text)),
+        vendor_devices=_read_vendor_devices(options),
         read_only="--read-only" in options,
         tmpfs=tuple({tmpfs.target: tmpfs for tmpfs in map(read_tmpfs, options.all("--tmpfs"))}.values()),
         shm_size=(read_size("--shm-size", shm_size) if shm_size else 0) or SHM_SIZE,
@@ -64,13 +63,27 @@ def ask_isolation(options: Options, wishes: Wishes) -> Wishes:
     return asked
 
 
+def is_of_vendor(text: str) -> bool:
+    """Tell whether a device is named as ``VENDOR/CLASS=NAME``, as CDI has it."""
+    kind, equals, name = text.partition("=")
+    return bool(equals and name) and kind.count("/") == 1 and not text.startswith("/")
+
+
+def _read_vendor_devices(options: Options) -> tuple[str, ...]:
+    found = [text for text in options.all("--device") if is_of_vendor(text)]
+    if options.all("--gpus"):
+        from runtime.cli.gpus import read_gpus  # noqa: PLC0415 - few containers have any
+
+        for text in options.all("--gpus"):
+            found += read_gpus(text)
+    return tuple(dict.fromkeys(found))
+
+
 def read_device(text: str) -> Device:
     """Read ``HOST[:CONTAINER][:ACCESS]``. Raises UsageError."""
     source, *rest = text.split(":")
     access = rest.pop() if rest and _is_access(rest[-1]) else "rwm"
     target = rest.pop() if rest else source
-    if "=" in source and "/" in source and not source.startswith("/"):
-        raise UsageError(f"--device {text!r}: preg knows no devices of CDI (VENDOR/CLASS=NAME): name those of /dev")
     if rest or not source.startswith("/") or not target.startswith("/"):
         raise UsageError(f"--device {text!r}: a device is HOST[:CONTAINER][:ACCESS], with two absolute paths")
     return Device(source, os.path.normpath(target), access)
