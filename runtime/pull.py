@@ -72,7 +72,8 @@ async def bring(
     manifest, shown = chosen.manifest, chosen.shown
     config = _check_config(manifest, shown)
     with open_workspace(images) as workspace:
-        raw = await _read_config(images, source, config)
+        known = images.has(config.digest)
+        raw = images.read(config.digest) if known else await read_config(source, config)
         parsed = ImageConfig.parse(raw, shown)
         fits(parsed.platform)
         diff_ids = parsed.rootfs.diff_ids
@@ -102,7 +103,7 @@ async def choose(source: "Source", named: "Manifest", wanted: Platform | None, n
 
 def _check_config(manifest: "Manifest", name: str) -> "Descriptor":
     config = manifest.config
-    if config is None or not config.media_type.endswith(("image.config.v1+json", "container.image.v1+json")):
+    if config is None or not media.is_image_config(config.media_type):
         kind = manifest.document.artifact_type or (config.media_type if config else manifest.media_type)
         raise Fault(f"{name} is no container image but {kind or 'something else'}")
     if config.size > CONFIG_LIMIT or len(manifest.layers) > _LAYERS_LIMIT:
@@ -113,9 +114,8 @@ def _check_config(manifest: "Manifest", name: str) -> "Descriptor":
     return config
 
 
-async def _read_config(images: Images, source: "Source", config: "Descriptor") -> bytes:
-    if images.has(config.digest):
-        return images.read(config.digest)
+async def read_config(source: "Source", config: "Descriptor") -> bytes:
+    """Fetch a configuration, no more of it than one may have. Raises RegistryError."""
     blob = await source.blobs.get(config.digest)
     pieces, size = [], 0
     async for piece in blob.read():

@@ -70,6 +70,7 @@ GROUPS: Final = {
         Command("rmi", "runtime.cli.rmi:main", "Remove images, or names of them"),
         Command("tag", "runtime.cli.tag:main", "Give an image another name"),
         Command("prune", "runtime.cli.prune:main", "Remove images without a name, and what nothing needs"),
+        Command("manifest inspect", "runtime.cli.manifest_inspect:main", "Show what a registry has of an image"),
         Command("login", "runtime.cli.login:main", "Log in to a registry"),
         Command("logout", "runtime.cli.logout:main", "Forget the login to a registry"),
     ),

@@ -34,6 +34,11 @@ def is_foreign_layer(media_type: str) -> bool:
     return media_type.startswith(_FOREIGN)
 
 
+def is_image_config(media_type: str) -> bool:
+    """Tell whether a configuration of this type is that of an image which can be run."""
+    return media_type.endswith(("image.config.v1+json", "container.image.v1+json"))
+
+
 def essence(content_type: str) -> str:
     """Strip parameters such as ``charset`` from a Content-Type."""
     return content_type.partition(";")[0].strip().lower()

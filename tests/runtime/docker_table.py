@@ -881,6 +881,13 @@ ROWS: Final[dict[str, Rows]] = {
         "--plain-http": "docker's engine is told once which registries have no TLS",
         "--tls-verify": "docker's engine is told once whose certificates are not checked",
     },
+    "manifest inspect": {
+        "": ("?manifest inspect --insecure {image}", "?manifest inspect --insecure {image}-none", "?manifest inspect"),
+        "--verbose": "tests/runtime/test_manifest_inspect.py has docker inspect the same manifests",
+        "--insecure": ("manifest inspect --insecure {image}",),
+        "--plain-http": "docker has --insecure, which preg takes as well",
+        "--tls-verify": "docker has --insecure, which preg takes as well",
+    },
     "history": {
         "": ("?history {image}", "?history nothing"),
         "--human": "docker counts what links lead to as bytes of a layer, preg the files alone",

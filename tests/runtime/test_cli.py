@@ -143,7 +143,7 @@ def test_the_help_lists_every_command_once_in_its_group(preg: Preg) -> None:
 
 
 def test_a_family_of_commands_lists_its_own(preg: Preg) -> None:
-    assert {"container", "image", "network", "system", "volume"} == {*FAMILIES}
+    assert {"container", "image", "manifest", "network", "system", "volume"} == {*FAMILIES}
     for family in FAMILIES:
         listed = set(re.findall(r"^  (\w+ \w+)  ", preg.ok(family), re.MULTILINE))
         assert {c.name for c in COMMANDS if c.name.startswith(f"{family} ")} <= listed
