@@ -112,6 +112,11 @@ class Description(NamedTuple):
         """Whether it is to be in the PID or IPC namespace of another container."""
         return any(self.wishes.get(kind, "").startswith("container:") for kind in ("pid", "ipc"))
 
+    @property
+    def images(self) -> list[str]:
+        """The IDs of what it needs: its image, and those that are mounted in it."""
+        return [self.image_id, *(m["source"] for m in self.wishes.get("mounts", ()) if m["kind"] == "image")]
+
 
 class State(NamedTuple):
     """How a container fares. Times are seconds since the epoch, 0 for never."""

@@ -65,9 +65,11 @@ def create(  # noqa: PLR0913 - an image, what is asked, and where and by whom it
     settings = config.config or Process()
     wishes = wishes._replace(user=wishes.user or settings.user)
     if settings.volumes or wishes.mounts:
-        from runtime.provision import complete  # noqa: PLC0415 - most containers have none
+        from runtime.provision import complete, find_images  # noqa: PLC0415 - most containers have none
 
         wishes = complete(wishes, settings.volumes or {})
+        if any(mount.kind == "image" for mount in wishes.mounts):
+            wishes = find_images(wishes, containers.home)
     description = _describe(image, settings, wishes, wanted, engine)
     encode(description._asdict())  # or nobody could read it again
     container, held = containers.make()

@@ -71,13 +71,14 @@ def look_around(images: Images, containers: "Containers") -> Needed:
         _keep_layers(needed, image.config)
     for container in containers:
         try:
-            used = Digest(container.describe().image_id)
+            description = container.describe()
         except FileNotFoundError:  # removed while we looked
             continue
-        # It is started with what the configuration says, and needs nothing else of the image.
-        needed.content.add(used.hex)
-        if images.has(used):
-            _keep_layers(needed, ImageConfig.parse(images.read(used), str(used)))
+        for used in map(Digest, description.images):
+            # It is started with what the configuration says, and needs nothing else of the image.
+            needed.content.add(used.hex)
+            if images.has(used):
+                _keep_layers(needed, ImageConfig.parse(images.read(used), str(used)))
     noted = {digest.hex for digest in pinned(images)}
     needed.content.update(noted)
     needed.layers.update(noted)

@@ -130,6 +130,26 @@ class Layers:
             for file in held:
                 os.close(file)
 
+    def mount_read_only(self, diff_ids: Sequence[Digest], place: str) -> None:
+        """Mount the layers alone at a directory, for nobody to change; what it takes is made beside it.
+
+        Raises Fault or OSError.
+        """
+        held = self._hold(diff_ids)
+        try:
+            links = f"{place}.lower"
+            os.mkdir(links)
+            # Without an upper directory overlayfs wants two, so the lowest is empty.
+            os.mkdir(f"{links}/empty")
+            lowers = self._lowers(diff_ids)[1:]
+            for number, lower in enumerate(lowers):
+                os.symlink(lower, f"{links}/{number}")
+            chain = ":".join((*map(str, range(len(lowers))), "empty"))
+            _mount_overlay(links, f"lowerdir={chain}", place, passing=False)
+        finally:
+            for file in held:
+                os.close(file)
+
     def _hold(self, diff_ids: Sequence[Digest]) -> list[int]:
         """Keep layers from being removed, for as long as the files that are given stay open, and mount them."""
         held: list[int] = []
@@ -163,23 +183,7 @@ class Layers:
             with suppress(FileExistsError):
                 os.mkdir(f"{container}/{name}", 0o755)
         chain = ":".join(f"lower/{number}" for number in range(len(lowers)))
-        # By an open file: it may have been removed, and has no name then, or be one that su has left us in.
-        here = os.open("/proc/self/cwd", os.O_PATH | os.O_DIRECTORY)
-        os.chdir(container)
-        try:
-            options = f"lowerdir={chain},upperdir=upper,workdir=work"
-            if not privileges().of_host:
-                options += ",userxattr"  # overlayfs keeps its marks in attributes that any owner may set
-            _mount_overlay(options, passing=passing)
-        except OSError as error:
-            raise Fault(
-                f"{container}/root cannot be mounted: {error.strerror}; 'preg system check' tells what this host lacks"
-            ) from error
-        finally:
-            os.chdir("/")
-            with suppress(PermissionError):
-                os.fchdir(here)
-            os.close(here)
+        _mount_overlay(container, f"lowerdir={chain},upperdir=upper,workdir=work", "root", passing=passing)
         return f"{container}/root"
 
     def _lowers(self, diff_ids: Sequence[Digest]) -> list[str]:
@@ -196,16 +200,37 @@ class Layers:
         return lowers
 
 
-def _mount_overlay(options: str, *, passing: bool) -> None:
+def _mount_overlay(folder: str, options: str, place: str, *, passing: bool) -> None:
+    """Mount an overlay whose options have paths in a folder. Raises Fault."""
+    if not privileges().of_host:
+        options += ",userxattr"  # overlayfs keeps its marks in attributes that any owner may set
+    # By an open file: it may have been removed, and has no name then, or be one that su has left us in.
+    here = os.open("/proc/self/cwd", os.O_PATH | os.O_DIRECTORY)
+    os.chdir(folder)
+    try:
+        _try_overlay(options, place, passing=passing)
+    except OSError as error:
+        where = os.path.join(folder, place)
+        raise Fault(
+            f"{where} cannot be mounted: {error.strerror}; 'preg system check' tells what this host lacks"
+        ) from error
+    finally:
+        os.chdir("/")
+        with suppress(PermissionError):
+            os.fchdir(here)
+        os.close(here)
+
+
+def _try_overlay(options: str, place: str, *, passing: bool) -> None:
     if passing:
         try:
-            mount("overlay", "root", "overlay", 0, f"{options},volatile")
+            mount("overlay", place, "overlay", 0, f"{options},volatile")
         except OSError as error:
             if error.errno != errno.EINVAL:  # of Linux before 5.10
                 raise
         else:
             return
-    mount("overlay", "root", "overlay", 0, options)
+    mount("overlay", place, "overlay", 0, options)
 
 
 def _mount_archive(path: str) -> None:

@@ -360,7 +360,9 @@ class Life:
 
     def _unmount_parts(self) -> None:
         """Unmount parts of volumes, which are not to be deleted with the container."""
-        if any(mount.get("subpath") for mount in self._description.wishes.get("mounts", ())):
+        if any(
+            mount.get("subpath") or mount["kind"] == "image" for mount in self._description.wishes.get("mounts", ())
+        ):
             from runtime.parts import unmount_parts  # noqa: PLC0415 - few containers have any
 
             unmount_parts(self._container)

@@ -35,11 +35,11 @@ class Mount(NamedTuple):
     """Something that is seen at a path of the container."""
 
     source: str
-    """A path of the host, the name of a volume, or nothing for a tmpfs."""
+    """A path of the host, a volume's name, an image (its ID once the container is made), or nothing for a tmpfs."""
     target: str
     options: tuple[str, ...] = ("rbind", "rprivate")
     kind: str = "bind"
-    """``bind``, ``volume`` or ``tmpfs``."""
+    """``bind``, ``volume``, ``image`` or ``tmpfs``."""
     mode: str = ""
     """The options as they were written with ``-v``."""
     make: bool = False
@@ -53,7 +53,7 @@ class Mount(NamedTuple):
     volume_labels: dict[str, str] = {}  # noqa: RUF012 - never changed
     """What is noted about it."""
     subpath: str = ""
-    """What of a volume is mounted; it must be there."""
+    """What of a volume or image is mounted; it must be there."""
 
     @property
     def writable(self) -> bool:

@@ -1,4 +1,4 @@
-"""Parts of volumes, each mounted at a place that nobody can turn to something else before a container gets it."""
+"""Parts of volumes, and images: mounted where nobody can turn them to something else before a container gets them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import stat
 
 from runtime.errors import Fault
 from runtime.kernel import MNT_DETACH, MS_BIND, MS_REC, is_mount_point, mount, open_inside, unmount
+from runtime.removal import remove_tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def mount_part(container: Container, wanted: Mount) -> str:
     try:
         part = open_inside(root, os.fsencode(wanted.subpath), os.O_PATH)
     except OSError as error:
-        raise Fault(f"the volume has no {wanted.subpath} to mount at {wanted.target}: {error.strerror}") from error
+        raise Fault(f"there is no {wanted.subpath} to mount at {wanted.target}: {error.strerror}") from error
     finally:
         os.close(root)
     try:
@@ -31,12 +32,21 @@ def mount_part(container: Container, wanted: Mount) -> str:
     return place
 
 
+def mount_image(container: Container, image: str) -> str:
+    """Mount the layers of an image, in the mounts of the container alone; give the path. Raises Fault."""
+    from runtime.images import Images  # noqa: PLC0415 - not for those who only unmount
+    from storage.oci.digest import Digest  # noqa: PLC0415
+
+    images = Images(container.home)
+    place = _make_place(container, directory=True)
+    images.layers.mount_read_only(images.config(Digest(image), image).rootfs.diff_ids, place)
+    return place
+
+
 def _make_place(container: Container, *, directory: bool) -> str:
     folder = _folder(container)
     os.makedirs(folder, mode=0o700, exist_ok=True)
-    for name in os.listdir(folder):
-        if not is_mount_point(f"{folder}/{name}"):  # of an earlier start
-            _remove_place(f"{folder}/{name}")
+    _remove_old(folder)
     place = f"{folder}/{os.urandom(8).hex()}"
     if directory:
         os.mkdir(place)
@@ -45,11 +55,18 @@ def _make_place(container: Container, *, directory: bool) -> str:
     return place
 
 
-def _remove_place(place: str) -> None:
-    if os.path.isdir(place):
-        os.rmdir(place)
-    else:
-        os.unlink(place)
+def _remove_old(folder: str) -> None:
+    """Remove the places of an earlier start, where nothing is mounted any more."""
+    names = os.listdir(folder)
+    mounted = {name for name in names if is_mount_point(f"{folder}/{name}")}
+    for name in names:
+        # What an overlay is made of is beside it.
+        if name.removesuffix(".lower") in mounted:
+            continue
+        if os.path.isdir(f"{folder}/{name}"):
+            remove_tree(f"{folder}/{name}")
+        else:
+            os.unlink(f"{folder}/{name}")
 
 
 def unmount_parts(container: Container) -> None:

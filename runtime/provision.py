@@ -41,6 +41,23 @@ def complete(wishes: Wishes, volumes: Iterable[str]) -> Wishes:
     return wishes._replace(mounts=tuple(map(_name, found.values())))
 
 
+def find_images(wishes: Wishes, home: str) -> Wishes:
+    """Name the images that are to be mounted by their IDs, while nobody removes images. Raises Fault."""
+    from runtime.images import Images  # noqa: PLC0415 - few containers have any
+
+    images = Images(home)
+
+    def find(mount: Mount) -> Mount:
+        if mount.kind != "image":
+            return mount
+        record = images.find_by_name(mount.source) or images.find_by_id(mount.source)
+        if record is None:
+            raise Fault(f"there is no image {mount.source} on this host to mount at {mount.target}: pull it first")
+        return mount._replace(source=record.image)
+
+    return wishes._replace(mounts=tuple(map(find, wishes.mounts)))
+
+
 def _name(mount: Mount) -> Mount:
     return mount._replace(source=invent_name()) if mount.anonymous and not mount.source else mount
 
@@ -51,7 +68,7 @@ def prepare(container: Container, wishes: Wishes, root: int) -> Wishes:
     A container that was never started fills its empty volumes from its open root. Raises Fault.
     """
     volumes, fresh = Volumes(container.home), not container.state().started
-    mounts = (_prepare(volumes, each, root, fresh=fresh) for each in wishes.mounts)
+    mounts = (_prepare(container, volumes, each, root, fresh=fresh) for each in wishes.mounts)
     return wishes._replace(mounts=tuple(_choose_part(container, mount) if mount.subpath else mount for mount in mounts))
 
 
@@ -62,9 +79,13 @@ def _choose_part(container: Container, mount: Mount) -> Mount:
     return mount._replace(source=mount_part(container, mount))
 
 
-def _prepare(volumes: Volumes, mount: Mount, root: int, *, fresh: bool) -> Mount:
+def _prepare(container: Container, volumes: Volumes, mount: Mount, root: int, *, fresh: bool) -> Mount:
     if mount.kind == "tmpfs":
         return mount
+    if mount.kind == "image":
+        from runtime.parts import mount_image  # noqa: PLC0415 - few containers have any
+
+        return mount._replace(source=mount_image(container, mount.source), kind="bind")
     if mount.kind == "volume":
         held = volumes.take(mount)
         try:

@@ -104,7 +104,7 @@ class Removal:
     def _users(self, image: "Digest") -> Iterator["Container"]:
         for container in self._containers:
             with suppress(FileNotFoundError):  # removed while we looked
-                if container.describe().image_id == image:
+                if image in container.describe().images:
                     yield container
 
     def _runs(self, container: "Container") -> bool:

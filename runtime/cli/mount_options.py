@@ -193,6 +193,7 @@ _KEYS: Final = (
     "volume-label",
     "volume-opt",
     "volume-subpath",
+    "image-subpath",
     "tmpfs-size",
     "tmpfs-mode",
 )
@@ -201,12 +202,13 @@ _KEYS: Final = (
 def read_mount(text: str) -> Mount:
     """Read what ``--mount`` takes: ``type=TYPE,source=SOURCE,target=CONTAINER`` and more. Raises UsageError."""
     fields = _Fields(text)
-    kind = fields.one_of("type", ("volume", "bind", "tmpfs"))
+    kind = fields.one_of("type", ("volume", "bind", "tmpfs", "image"))
     common = _Common(
         fields.take("source"), _read_target(fields.take("target"), fields.option), fields.switch("readonly")
     )
     fields.take("consistency")
-    mount = {"volume": _read_named, "bind": _read_bind, "tmpfs": _read_tmpfs}[kind](fields, common)
+    reader = {"volume": _read_named, "bind": _read_bind, "tmpfs": _read_tmpfs, "image": _read_image}[kind]
+    mount = reader(fields, common)
     fields.finish(kind)
     return mount
 
@@ -231,14 +233,21 @@ def _read_named(fields: _Fields, common: _Common) -> Mount:
         anonymous=not common.source,
         volume_options=read_volume_options(fields.take_all("volume-opt"), f"{fields.option}: volume-opt"),
         volume_labels=read_labels(fields.take_all("volume-label")),
-        subpath=_read_subpath(fields),
+        subpath=_read_subpath(fields, "volume-subpath"),
     )
 
 
-def _read_subpath(fields: _Fields) -> str:
-    text = fields.take("volume-subpath")
+def _read_image(fields: _Fields, common: _Common) -> Mount:
+    if not common.source:
+        raise UsageError(f"{fields.option}: say which image: source=NAME")
+    subpath = _read_subpath(fields, "image-subpath")
+    return Mount(common.source, common.target, ("rbind", "rprivate", "ro"), kind="image", subpath=subpath)
+
+
+def _read_subpath(fields: _Fields, key: str) -> str:
+    text = fields.take(key)
     if text.startswith("/") or ".." in text.split("/"):
-        raise UsageError(f"{fields.option}: volume-subpath is a path within the volume, such as a/b")
+        raise UsageError(f"{fields.option}: {key} is a path within it, such as a/b")
     return text
 
 

@@ -182,9 +182,9 @@ def test_a_part_of_a_volume_is_mounted(host: Preg, image: str, oci_runtime: str,
     part = "type=volume,src=whole,dst=/p,volume-subpath"
     assert host.ok(*words, f"{part}=a/b", image, "ls", "/p") == "c\n"
     assert host.ok(*words, f"{part}=a/b/c", image, "cat", "/p") == "x\n"
-    assert "has no nothing" in host.fails(*words, f"{part}=nothing", image, "true", status=125)
+    assert "there is no nothing to mount at /p" in host.fails(*words, f"{part}=nothing", image, "true", status=125)
     # A link leads nowhere but within the volume.
-    assert "has no out" in host.fails(*words, f"{part}=out", image, "true", status=125)
+    assert "there is no out to mount at /p" in host.fails(*words, f"{part}=out", image, "true", status=125)
     name = names()
     host.ok("create", "--name", name, "--mount", f"{part}=a", image, "ls", "/p/b")
     for _ in range(2):
@@ -195,7 +195,7 @@ def test_a_part_of_a_volume_is_mounted(host: Preg, image: str, oci_runtime: str,
 
 @pytest.mark.parametrize("path", ["/a", "../a", "a/../.."])
 def test_a_part_is_named_within_its_volume(path: str) -> None:
-    with pytest.raises(UsageError, match="volume-subpath is a path within the volume"):
+    with pytest.raises(UsageError, match="volume-subpath is a path within it"):
         read_mount(f"type=volume,src=data,dst=/d,volume-subpath={path}")
 
 
