@@ -357,3 +357,32 @@ def test_a_host_without_uidmap_is_told_what_to_install(host: Rootless, name: str
 def test_a_host_that_forbids_user_namespaces_is_told_what_to_set(host: Rootless, name: str) -> None:
     forbidden = Rootless(host.home, user=replace(host.user, kept_from_namespaces=True))
     assert forbidden.fails("run", f"{name}:1", status=125).endswith("sysctl user.max_user_namespaces=10000")
+
+
+def test_volumes_that_are_file_systems_are_each_containers_own(
+    host: Rootless, image: str, container: list[str], user: User
+) -> None:
+    folder = user.home / "data"
+    folder.mkdir(exist_ok=True)
+    os.chown(folder, UID, UID)
+    host.ok("volume", "create", "-o", "type=tmpfs", "-o", "device=tmpfs", "-o", "o=size=1m", "memory")
+    host.ok("volume", "create", "-o", "type=none", "-o", "o=bind", "-o", f"device={folder}", "local")
+    host.ok("volume", "create", "-o", "type=nfs", "-o", "o=addr=127.0.0.1", "-o", "device=:/", "remote")
+    options = ("-v", "memory:/m", "-v", "local:/l", "--mount", f"type=image,src={image},dst=/i,image-subpath=work")
+    script = "echo 1 > /m/x; echo 2 > /l/x; cat /m/x; cat /i/file; echo 3 > /i/file"
+    done = host.run(*container[:-1], *options, image, "sh", "-c", script)
+    assert done.stdout == "1\n"
+    assert "Read-only file system" in done.stderr
+    assert (folder / "x").read_text() == "2\n"
+    assert host.ok(*container[:-1], "-v", "memory:/m", image, "ls", "/m") == ""
+    assert "cannot be mounted: type=nfs" in host.fails(*container[:-1], "-v", "remote:/m", image, "true", status=125)
+    host.ok("volume", "rm", "memory", "local", "remote")
+    assert (folder / "x").exists()
+
+
+def test_a_policy_is_changed_and_limits_that_cannot_be_are_told(host: Rootless, image: str) -> None:
+    host.ok("run", "-d", "--name", "changed", image, "sleep", "1000")
+    host.ok("update", "--restart", "on-failure:2", "changed")
+    assert host.ok("inspect", "-f", "{{.HostConfig.RestartPolicy.Name}}", "changed") == "on-failure\n"
+    assert "kept by control groups" in host.fails("update", "--memory", "64m", "changed")
+    host.ok("rm", "-f", "changed")
