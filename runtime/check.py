@@ -18,13 +18,15 @@ from runtime.containers import Containers
 from runtime.engine import KNOWN, end, find
 from runtime.errors import Damaged, Fault
 from runtime.images import Images
-from runtime.kernel import MNT_DETACH, unmount
+from runtime.kernel import MNT_DETACH, is_mount_point, unmount
 from runtime.lock import lock
 from runtime.network import hub
 from runtime.network.endpoints import Endpoints
 from runtime.network.entries import entries, networks, release
 from runtime.removal import remove_tree
 from runtime.rootless import inside
+from runtime.volume_mounts import is_in_use
+from runtime.volumes import Volumes
 
 if TYPE_CHECKING:
     from runtime.config import Config
@@ -45,6 +47,7 @@ def check(here: "Config") -> Iterator[Finding]:
     yield from _names(containers)
     yield from _images(Images(here.home))
     yield from _mounts(here.home)
+    yield from _volumes(containers)
     yield from _engines(containers, here)
     yield from _groups(containers)
     yield from _endpoints(here.home, here.state)
@@ -123,6 +126,15 @@ def _mounts(home: str) -> Iterator[Finding]:
     for target in reversed(targets):
         if target.startswith(f"{home}/containers/"):
             yield Finding(f"{target} is mounted, and no container needs that", partial(unmount, target, MNT_DETACH))
+
+
+def _volumes(containers: Containers) -> Iterator[Finding]:
+    """Find volumes that are mounted, and that no container which runs has."""
+    volumes = Volumes(containers.home)
+    for volume in volumes:
+        if volume.options and is_mount_point(volumes.data(volume.name)) and not is_in_use(containers, volume.name):
+            repair = partial(unmount, volumes.data(volume.name), MNT_DETACH)
+            yield Finding(f"the volume {volume.name} is mounted, and no container needs that", repair)
 
 
 def _engines(containers: Containers, here: "Config") -> Iterator[Finding]:

@@ -163,15 +163,16 @@ def release(containers: Containers, container: Container) -> None:
             if held is None:
                 continue
             try:
-                if volumes.get(name).options and not _is_in_use(containers, container, name):
+                if volumes.get(name).options and not is_in_use(containers, name, leaving=container):
                     unmount_volume(volumes, name)
             finally:
                 os.close(held)
 
 
-def _is_in_use(containers: Containers, leaving: Container, name: str) -> bool:
+def is_in_use(containers: Containers, name: str, *, leaving: Container | None = None) -> bool:
+    """Tell whether a container other than ``leaving`` that runs, or is being started, has a volume."""
     for each in containers.started():
-        if each.id != leaving.id and each.home == leaving.home:
+        if each.home == containers.home and (leaving is None or each.id != leaving.id):
             with suppress(Fault, OSError):
                 if name in volume_names(each.describe().wishes.get("mounts", ())):
                     return True

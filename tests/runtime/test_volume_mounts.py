@@ -207,3 +207,17 @@ def test_what_takes_no_room_here_is_neither_counted_nor_pruned(host: Preg, image
     assert host.ok("system", "df", "--format", '{{if eq .Type "Local Volumes"}}{{.TotalCount}}{{end}}').strip() == "1"
     host.ok("volume", "prune", "--all", "-f")
     assert host.ok("volume", "ls", "-q") == "local\n"
+
+
+def test_what_stays_mounted_though_nobody_needs_it_is_found_and_mended(
+    host: Preg, image: str, tmp_path: Path, names: Names
+) -> None:
+    bind(host, "local", tmp_path)
+    subprocess.run(["mount", "--bind", tmp_path, host.home / "volumes/local/data"], check=True)
+    done = host.run("system", "check")
+    assert (done.returncode, done.stdout.count("the volume local is mounted, and no container needs that")) == (1, 1)
+    host.ok("system", "check", "--repair")
+    assert below(host.home / "volumes") == []
+    name = names()
+    host.ok("run", "-d", "--name", name, "-v", "local:/m", image, "sleep", "1000")
+    assert host.ok("system", "check") == "all is well\n"
