@@ -5,7 +5,7 @@ import stat
 
 from runtime.errors import Fault
 from runtime.lean import NamedTuple
-from runtime.resources import DISK_LIMITS
+from runtime.resources import DISK_LIMITS, WEIGHT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -83,7 +83,8 @@ def find_disk_limits(limits: "Sequence[DiskLimit]") -> "dict[str, list[dict[str,
         if not stat.S_ISBLK(status.st_mode):
             raise Fault(f"{limit.option} {limit.path}: it is not a disk")
         numbers = {"major": os.major(status.st_rdev), "minor": os.minor(status.st_rdev)}
-        found.setdefault(DISK_LIMITS[limit.option], []).append({**numbers, "rate": limit.rate})
+        value = {"weight" if limit.option == WEIGHT else "rate": limit.rate}
+        found.setdefault(DISK_LIMITS[limit.option], []).append(numbers | value)
     return found
 
 

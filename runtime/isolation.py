@@ -95,8 +95,8 @@ def check_limits(wishes: Wishes) -> None:
             raise Fault(f"the limits need control groups with {' and '.join(sorted(missing))}, {_why_missing()}")
     if cgroup.is_unified() and (wishes.resources.memory_swappiness >= 0 or wishes.resources.oom_kill_disable):
         raise Fault("--memory-swappiness and --oom-kill-disable are of cgroup v1, and this host has v2: leave them out")
-    if wishes.resources.blkio_weight and not cgroup.weighs_disks():
-        raise Fault("--blkio-weight: this kernel has no weights for the use of disks")
+    if wishes.resources.weighs_disks and not cgroup.weighs_disks():
+        raise Fault("--blkio-weight, --blkio-weight-device: this kernel has no weights for the use of disks")
 
 
 def _why_unusable() -> str:

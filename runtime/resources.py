@@ -10,17 +10,20 @@ if TYPE_CHECKING:
 _PERIOD: "Final" = 100_000
 
 
-#: Options that limit the use of a disk, by their names in a bundle (runtime-spec, config-linux.md, "Block IO").
+#: The option that prefers one's use of a disk to another's.
+WEIGHT: "Final" = "--blkio-weight-device"
+#: Options about the use of a disk, by their names in a bundle (runtime-spec, config-linux.md, "Block IO").
 DISK_LIMITS: "Final" = {
     "--device-read-bps": "throttleReadBpsDevice",
     "--device-read-iops": "throttleReadIOPSDevice",
     "--device-write-bps": "throttleWriteBpsDevice",
     "--device-write-iops": "throttleWriteIOPSDevice",
+    WEIGHT: "weightDevice",
 }
 
 
 class DiskLimit(NamedTuple):
-    """How fast a disk may be used, by an option."""
+    """How fast a disk may be used, or with what weight, by an option."""
 
     option: str
     path: str
@@ -46,6 +49,11 @@ class Resources(NamedTuple):
     pids_limit: int = 0
     blkio_weight: int = 0
     disk_limits: tuple[DiskLimit, ...] = ()
+
+    @property
+    def weighs_disks(self) -> bool:
+        """Whether it shall be preferred to others that use a disk, or they to it."""
+        return bool(self.blkio_weight) or any(limit.option == WEIGHT for limit in self.disk_limits)
 
     def controllers(self) -> set[str]:
         """Name those of cgroup v2 that keep what was asked."""

@@ -176,6 +176,7 @@ RESOURCES: Final = Family(
         Option("--cpuset-mems", "Give it memory of these nodes", "LIST"),
         Option("--pids-limit", "Let it have so many processes; -1 for any number", "NUMBER"),
         Option("--blkio-weight", "Its weight among others that use a disk, from 10 to 1000", "NUMBER"),
+        Option("--blkio-weight-device", "Its weight among others that use this disk", "DEVICE:WEIGHT"),
         Option("--device-read-bps", "Let it read so many bytes in a second from a disk", "DEVICE:SIZE"),
         Option("--device-read-iops", "Let it read so often in a second from a disk", "DEVICE:NUMBER"),
         Option("--device-write-bps", "Let it write so many bytes in a second to a disk", "DEVICE:SIZE"),

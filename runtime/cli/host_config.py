@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from runtime import cgroup
 from runtime.bundle import MASKED_PATHS, READONLY_PATHS
+from runtime.resources import WEIGHT
 from runtime.seccomp import UNCONFINED
 from runtime.ulimits import UNLIMITED
 
@@ -23,7 +24,6 @@ _NOT_ASKED_FOR: Final[dict[str, Any]] = {
     "ConsoleSize": [0, 0],
     "Isolation": "",
     "CgroupParent": "",
-    "BlkioWeightDevice": [],
     "CpuCount": 0,
     "CpuPercent": 0,
     "CpuRealtimePeriod": 0,
@@ -32,6 +32,7 @@ _NOT_ASKED_FOR: Final[dict[str, Any]] = {
     "IOMaximumIOps": 0,
 }
 _DISK_LIMITS: Final = {
+    "BlkioWeightDevice": WEIGHT,
     "BlkioDeviceReadBps": "--device-read-bps",
     "BlkioDeviceReadIOps": "--device-read-iops",
     "BlkioDeviceWriteBps": "--device-write-bps",
@@ -100,8 +101,8 @@ def _describe_ulimit(limit: Ulimit) -> dict[str, Any]:
 
 
 def _describe_disk_limits(wishes: Wishes, option: str) -> list[dict[str, Any]]:
-    limits = wishes.resources.disk_limits
-    return [{"Path": limit.path, "Rate": limit.rate} for limit in limits if limit.option == option]
+    limits, name = wishes.resources.disk_limits, "Weight" if option == WEIGHT else "Rate"
+    return [{"Path": limit.path, name: limit.rate} for limit in limits if limit.option == option]
 
 
 def _describe_resources(wishes: Wishes) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import os
 
 from runtime.cli.quantities import is_digits, read_cpus, read_number, read_size
 from runtime.errors import UsageError
-from runtime.resources import DISK_LIMITS, DiskLimit, Resources
+from runtime.resources import DISK_LIMITS, WEIGHT, DiskLimit, Resources
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,6 +53,8 @@ def _read_disk_limit(name: str, text: str) -> DiskLimit:
     path, colon, rate = text.rpartition(":")
     if not colon or not path.startswith("/dev/"):
         raise UsageError(f"{name} {text!r}: it is DEVICE:RATE, with a path below /dev")
+    if name == WEIGHT:
+        return DiskLimit(name, os.path.normpath(path), read_number(name, rate, 10, 1000))
     number = read_size(name, rate) if name.endswith("bps") else read_number(name, rate, 0, 2**63 - 1)
     return DiskLimit(name, os.path.normpath(path), number)
 

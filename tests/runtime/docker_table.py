@@ -212,6 +212,9 @@ _CONTAINER: Final[Rows] = {
     "--gpus": ("?run --rm --gpus all {image} true",),
     "--annotation": "docker 20.10 does not know it; tests/runtime/test_isolation_options.py",
     "--storage-opt": ("?run --rm --storage-opt size=1g {image} true",),
+    "--blkio-weight-device": tuple(
+        f"?create --blkio-weight-device {text} {{image}} true" for text in ("vda:100", "/dev/vda:5", "/dev/vda:x")
+    ),
     **{
         f"--device-{what}": (
             f"create --name c1 --device-{what} /dev/vda:10 {{image}} true",

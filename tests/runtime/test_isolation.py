@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from runtime import seccomp
+from runtime import cgroup, seccomp
 from runtime.bundle import Wishes
 from runtime.cli.host_config import describe_isolation
 from runtime.config import DIRECTORIES, EROFS
@@ -312,6 +312,23 @@ def test_disks_and_device_rules_are_kept_by_the_control_group(host: Preg, image:
         assert described["annotations"]["a"] == "b"
     finally:
         host.ok("rm", "-f", name)
+
+
+def test_a_disk_has_a_weight_where_the_kernel_has_such(host: Preg, image: str) -> None:
+    disk = next(path for path in Path("/sys/block").iterdir() if (Path("/dev") / path.name).is_block_device())
+    major, _, minor = (disk / "dev").read_text().strip().partition(":")
+    option = ("--blkio-weight-device", f"/dev/{disk.name}:500")
+    name = host.ok("create", "--network", "none", *option, image, "true").strip()
+    (described,) = json.loads(host.ok("inspect", name))
+    assert described["HostConfig"]["BlkioWeightDevice"] == [{"Path": f"/dev/{disk.name}", "Weight": 500}]
+    started = host.run("start", name)
+    if cgroup.weighs_disks():
+        bundle = json.loads((host.home / "containers" / name / "config.json").read_text())
+        weight = {"major": int(major), "minor": int(minor), "weight": 500}
+        assert bundle["linux"]["resources"]["blockIO"]["weightDevice"] == [weight]
+    else:
+        assert "this kernel has no weights for the use of disks" in started.stderr
+    host.ok("rm", "-f", name)
 
 
 @pytest.mark.parametrize("path", ["/dev/null", "/dev/no-such"])

@@ -200,6 +200,7 @@ def test_no_text_whatever_makes_more_than_a_fault(text: str) -> None:
         (("--cpu-period", "10"), "cannot be less than 1000"),
         (("--cpu-quota", "10"), "cannot be less than 1000"),
         (("--blkio-weight", "5"), "from 10 to 1000"),
+        (("--blkio-weight-device", "/dev/vda:1001"), "it is a whole number from 10 to 1000"),
         (("--device-read-bps", "vda:1m"), "it is DEVICE:RATE, with a path below /dev"),
         (("--device-write-iops", "/dev/vda:-1"), "--device-write-iops"),
         (("--device-cgroup-rule", "c 1:1"), "it is 'TYPE MAJOR:MINOR ACCESS'"),
