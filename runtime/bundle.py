@@ -90,6 +90,8 @@ class Wishes(NamedTuple):
     host_uts: bool = False
     ipc: str = "private"
     """private, shareable, host, container:ID, or none: without /dev/shm."""
+    cgroup_parent: str = ""
+    """The control group that its own is made in, without the slash before it."""
     cgroupns: str = ""
     """private, host, or the default: private with cgroup v2."""
 

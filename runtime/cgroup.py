@@ -1,4 +1,7 @@
-"""A container's control groups, in either version of their file system."""
+"""A container's control groups, in either version of their file system.
+
+A container is named by what ``Container.group`` gives: its ID, behind that of the group above it if one was asked for.
+"""
 
 from __future__ import annotations
 
@@ -102,7 +105,9 @@ def directory(path: str) -> str:
 
 def path(identifier: str) -> str:
     """Give the group of a container, by its path in each hierarchy."""
-    return f"/preg/{identifier}" if CALLER == 0 else f"{scope(identifier)}/container"
+    if CALLER != 0:
+        return f"{scope(identifier)}/container"
+    return f"/{identifier}" if "/" in identifier else f"/preg/{identifier}"
 
 
 def scope(identifier: str) -> str:

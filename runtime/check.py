@@ -156,10 +156,10 @@ def _let_engine_forget(path: Path, here: "Config") -> None:
 
 def _groups(containers: Containers) -> Iterator[Finding]:
     for container in containers:
-        if cgroup.groups(container.id) and _is_free(container.directory):
+        if cgroup.groups(container.group) and _is_free(container.directory):
             yield Finding(
                 f"the control groups of the container {container.short_id} are left",
-                partial(_remove_groups, container.id),
+                partial(_remove_groups, container.group),
             )
 
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any, Final
 
+#: A link beside the socket that says which control group is above its own, if one was asked for.
+PARENT_GROUP: Final = "cgroup-parent"
 #: How a container fares.
 CREATED: Final = "created"
 RUNNING: Final = "running"
@@ -158,6 +160,13 @@ class Container:
     def short_id(self) -> str:
         """What people see of the ID."""
         return self.id[:12]
+
+    @property
+    def group(self) -> str:
+        """Its name among the control groups while it runs."""
+        with suppress(OSError):
+            return f"{os.readlink(f'{self.running}/{PARENT_GROUP}')}/{self.id}"
+        return self.id
 
     def describe(self) -> Description:
         """Read what was asked of it. Raises FileNotFoundError if it is gone, or was never whole, and Damaged."""

@@ -88,6 +88,11 @@ def _grant(wishes: Wishes, *, with_devices_kept: bool) -> list[str]:
 
 def check_limits(wishes: Wishes) -> None:
     """Refuse limits that nothing here could keep. Raises Fault."""
+    if wishes.cgroup_parent and (CALLER != 0 or not cgroup.is_usable()):
+        raise Fault(
+            f"--cgroup-parent {wishes.cgroup_parent}: this needs control groups that are root's to make; without root"
+            " limit all containers together by 'systemctl --user set-property preg.slice'"
+        )
     if wishes.resources != Resources():
         if not cgroup.is_usable():
             raise Fault(f"limits such as --memory and --cpus are kept by control groups, {_why_unusable()}")

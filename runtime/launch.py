@@ -7,6 +7,7 @@ import os
 from runtime import bundle, cgroup
 from runtime import frames as f
 from runtime.config import CALLER
+from runtime.container import PARENT_GROUP
 from runtime.containers import Containers
 from runtime.engine import ENVIRON, Engine, read_failure
 from runtime.errors import Fault, in_words
@@ -77,6 +78,8 @@ def _start(here: Config, container: Container, held: int, supervisor: Hired, pip
         from runtime.delegation import obtain  # noqa: PLC0415 - root has control groups
 
         obtain(container.id, supervisor.process)
+    if parent := description.wishes.get("cgroup_parent"):
+        os.symlink(parent, f"{container.running}/{PARENT_GROUP}")
     engine.prepare()
     root = images.layers.mount(config.rootfs.diff_ids, container.directory, passing=description.remove)
     _make_bundle(here, container, description, config, root, engine)
@@ -130,6 +133,7 @@ def _order(here: Config, container: Container, engine: Engine, sandbox: Sandbox,
         streams=pipes.streams,
         network=sandbox.namespace is not None,
         in_hub=sandbox.in_hub,
+        group=container.group,
     )
 
 
@@ -188,7 +192,7 @@ def _make_bundle(  # noqa: PLR0913, PLR0917 - all that a container is made of
         image,
         wishes,
         user,
-        control_group=cgroup.path(container.id),
+        control_group=cgroup.path(container.group),
         hostname=hostname,
         root=root,
         files=files,

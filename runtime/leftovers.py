@@ -172,7 +172,7 @@ def _end(containers: Containers, container: Container, engine: str) -> bool:
 
     known = Engine(engine, containers.state)
     remains = known.remains(container.id)
-    ran = os.path.exists(remains) or bool(cgroup.groups(container.id))
+    ran = os.path.exists(remains) or bool(cgroup.groups(container.group))
     if ran:
         end(known, container.id)
         _end_processes(container)  # which the engine knows no more
@@ -182,8 +182,8 @@ def _end(containers: Containers, container: Container, engine: str) -> bool:
 
 def _end_processes(container: Container) -> bool:
     """End whatever is in the control groups of a container; tell whether there were any."""
-    found = bool(cgroup.groups(container.id))
+    found = bool(cgroup.groups(container.group))
     with suppress(OSError):
-        cgroup.kill(container.id)
-        cgroup.remove(container.id)
+        cgroup.kill(container.group)
+        cgroup.remove(container.group)
     return found

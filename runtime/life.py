@@ -94,7 +94,7 @@ class Life:
     @property
     def frozen(self) -> bool:
         """Whether its processes are stopped where they are."""
-        return cgroup.is_frozen(self._container.id)
+        return cgroup.is_frozen(self._container.group)
 
     # Its beginning
 
@@ -253,7 +253,7 @@ class Life:
             return "is not running"
         if self.frozen == frozen:
             return "is paused already" if frozen else "is not paused"
-        if not cgroup.set_frozen(self._container.id, frozen=frozen):
+        if not cgroup.set_frozen(self._container.group, frozen=frozen):
             return "cannot be paused: this host has no control group to do it with"
         self.note("pause" if frozen else "unpause")
         return ""
@@ -274,14 +274,14 @@ class Life:
             else:
                 self._finish(status=EXITED)
             return
-        cgroup.set_frozen(self._container.id, frozen=False)
+        cgroup.set_frozen(self._container.group, frozen=False)
         self._signal(number)
         if seconds >= 0:
             self._wake_at = time.monotonic() + seconds
 
     def _signal(self, number: int) -> None:
         if number == signal.SIGKILL and self.frozen:
-            cgroup.set_frozen(self._container.id, frozen=False)
+            cgroup.set_frozen(self._container.group, frozen=False)
         self.process.signal(number)
         self.note("kill", signal=str(int(number)))
 
@@ -293,7 +293,7 @@ class Life:
         self.process.drain()
         self.executions.end()
         self._write_log(LogWriter.flush)
-        oom_killed = cgroup.oom_kills(self._container.id) > 0
+        oom_killed = cgroup.oom_kills(self._container.group) > 0
         remains.remove(self._order)
         self._state = self._state._replace(exit_code=code, pid=0, finished=time.time(), oom_killed=oom_killed)
         if oom_killed:

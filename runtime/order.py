@@ -40,6 +40,8 @@ class Order(NamedTuple):
     """The container has a network namespace of its own."""
     in_hub: bool
     """The first of the files behind that is the hub that the container is in."""
+    group: str
+    """Its name among the control groups."""
     volumes: Sequence[str] = ()
     """Those of its volumes that are mounted for all of the host."""
 

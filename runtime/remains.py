@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def remove(order: Order) -> None:
     """Remove what is left of a container that has ended; the engine can do so itself, but takes as long as to start."""
     try:
-        cgroup.remove(order.identifier)
+        cgroup.remove(order.group)
         remove_tree(order.remains)
     except OSError:
         _delete(order)
@@ -27,8 +27,8 @@ def remove_half_made(order: Order) -> None:
     """Remove what is left of a container that could not be started, its processes with it."""
     _delete(order)
     with suppress(OSError):  # what an engine that was killed knows nothing of
-        cgroup.kill(order.identifier)
-        cgroup.remove(order.identifier)
+        cgroup.kill(order.group)
+        cgroup.remove(order.group)
         remove_tree(order.remains)
 
 

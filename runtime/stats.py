@@ -25,11 +25,11 @@ class Sample(NamedTuple):
     processes: int = 0
 
 
-def sample(identifier: str, pid: int) -> Sample:
+def sample(group: str, pid: int) -> Sample:
     """Measure a container whose first process has this ID; 0 is a container that does not run."""
     if not pid:
         return Sample()
-    files = _Files(cgroup.groups(identifier))
+    files = _Files(cgroup.groups(group))
     received, sent = _network(pid)
     read, written = _blocks(files)
     total = _memory_of_host()
@@ -43,7 +43,7 @@ def sample(identifier: str, pid: int) -> Sample:
         sent=sent,
         read=read,
         written=written,
-        processes=files.number("pids.current") or len(cgroup.processes(identifier)),
+        processes=files.number("pids.current") or len(cgroup.processes(group)),
     )
 
 

@@ -96,7 +96,7 @@ def freeze(containers: Containers, container: Container, *, frozen: bool) -> Non
     if kind != f.DONE:
         raise Fault(f"the container {container.describe().name} {content.decode() or 'is not running'}")
     if frozen:
-        cgroup.wait_until_still(container.id)
+        cgroup.wait_until_still(container.group)
 
 
 def wait(containers: Containers, container: Container) -> int:

@@ -64,7 +64,7 @@ def _apply(container: Container, engine: Engine, resources: Resources, pid: int)
     lifted = resources.pids_limit <= 0 and limits.pop("pids", None) is not None
     if pid:  # not while it waits to be started again
         if lifted:  # which crun cannot
-            cgroup.lift_pids_limit(container.id)
+            cgroup.lift_pids_limit(container.group)
         asked = {name: values for name, values in limits.items() if name != "devices"}
         inside(pid, lambda: _have_set(engine, container, asked, pid))
     new = f"{path}.{os.getpid()}"

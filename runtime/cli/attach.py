@@ -56,7 +56,7 @@ def attach(containers: Containers, container: Container, manner: Manner, *, stdi
         raise Fault(
             f"the container {description.name} is not running: 'preg start -a' starts it and shows what it prints"
         )
-    if cgroup.is_frozen(container.id):
+    if cgroup.is_frozen(container.group):
         raise Fault(f"the container {description.name} is paused: 'preg unpause {description.name}' lets it go on")
     stdin = stdin and description.stdin
     check_stdin(description, stdin=stdin)

@@ -156,6 +156,7 @@ _ISOLATION: Final = Family(
         Option("--pid", "host or container:NAME: let it see the processes of that", "NAMESPACE"),
         Option("--ipc", "private (the default), shareable, container:NAME, none or host", "NAMESPACE"),
         Option("--uts", "host: let it have this host's name", "NAMESPACE"),
+        Option("--cgroup-parent", "Make its control group in this one, which limits all in it", "GROUP"),
         Option("--cgroupns", "private (the default with cgroup v2) or host", "NAMESPACE"),
         Option("--userns", "host; there are no others yet", "NAMESPACE"),
     ),

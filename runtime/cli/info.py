@@ -112,9 +112,9 @@ def describe(here: config.Config, warnings: list[str]) -> dict[str, Any]:
 
 
 def _count(here: config.Config) -> dict[str, int]:
-    states = [(container.id, container.state()) for container in containers_here()]
-    running = [identifier for identifier, state in states if state.status == RUNNING]
-    paused = [identifier for identifier in running if cgroup.is_frozen(identifier)]
+    states = [(container.group, container.state()) for container in containers_here()]
+    running = [group for group, state in states if state.status == RUNNING]
+    paused = [group for group in running if cgroup.is_frozen(group)]
     return {
         "Containers": len(states),
         "ContainersRunning": len(running) - len(paused),

@@ -93,7 +93,7 @@ def describe_sizes(container: Container) -> dict[str, int]:
 
 
 def _describe_state(container: Container, state: State) -> dict[str, Any]:
-    paused = state.alive and cgroup.is_frozen(container.id)
+    paused = state.alive and cgroup.is_frozen(container.group)
     return {
         "Status": "paused" if paused else state.status,
         "Running": state.alive,

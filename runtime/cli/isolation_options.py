@@ -54,6 +54,7 @@ def ask_isolation(options: Options, wishes: Wishes) -> Wishes:
         pid=_find_owner(options, "--pid") or _one_of(options, "--pid", ("", "host"), _OTHER),
         host_uts=_one_of(options, "--uts", ("", "host")) == "host",
         ipc=_find_owner(options, "--ipc") or _one_of(options, "--ipc", _IPC, _OTHER),
+        cgroup_parent=_read_parent(options.last("--cgroup-parent") or ""),
         cgroupns=_one_of(options, "--cgroupns", ("", "private", "host")),
     )
     _one_of(options, "--userns", ("", "host"))
@@ -61,6 +62,14 @@ def ask_isolation(options: Options, wishes: Wishes) -> Wishes:
         asked = _ask_security(asked, text)
     _check_sysctls(asked)
     return asked
+
+
+def _read_parent(text: str) -> str:
+    """Read the path of a control group, which begins at the top of them. Raises UsageError."""
+    parts = [part for part in text.split("/") if part]
+    if {".", ".."} & {*parts} or not text.isprintable() or (text and not parts):
+        raise UsageError(f"--cgroup-parent {text!r}: it is the path of a control group, such as /jobs/nightly")
+    return "/".join(parts)
 
 
 def is_of_vendor(text: str) -> bool:

@@ -149,7 +149,7 @@ def list_rows(containers: Containers) -> tuple[list[Row], list[Damaged]]:
     for container in containers:
         try:
             state = look(containers, container)
-            paused = state.alive and cgroup.is_frozen(container.id)
+            paused = state.alive and cgroup.is_frozen(container.group)
             rows.append(Row(container, container.describe(), state, paused, endpoints.get(container.id, ())))
         except FileNotFoundError:  # removed while we looked
             continue

@@ -90,7 +90,7 @@ def _measure(containers: Containers, shown: list[Container]) -> dict[str, Sample
             state = look(containers, container)
         except FileNotFoundError:
             continue
-        samples[container.id] = sample(container.id, state.pid if state.status == RUNNING else 0)
+        samples[container.id] = sample(container.group, state.pid if state.status == RUNNING else 0)
     return samples
 
 

@@ -43,7 +43,7 @@ def main(arguments: list[str]) -> int:
     if "PID" not in head.split():
         raise UsageError(f"ps {' '.join(words)}: without a column PID it is not known whose the processes are")
     column = head.split().index("PID")
-    pids = {str(pid) for pid in cgroup.processes(container.id) or _in_namespace(state.pid)}
+    pids = {str(pid) for pid in cgroup.processes(container.group) or _in_namespace(state.pid)}
     shown = [row for row in rows if {*row.split()[column : column + 1]} & pids]
     sys.stdout.writelines(f"{line}\n" for line in (head, *shown))
     containers.note(container, "top")

@@ -272,6 +272,10 @@ _CONTAINER: Final[Rows] = {
         "?run --rm --uts host --hostname a {image} true",
         "?run --rm --uts host --domainname a {image} true",
     ),
+    "--cgroup-parent": (
+        "create --name c1 --cgroup-parent /preg-or-docker {image} true",
+        "inspect -f HostConfig.CgroupParent c1",
+    ),
     "--cgroupns": ("?run --rm --cgroupns host {image} true", "?run --rm --cgroupns nothing {image} true"),
     "--userns": ("?run --rm --userns host {image} true", "?run --rm --userns nothing {image} true"),
     "--memory": (

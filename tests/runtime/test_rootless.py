@@ -384,5 +384,7 @@ def test_a_policy_is_changed_and_limits_that_cannot_be_are_told(host: Rootless, 
     host.ok("run", "-d", "--name", "changed", image, "sleep", "1000")
     host.ok("update", "--restart", "on-failure:2", "changed")
     assert host.ok("inspect", "-f", "{{.HostConfig.RestartPolicy.Name}}", "changed") == "on-failure\n"
+    said = host.fails("run", "--rm", "--cgroup-parent", "/x", image, "true", status=125)
+    assert "control groups that are root's to make" in said
     assert "kept by control groups" in host.fails("update", "--memory", "64m", "changed")
     host.ok("rm", "-f", "changed")
