@@ -20,25 +20,34 @@ _PREFIX: Final = re.compile(
 )
 _MOUNT: Final = "{0} cannot be mounted at /{1} in the container: {2}"
 #: What is wrong, and how preg says it; the last group is the kernel's word for it.
-_SENTENCES: Final = tuple(
-    (re.compile(pattern, re.DOTALL | re.IGNORECASE), kind, sentence)
-    for pattern, kind, sentence in (
-        (r"executable file `(.*)` not found in \$PATH(?:: .*)?", CommandNotFound, "{0}"),
-        (r'exec: "(.*?)": executable file not found in \$PATH', CommandNotFound, "{0}"),
-        (r'exec: "(.*?)": (?:stat .*: )?(no such file or directory)', CommandNotFound, "{0}: {1}"),
-        (r"exec[^`]*`(.*)`: (no such file or directory)", CommandNotFound, "{0}: {1}"),
-        (r"(?:exec|open executable)\b.*: (no such file or directory)", CommandNotFound, "{0}"),
-        (r'exec: "(.*?)": (?:stat .*: )?(.*)', CommandNotExecutable, ": {0}: {1}"),
-        (r"(?:exec|open executable)\b.*: (.*?)", CommandNotExecutable, ": {0}"),
-        (r"chdir `(.*)`: (.*)", CommandNotExecutable, " in its directory {0}: {1}"),
-        (r'chdir to cwd \("(.*?)"\).*: (.*)', CommandNotExecutable, " in its directory {0}: {1}"),
-        (r"mount `(.*)` to `(.*)`: (.*)", Fault, _MOUNT),
-        (r'error mounting "(.*?)" to rootfs at "/(.*?)":.*: (.*?)', Fault, _MOUNT),
-        (r"(?:openat2?|mkdir|mknod|stat) `/?(.*)`: (.*)", Fault, "/{0} cannot be made or opened in the container: {1}"),
-        (r"(?:open|write|write to) /proc/sys/(\S+): (.*)", Fault, "--sysctl {0}: {1}"),
-        (r".*oom_score_adj: (.*?)", Fault, "--oom-score-adj: this host does not let preg set it: {0}"),
-        (r".*cpuset\.(cpus|mems)`?: (.*)", Fault, "--cpuset-{0}: this host does not let preg use all of them: {1}"),
-    )
+_SENTENCES: Final = (
+    (re.compile(r"(?is)executable file `([^`]*)` not found in \$PATH(?:: .*)?"), CommandNotFound, "{0}"),
+    (re.compile(r'(?is)exec: "([^"]*)": executable file not found in \$PATH'), CommandNotFound, "{0}"),
+    (re.compile(r'(?is)exec: "([^"]*)": (?:stat [^:]*: )?(no such file or directory)'), CommandNotFound, "{0}: {1}"),
+    (re.compile(r"(?is)exec[^`]*`([^`]*)`: (no such file or directory)"), CommandNotFound, "{0}: {1}"),
+    (re.compile(r"(?is)(?:exec|open executable)\b.*: (no such file or directory)"), CommandNotFound, "{0}"),
+    (re.compile(r'(?is)exec: "([^"]*)": (?:stat [^:]*: )?(.*)'), CommandNotExecutable, ": {0}: {1}"),
+    (re.compile(r"(?is)(?:exec|open executable)\b.*: ([^:]*)"), CommandNotExecutable, ": {0}"),
+    (re.compile(r"(?is)chdir `([^`]*)`: (.*)"), CommandNotExecutable, " in its directory {0}: {1}"),
+    (re.compile(r'(?is)chdir to cwd \("([^"]*)"\).*: ([^:]*)'), CommandNotExecutable, " in its directory {0}: {1}"),
+    (re.compile(r"(?is)mount `([^`]*)` to `([^`]*)`: (.*)"), Fault, _MOUNT),
+    (re.compile(r'(?is)error mounting "([^"]*)" to rootfs at "/([^"]*)":.*: ([^:]*)'), Fault, _MOUNT),
+    (
+        re.compile(r"(?is)(?:openat2?|mkdir|mknod|stat) `/?([^`]*)`: (.*)"),
+        Fault,
+        "/{0} cannot be made or opened in the container: {1}",
+    ),
+    (re.compile(r"(?is)(?:open|write|write to) /proc/sys/(\S+): (.*)"), Fault, "--sysctl {0}: {1}"),
+    (
+        re.compile(r"(?is).*oom_score_adj: ([^:]*)"),
+        Fault,
+        "--oom-score-adj: this host does not let preg set it: {0}",
+    ),
+    (
+        re.compile(r"(?is).*cpuset\.(cpus|mems)`?: ([^:]*)"),
+        Fault,
+        "--cpuset-{0}: this host does not let preg use all of them: {1}",
+    ),
 )
 _BEFORE: Final = {
     CommandNotFound: "the container's command was not found: ",
