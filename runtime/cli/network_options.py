@@ -64,9 +64,11 @@ def ask_network(options: Options, wanted: Wanted) -> Wanted:
 
 def read_links(texts: Sequence[str]) -> list[str]:
     """Read ``CONTAINER[:ALIAS]`` as plans keep it. Raises UsageError, and Fault if there is no such container."""
+    links: list[str] = []
+    if not texts:
+        return links
     from runtime.cli.targets import here  # noqa: PLC0415 - for those who name a container
 
-    links = []
     for text in texts:
         name, colon, alias = text.removeprefix("/").partition(":")
         if not name or (colon and not alias) or ":" in alias:
