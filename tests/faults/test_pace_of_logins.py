@@ -8,10 +8,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from tests.auth.forging import b64, key_set
-from tests.parts import accounts
+from tests.parts import accounts, paced
 from tests.parts import server as server_part
 from tests.parts.accounts import basic, bearer
-from tests.parts.paced import BY, delays
+from tests.parts.paced import BY
 from tests.parts.server import Server
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -45,12 +45,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(autouse=True)
 def unhurried(server: Server) -> Iterator[None]:
-    """Fail on any step that took too long, whatever was answered."""
-    before = len(delays(server.process.stderr))
-    yield
-    with server.recording():
-        pass  # all that was said is read by now
-    assert delays(server.process.stderr)[before:] == []
+    with paced.unhurried(server):
+        yield
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,11 @@
 
 import contextlib
 import socket
-import socketserver
 import threading
 from collections.abc import Iterator
 
 from tests.parts.process import PATIENCE
-from tests.parts.tunnel import relay
+from tests.parts.tunnel import accepting, carry, connect
 
 
 class Gate:
@@ -40,31 +39,16 @@ class Gate:
 
     def carry(self, client: socket.socket) -> None:
         """Connect a client to the server until both have closed."""
-        host, _, port = self._server.rpartition(":")
-        with socket.create_connection((host, int(port))) as target:
-            back = threading.Thread(target=relay, args=(target, client))
-            back.start()
-            relay(client, target, self.allow)
-            back.join()
+        with connect(self._server) as target:
+            carry(client, target, sent=self.allow)
 
 
 @contextlib.contextmanager
 def gate(server: str, count: int) -> Iterator[Gate]:
     """A gate before HOST:PORT, for the length of a `with`; it is open in the end."""
     own = Gate(server, count)
-
-    class Handler(socketserver.BaseRequestHandler):
-        def handle(self) -> None:
-            own.carry(self.request)
-
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as proxy:
-        proxy.daemon_threads = True
-        thread = threading.Thread(target=proxy.serve_forever)
-        thread.start()
-        own.address = f"127.0.0.1:{proxy.server_address[1]}"
+    with accepting(own.carry) as own.address:
         try:
             yield own
         finally:
             own.open()
-            proxy.shutdown()
-            thread.join()

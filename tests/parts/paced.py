@@ -4,10 +4,15 @@ What counts is the processor's time that the loop's own thread has taken: how bu
 """
 
 import asyncio
+import contextlib
 import runpy
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.parts.server import Server
 
 #: Starts what tests.parts.server starts.
 BY = [sys.executable, "-m", "tests.parts.paced"]
@@ -37,6 +42,16 @@ def watch() -> None:
 def delays(lines: Iterable[str]) -> list[str]:
     """What a server said of steps that took too long."""
     return [line for line in lines if MARK in line]
+
+
+@contextlib.contextmanager
+def unhurried(server: "Server") -> Iterator[None]:
+    """Fail if a step takes too long meanwhile, whatever is answered."""
+    before = len(delays(server.process.stderr))
+    yield
+    with server.recording():
+        pass  # all that was said is read by now
+    assert delays(server.process.stderr)[before:] == []
 
 
 if __name__ == "__main__":

@@ -11,19 +11,6 @@ import threading
 from collections.abc import Callable, Iterator
 
 
-class _Tunnel(socketserver.StreamRequestHandler):
-    def handle(self) -> None:
-        port = int(self.rfile.readline().split()[1].rpartition(b":")[2])
-        while self.rfile.readline().strip():
-            pass
-        with socket.create_connection(("127.0.0.1", port)) as target:
-            self.wfile.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            back = threading.Thread(target=relay, args=(target, self.connection))
-            back.start()
-            relay(self.connection, target)
-            back.join()
-
-
 def relay(source: socket.socket, target: socket.socket, allow: Callable[[int], None] = lambda _: None) -> None:
     """Pass bytes on until one side closes, then tell the other; `allow` is asked before each piece, by its length."""
     with contextlib.suppress(OSError):  # an end that hangs up in the middle ends the tunnel
@@ -34,15 +21,56 @@ def relay(source: socket.socket, target: socket.socket, allow: Callable[[int], N
         target.shutdown(socket.SHUT_WR)
 
 
+def carry(
+    client: socket.socket,
+    target: socket.socket,
+    sent: Callable[[int], None] = lambda _: None,
+    received: Callable[[int], None] = lambda _: None,
+) -> None:
+    """Relay both ways until both sides have closed."""
+    back = threading.Thread(target=relay, args=(target, client, received))
+    back.start()
+    relay(client, target, sent)
+    back.join()
+
+
+def connect(server: str) -> socket.socket:
+    """A connection to HOST:PORT."""
+    host, _, port = server.rpartition(":")
+    return socket.create_connection((host, int(port)))
+
+
 @contextlib.contextmanager
-def tunnelling() -> Iterator[str]:
-    """The URL of a running proxy, for the length of a `with`."""
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Tunnel) as server:
+def accepting(handle: Callable[[socket.socket], None]) -> Iterator[str]:
+    """The HOST:PORT where each connection is handled in a thread of its own, for the length of a `with`."""
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            handle(self.request)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
-            yield f"http://127.0.0.1:{server.server_address[1]}"
+            yield f"127.0.0.1:{server.server_address[1]}"
         finally:
             server.shutdown()
             thread.join()
+
+
+def _tunnel(client: socket.socket) -> None:
+    with client.makefile("rb", buffering=0) as head:
+        port = int(head.readline().split()[1].rpartition(b":")[2])
+        while head.readline().strip():
+            pass
+    with connect(f"127.0.0.1:{port}") as target:
+        client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        carry(client, target)
+
+
+@contextlib.contextmanager
+def tunnelling() -> Iterator[str]:
+    """The URL of a running proxy, for the length of a `with`."""
+    with accepting(_tunnel) as address:
+        yield f"http://{address}"
