@@ -62,7 +62,7 @@ def forgery(said: str) -> Callable[[Forgery], Forgery]:
     return note
 
 
-@forgery("is no manifest: the manifest cannot be read: JSON is malformed")
+@forgery("is not a registry: it answers")
 def forge_nothing_but_noise(forged: Forged) -> None:
     forged.raw = b"\xff\x00 no JSON"
 
@@ -72,7 +72,7 @@ def forge_a_list(forged: Forged) -> None:
     forged.raw = b"[]"
 
 
-@forgery("is no manifest: the manifest cannot be read: JSON is malformed")
+@forgery("is not a registry: it answers")
 def forge_a_page_of_html(forged: Forged) -> None:
     forged.raw, forged.kind = b"<html>log in</html>", "text/html"
 
@@ -169,7 +169,7 @@ def forge_a_configuration_that_is_too_large(forged: Forged) -> None:
     forged.manifest["config"]["size"] = 1 << 40
 
 
-@forgery("cannot be read: config: Env: expected list, got str")
+@forgery("cannot be read: config: Env: expected a list, got a string")
 def forge_a_configuration_of_wrong_types(forged: Forged) -> None:
     forged.config["config"]["Env"] = "PATH=/bin"
     forged.pack()
