@@ -17,7 +17,7 @@ from runtime.event_reader import read_events
 from runtime.lean import to_json
 from runtime.log import stamp
 
-_KEYS: Final = ("container", "event", "image", "label", "network", "type", "volume")
+_KEYS: Final = ("container", "event", "image", "label", "network", "scope", "status", "type", "volume")
 USAGE: Final = Usage(
     "events [OPTION...]",
     "Report what happens to containers, images, networks and volumes, until it is interrupted.",
@@ -95,7 +95,7 @@ def _is(event: dict[str, Any], key: str, value: str) -> bool:
     if key in ("container", "network", "volume"):
         names = (identifier, attributes.get("name", ""))
         return event["Type"] == key and any(name.startswith(value) for name in names)
-    if key == "event":
+    if key in ("event", "status"):
         return bool(event["Action"] == value or event["Action"].startswith(f"{value}:"))
     if key == "image":
         return value in (
@@ -103,4 +103,4 @@ def _is(event: dict[str, Any], key: str, value: str) -> bool:
         )
     if key == "label":
         return has_label(attributes, value)
-    return bool(event["Type"] == value)
+    return bool(event["scope" if key == "scope" else "Type"] == value)

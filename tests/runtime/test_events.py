@@ -114,6 +114,8 @@ def test_what_happens_to_images_is_told_as_docker_tells_it(
     ]
     assert happened(preg, "-f", "image=other:2") == ["tag", "untag"]
     assert happened(preg, "-f", f"image={image.config_digest}", "-f", "event=save") == ["save"]
+    assert happened(preg, "-f", "status=save", "-f", "scope=local") == ["save"]
+    assert happened(preg, "-f", "scope=swarm") == []
 
 
 def test_what_happens_to_volumes_is_told_as_docker_tells_it(
