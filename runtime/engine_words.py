@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 
 #: What is said before what is wrong: a time by crun, what it was about by runc.
 _PREFIX: Final = re.compile(
-    r"^(?:\d{4}-\d\d-\d\dT\S+: )?"
-    r"(?:(?:runc )?\w+ failed: |unable to start container process: |error during container init: )*"
+    r"\d{4}-\d\d-\d\dT\S+: |(?:runc )?\w+ failed: |unable to start container process: |error during container init: "
 )
 _MOUNT: Final = "{0} cannot be mounted at /{1} in the container: {2}"
 #: What is wrong, and how preg says it; the last group is the kernel's word for it.
@@ -58,7 +57,9 @@ _BEFORE: Final = {
 
 def explain(message: str, engine: str) -> Fault:
     """Sort a failure as Docker does, by whether the command was reached, and say what it is."""
-    said = _PREFIX.sub("", message.strip())
+    said = message.strip()
+    while found := _PREFIX.match(said):
+        said = said[found.end() :]
     for pattern, kind, sentence in _SENTENCES:
         found = pattern.fullmatch(said)
         if found:

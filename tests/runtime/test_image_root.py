@@ -18,6 +18,7 @@ from runtime.mount_points import open_mount_point, resolve
 from runtime.users import read_inside
 from tests.parts.images import File, Image, busybox, layer, push
 from tests.parts.mounts import unmount_below
+from tests.parts.required import require_terminals
 from tests.parts.server import Server
 from tests.runtime.archives import CHR, DIR, END, FIFO, SYM, file, header
 from tests.runtime.conftest import Preg
@@ -241,6 +242,7 @@ _UNLOCK, _NUMBER = 0x40045431, 0x80045430
 
 
 def test_a_device_in_the_place_of_a_file_is_not_opened() -> None:
+    require_terminals()
     master = os.open("/dev/ptmx", os.O_RDWR | os.O_NOCTTY)
     folder = os.open("/dev/pts", os.O_RDONLY)
     try:
