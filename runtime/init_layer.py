@@ -24,23 +24,20 @@ _PLACES: Final = {"dev": os.O_DIRECTORY, "proc": os.O_DIRECTORY, "sys": os.O_DIR
 _LINKS: Final = {"etc/mtab": "/proc/mounts"}
 
 
-def find_init_layer(home: str) -> str:
-    """Return the directory of the layer, which is made once for all containers of a home. Raises OSError."""
-    path = f"{home}/init-layer"
-    if not os.path.isdir(path):
-        from pathlib import Path  # noqa: PLC0415 - once in a home
+def make_init_layer(home: str, path: str) -> None:
+    """Make the directory of the layer, once for all containers of a home. Raises OSError."""
+    from pathlib import Path  # noqa: PLC0415 - not for supervisors
 
-        from runtime.claim import scratch  # noqa: PLC0415
+    from runtime.claim import scratch  # noqa: PLC0415
 
-        with scratch(Path(home, "new")) as workspace:
-            made = workspace / "init-layer"
-            _make(made)
-            try:
-                made.rename(path)
-            except OSError:
-                if not os.path.isdir(path):  # no other process was faster
-                    raise
-    return path
+    with scratch(Path(home, "new")) as workspace:
+        made = workspace / "init-layer"
+        _make(made)
+        try:
+            made.rename(path)
+        except OSError:
+            if not os.path.isdir(path):  # no other process was faster
+                raise
 
 
 def check_root(path: str) -> None:

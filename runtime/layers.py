@@ -14,7 +14,6 @@ import errno
 import os
 
 from runtime.errors import Fault
-from runtime.init_layer import find_init_layer
 from runtime.kernel import MS_NODEV, MS_NOSUID, MS_RDONLY, mount, unmount
 from runtime.lean import suppress
 from runtime.lock import lock, make_private
@@ -186,9 +185,18 @@ class Layers:
         _mount_overlay(container, f"lowerdir={chain},upperdir=upper,workdir=work", "root", passing=passing)
         return f"{container}/root"
 
+    def _init_layer(self) -> str:
+        home = os.path.dirname(self._folder)
+        path = f"{home}/init-layer"
+        if not os.path.isdir(path):
+            from runtime.init_layer import make_init_layer  # noqa: PLC0415 - once in a home
+
+            make_init_layer(home, path)
+        return path
+
     def _lowers(self, diff_ids: Sequence[Digest]) -> list[str]:
         """List directories, highest first, down to one that hides all below it."""
-        lowers = [find_init_layer(os.path.dirname(self._folder))]
+        lowers = [self._init_layer()]
         for diff_id in reversed(diff_ids):
             root = f"{self.path(diff_id)}/{ROOT}"
             if root in lowers:
