@@ -67,24 +67,29 @@ else:
         make.__doc__, make.__name__, make.__wrapped__ = function.__doc__, function.__name__, function
         return make
 
+    #: What reads the first field of any record, the second, and so on.
+    _GETTERS = []
+
     class NamedTuple(tuple):
         """A named tuple whose fields are the annotations of its class, in their order; that of typing compiles each."""
 
         _fields = ()
 
         def __init_subclass__(cls):
-            cls._fields = tuple(cls.__annotations__)
-            cls._field_defaults = {name: vars(cls)[name] for name in cls._fields if name in vars(cls)}
-            least, usual = len(cls._fields) - len(cls._field_defaults), tuple(cls._field_defaults.values())
-            cls._rest = {least + given: usual[given:] for given in range(len(usual) + 1)}
-            for index, name in enumerate(cls._fields):
-                setattr(cls, name, property(itemgetter(index)))
+            given = vars(cls)
+            cls._fields = fields = tuple(cls.__annotations__)
+            cls._field_defaults = defaults = {name: given[name] for name in fields if name in given}
+            cls._usual = tuple(defaults.values())
+            _GETTERS.extend(property(itemgetter(index)) for index in range(len(_GETTERS), len(fields)))
+            for name, getter in zip(fields, _GETTERS, strict=False):
+                setattr(cls, name, getter)
 
         def __new__(cls, *values, **named):
-            if not named and len(values) in cls._rest:
-                return tuple.__new__(cls, values + cls._rest[len(values)])
+            missing = len(cls._fields) - len(values)
+            if not named and 0 <= missing <= len(cls._usual):
+                return tuple.__new__(cls, values + cls._usual[len(cls._usual) - missing :])
             given = cls._field_defaults | dict(zip(cls._fields, values, strict=False)) | named
-            if len(values) > len(cls._fields) or named.keys() & cls._fields[: len(values)]:
+            if missing < 0 or named.keys() & cls._fields[: len(values)]:
                 raise TypeError(f"{cls.__name__} has {len(cls._fields)} fields, each once")
             if given.keys() != cls.__annotations__.keys():
                 raise TypeError(
