@@ -45,7 +45,7 @@ def prune_containers(containers: Containers, is_asked_for: AskedFor) -> Pruned:
             if look(containers, container).alive or not is_asked_for(description.created, description.labels):
                 continue
             size = size_written(container)
-            remove(containers, container, force=False, volumes=False)
+            remove(containers, container, force=False, volumes=False)()
         except (Damaged, Fault, FileNotFoundError):  # or it was started or removed just now
             continue
         removed.append(container.id)

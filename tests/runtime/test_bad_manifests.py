@@ -62,7 +62,7 @@ def forgery(said: str) -> Callable[[Forgery], Forgery]:
     return note
 
 
-@forgery("is not a registry: it answers")
+@forgery("is no manifest: the manifest cannot be read: JSON is malformed")
 def forge_nothing_but_noise(forged: Forged) -> None:
     forged.raw = b"\xff\x00 no JSON"
 
