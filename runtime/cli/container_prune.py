@@ -7,7 +7,7 @@ from runtime.cli.pruning import FILTER, FORCE, AskedFor, Pruned, agreed, read_as
 from runtime.cli.targets import here
 from runtime.containers import Containers
 from runtime.disk_usage import size_written
-from runtime.errors import Damaged, Fault
+from runtime.errors import Fault
 from runtime.events import record
 from runtime.leftovers import look
 from runtime.rootless import enter
@@ -46,7 +46,7 @@ def prune_containers(containers: Containers, is_asked_for: AskedFor) -> Pruned:
                 continue
             size = size_written(container)
             remove(containers, container, force=False, volumes=False)()
-        except (Damaged, Fault, FileNotFoundError):  # or it was started or removed just now
+        except (Fault, FileNotFoundError):  # it is damaged, or was started or removed just now
             continue
         removed.append(container.id)
         freed += size

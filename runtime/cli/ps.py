@@ -117,7 +117,8 @@ def main(arguments: list[str]) -> int:
         sys.stdout.writelines(f"{row.container.id if wide else row.container.short_id}\n" for row in rows)
     else:
         sized = "--size" in options or "Size" in (form or "")
-        shown = [show(row, wide=wide, networks=wants(form, "Networks"), sized=sized) for row in rows]
+        networks = wants(form, "Networks")
+        shown = [show(row, wide=wide, networks=networks, sized=sized) for row in rows]
         print_records(shown, _FIELDS, _COLUMNS | _SIZE_COLUMN if "--size" in options else _COLUMNS, form)
     sys.stderr.writelines(f"preg: {damage}\n" for damage in damaged)
     return 1 if damaged else 0

@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> int:
     options = USAGE.parse(arguments)
     is_asked_for = read_asked_for(options)
     everything, volumes = "--all" in options, "--volumes" in options
-    if volumes and any(key == "until" for key, _ in options.pairs("--filter", ("until", "label", "label!"))):
+    if volumes and any(text.startswith("until=") for text in options.all("--filter")):
         raise UsageError("--filter until= does not choose volumes: leave it out, or --volumes")
     images = EVERY_IMAGE if everything else DANGLING_IMAGES
     kinds = ["all containers that do not run", "all networks that no running container is in", images]
